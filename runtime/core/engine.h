@@ -1,0 +1,27 @@
+/* The one way to run a vCPU. Interpreter, JIT and hardware engines all implement engine_ops. */
+#ifndef ISOMER_CORE_ENGINE_H
+#define ISOMER_CORE_ENGINE_H
+
+#include "core/vcpu.h"
+
+struct engine_ops {
+  const char *name;
+  /* 0 when this host and `isa` can use the engine; else -errno and one line in `why`. */
+  int (*probe)(const struct isa *isa, char *why, size_t n);
+  int (*create)(struct vcpu *v);   /* attaches private state to v->c->engine; -errno */
+  void (*destroy)(struct vcpu *v);
+  /* Runs until something outside must act; returns and stores v->exit. The vCPU's state is canonical afterwards. */
+  enum vcpu_exit (*run)(struct vcpu *v);
+  /* Copies engine-held state to / from the vCPU structure (nothing to do for the interpreter). -errno. */
+  int (*get_state)(struct vcpu *v);
+  int (*set_state)(struct vcpu *v);
+  void (*kick)(struct vcpu *v);
+};
+
+extern const struct engine_ops interp_engine;
+
+/* Picks the first usable engine of the comma-separated wish list ("auto" = default order) and attaches it to `v`.
+ * What was chosen and why goes to the log once. Returns -errno with a message logged when none is usable. */
+int engine_select(struct vcpu *v, const char *wishes);
+
+#endif

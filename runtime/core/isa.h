@@ -1,0 +1,122 @@
+/* What a generated ISA offers to the runtime: decoder, disassembler, assembler, handlers, tables, and the hand-written
+ * procedural part behind arch_ops. `isa_find` is the only place that enumerates ISAs (from a generated list). */
+#ifndef ISOMER_CORE_ISA_H
+#define ISOMER_CORE_ISA_H
+
+#include "core/vcpu.h"
+
+/* Head of a decoded instruction; the generated `struct <isa>_insn` adds operand members. */
+struct insn {
+  uint16_t op;    /* leaf number; 0 = not decoded / invalidated: look the address up again */
+  uint16_t off;   /* byte offset in its page */
+  uint8_t len;    /* bytes */
+  uint8_t flags;  /* INSN_* */
+  uint16_t disp;  /* dispatch index of the run loop (hot set, fused pairs); filled by interp */
+};
+enum {
+  INSN_ENDS = 1,   /* may leave the straight line (branch, trap always, end): last of its run */
+  INSN_EFFECT = 2, /* touches memory */
+};
+
+typedef int insn_fn(struct vcpu *v, const struct insn *d);
+
+/* One leaf instruction, in leaf-number order; entry 0 is the invalid instruction. Indices into a string pool. */
+struct leaf_info {
+  uint32_t name;      /* unique leaf name, e.g. "addi" or "add_sub_ext.add.s.x" */
+  uint32_t family;
+  uint32_t mnemonic;  /* first word of the canonical text */
+  uint32_t file;
+  uint16_t line;
+  uint16_t flags;     /* INSN_* */
+  uint64_t requires_; /* feature bits that must all be present */
+};
+
+/* A named register or slot of the vCPU state, for GDB, Lua, traces and snapshots. */
+struct reg_info {
+  const char *name;
+  uint32_t offset;  /* bytes from struct vcpu */
+  uint16_t bits;
+  uint16_t kind;    /* REG_* */
+};
+enum { REG_GENERAL, REG_FLOAT, REG_VECTOR, REG_FLAG, REG_SYSTEM, REG_INTERNAL };
+
+struct sysreg_info {
+  const char *name;
+  uint32_t num;
+  uint32_t slot_offset;  /* bytes from struct vcpu, or ~0u when the register has no storage of its own */
+};
+
+struct trap_info {
+  const char *name;
+  uint32_t code;    /* architectural cause number */
+};
+
+struct feature_info {
+  const char *name;
+  const char *text;
+  bool by_default;
+};
+
+struct board; /* devices/board.h */
+
+/* The procedural part of an ISA, hand-written in runtime/arch/<isa>. */
+struct arch_ops {
+  void (*reset)(struct vcpu *v);
+  /* Page walk. 0, or STEP_TRAP with v->c->trap set. */
+  int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
+  /* Sets v->c->trap for an access that translates but has no memory, or crosses what it may not; returns STEP_TRAP. */
+  int (*bus_fault)(struct vcpu *v, gva_t va, enum access access);
+  /* Trap on an instruction that no leaf matches; `bits` are its bytes, little endian, `len` how many. Returns STEP_TRAP. */
+  int (*illegal)(struct vcpu *v, uint64_t bits, unsigned len);
+  /* Delivers v->c->trap, raised by the instruction at v->pc: updates state and v->pc. */
+  void (*deliver)(struct vcpu *v);
+  /* Takes the highest-priority interrupt that is pending and enabled; true if v->pc changed. */
+  bool (*interrupt)(struct vcpu *v);
+  /* True when a waiting vCPU must go on (an interrupt is pending, enabled or not as the ISA says). */
+  bool (*wake)(struct vcpu *v);
+  /* Recomputes what derives from context slots (v->tag_data, v->tag_fetch). Called after STEP_END/STEP_JUMP_END,
+   * after delivery and after any outside change of state. */
+  void (*context)(struct vcpu *v);
+  /* Absolute host monotonic nanoseconds of the next timer event that could wake the vCPU, or UINT64_MAX. */
+  uint64_t (*deadline)(struct vcpu *v);
+  /* User mode: sets registers for process entry / reads a system call / writes its result. */
+  void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
+  bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
+  void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
+};
+
+struct isa {
+  const char *name;
+  const char *title;
+  uint16_t elf_machine;       /* EM_* */
+  uint8_t insn_unit;          /* instruction alignment and smallest length, bytes */
+  uint8_t insn_max;           /* largest length, bytes */
+  bool coherent_fetch;        /* stores are seen by instruction fetch at once (else after a fence) */
+  uint32_t insn_size;         /* sizeof(struct <isa>_insn) */
+  uint32_t vcpu_size;         /* sizeof(struct <isa>_vcpu) */
+  unsigned nleaves, nregs, nsysregs, ntraps, nfeatures;
+  const char *strings;                     /* pool that leaf_info indexes */
+  const struct leaf_info *leaves;
+  insn_fn *const *exec;                    /* by leaf number */
+  const struct reg_info *regs;
+  const struct sysreg_info *sysregs;
+  const struct trap_info *traps;
+  const struct feature_info *features;
+  uint64_t default_features;
+  /* Decodes one instruction from `n` readable bytes. Returns its length in bytes with *d filled (all but off, disp),
+   * 0 when no leaf matches (d->len is then the length that the encoding claims), -1 when more bytes are needed. */
+  int (*decode)(uint64_t features, const uint8_t *bytes, size_t n, struct insn *d);
+  /* Writes the text of *d at `pc` into buf; aliases on request (DISASM_ALIASES). Returns the length as snprintf does. */
+  int (*disasm)(const struct insn *d, gva_t pc, unsigned flags, char *buf, size_t n);
+  /* Assembles one line; returns the number of bytes (<= insn_max), or -1 with a message in err. */
+  int (*assemble)(uint64_t features, const char *text, gva_t pc, uint8_t *out, char *err, size_t nerr);
+  /* Generated run loop of the interpreter (see interp/interp.h). */
+  int (*run)(struct vcpu *v);
+  const struct arch_ops *arch;
+};
+enum { DISASM_ALIASES = 1 };
+
+extern const struct isa *const isa_list[]; /* NULL-terminated, generated */
+const struct isa *isa_find(const char *name);
+
+#endif

@@ -1,0 +1,62 @@
+/* A machine: vCPUs, guest-physical map, devices and the reason it ended. Boards (devices/board.h) fill it in; the CLI
+ * runs it. This header knows no device. */
+#ifndef ISOMER_CORE_MACHINE_H
+#define ISOMER_CORE_MACHINE_H
+
+#include "core/vcpu.h"
+
+#define MACHINE_MAX_VCPUS 64
+
+enum machine_end {
+  END_NONE = 0,
+  END_POWEROFF, /* clean power-off */
+  END_RESET,    /* the guest asked for a reset */
+  END_CODE,     /* the guest reported machine->end_code (HTIF, test finisher) */
+  END_FAILURE,  /* guest-reported failure (SBI "system failure", triple fault) */
+  END_QUIT,     /* the operator quit (Ctrl-A x, signal) */
+  END_TIMEOUT,
+};
+
+struct machine;
+
+/* Callback on a file descriptor of the machine's event loop (input, timers of devices). */
+typedef void machine_fd_fn(void *opaque, int fd);
+/* Callback called (on the loop's thread) when host monotonic time reaches the value given to machine_timer_set. */
+typedef void machine_timer_fn(void *opaque);
+
+struct machine {
+  const struct isa *isa;
+  struct phys *phys;
+  struct vcpu *vcpu[MACHINE_MAX_VCPUS];
+  unsigned nvcpus;
+  uint64_t epoch_ns;       /* host monotonic nanoseconds at which the guest clock read zero */
+  uint32_t end;            /* enum machine_end, set once (atomically) by machine_end */
+  uint64_t end_code;
+  void *board;             /* struct board_state, owned by devices/board.c */
+  void *loop;              /* event loop, owned by core/loop.c */
+  struct { bool insn, exc, mmio, sbi; gva_t lo, hi; } trace; /* --trace; hi == 0: every PC */
+};
+
+struct machine *machine_new(const struct isa *isa);
+void machine_free(struct machine *m);
+
+/* Ends the machine: the first call wins; kicks all vCPUs. Safe from any thread. */
+void machine_end(struct machine *m, enum machine_end end, uint64_t code);
+
+/* Nanoseconds of guest time: host monotonic time since epoch_ns (virtual time in deterministic mode, later). */
+uint64_t machine_now(struct machine *m);
+
+/* Runs the vCPUs until the machine ends or, with timeout_ns != 0, for that long. Returns m->end. */
+enum machine_end machine_run(struct machine *m, uint64_t timeout_ns);
+
+/* Event loop (its own thread while machine_run runs): watch a descriptor for input; one-shot timers. -errno. */
+int machine_watch_fd(struct machine *m, int fd, machine_fd_fn *fn, void *opaque);
+void machine_unwatch_fd(struct machine *m, int fd);
+struct machine_timer *machine_timer_new(struct machine *m, machine_timer_fn *fn, void *opaque);
+void machine_timer_set(struct machine_timer *t, uint64_t host_monotonic_ns); /* UINT64_MAX disarms */
+
+/* Device accesses and device callbacks run under this lock (recursive for the owner). vCPU threads hold it only in MMIO. */
+void machine_lock(struct machine *m);
+void machine_unlock(struct machine *m);
+
+#endif

@@ -1,0 +1,122 @@
+/* The virtual CPU: an ISA-independent head, one cache line of hot words followed by generated ISA state.
+ *
+ * `struct vcpu` is always the first member of a generated `struct <isa>_vcpu`; the registers named in the ISA's
+ * `registers.hot` come right behind it, so that head and hot registers lie within 256 bytes (a translated-code
+ * base register biased by 128 reaches all of them with signed 8-bit displacements). Everything cold hangs off `c`. */
+#ifndef ISOMER_CORE_VCPU_H
+#define ISOMER_CORE_VCPU_H
+
+#include "core/types.h"
+
+struct isa;
+struct machine;
+struct phys;
+struct tlb;
+struct vcpu;
+
+/* What executing one instruction ended with. The values are dense: they index the run loop's dispatch. */
+enum step {
+  STEP_NEXT = 0, /* fall through to the following instruction */
+  STEP_JUMP,     /* v->pc holds the target; translation context unchanged */
+  STEP_END,      /* fall through, but context, translations or code may have changed: look everything up again */
+  STEP_JUMP_END, /* v->pc holds the target and context may have changed */
+  STEP_RESTART,  /* the same instruction runs again (a string iteration, a lost compare-and-swap); counts one step */
+  STEP_TRAP,     /* v->c->trap says what; architectural state is that of the instruction's start (or last commit) */
+  STEP_WAIT,     /* fall through, then sleep until an interrupt is pending */
+};
+
+/* Why engine_ops.run returned. */
+enum vcpu_exit {
+  EXIT_NONE = 0,
+  EXIT_KICK,     /* v->kick was set; the caller handles requests and clears it */
+  EXIT_BUDGET,   /* v->budget reached zero */
+  EXIT_WAIT,     /* the vCPU waits for an interrupt */
+  EXIT_TRAP,     /* a trap that the machine's owner handles (user mode: system calls, faults); see v->c->trap */
+  EXIT_SHUTDOWN, /* the machine ends; see machine->exit_* */
+  EXIT_ERROR,    /* an internal error was logged */
+};
+
+enum access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2 };
+
+/* A guest exception on its way to delivery. `kind` is the generated <ISA>_TRAP_* number. */
+struct trap {
+  uint32_t kind;
+  uint32_t nargs;
+  uint64_t arg[3];
+};
+
+/* Host-side translation result of a page walk. */
+struct translation {
+  gpa_t pa;        /* physical address of the access (not of the page) */
+  uint64_t size;   /* bytes mapped by the leaf entry, power of two >= 4096 */
+  uint8_t prot;    /* 1 << ACCESS_* bits that may be cached now (e.g. no write bit while D is clear) */
+  bool global;     /* matches every ASID */
+};
+
+#define VCPU_TRAP_COUNTERS 96
+
+/* Event counters; each is only ever written by the vCPU's own thread. `--stats` prints them. */
+struct vcpu_stats {
+  uint64_t insns;                      /* retired instructions */
+  uint64_t tlb_hit[3], tlb_miss[3];    /* by enum access; hits = lookups in the slow path's second level */
+  uint64_t page_walks;
+  uint64_t decode_hit, decode_miss;    /* page-slot lookups in the decoded-instruction cache */
+  uint64_t code_invalidations;
+  uint64_t traps[VCPU_TRAP_COUNTERS];  /* by trap kind */
+  uint64_t interrupts[64];             /* by interrupt cause */
+  uint64_t exits[8];                   /* by enum vcpu_exit */
+};
+
+/* The cold half of a vCPU: owned by core/vcpu.c, freed with the vCPU. */
+struct vcpu_common {
+  const struct isa *isa;
+  struct machine *machine;   /* NULL in unit tests */
+  struct phys *phys;         /* guest-physical map; not owned */
+  unsigned index;            /* hart id, MPIDR affinity, APIC id */
+  uint64_t features;         /* 1 << generated <ISA>_FEATURE_* */
+  struct trap trap;
+  bool trap_exits;           /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
+  /* Translates a guest virtual address; 0, or STEP_TRAP with `trap` set. Taken from arch_ops at creation. */
+  int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
+  void *engine;              /* engine's private state of this vCPU */
+  const struct engine_ops *engine_ops;
+  uint64_t irq_lines;        /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
+  gva_t excl_addr;           /* exclusive monitor: address, value seen, size; excl_size 0 = open */
+  u128 excl_value;
+  uint8_t excl_size;
+  uint64_t start_pc;         /* for reports */
+  void *arch;                /* arch_ops private */
+  const struct trace_ops *trace; /* NULL unless tracing */
+  struct vcpu_stats stats;
+};
+
+/* Hot head, exactly 64 bytes. */
+struct vcpu {
+  uint32_t kick;        /* atomically set by any thread; polled on every taken branch */
+  uint32_t exit;        /* enum vcpu_exit of the last run() */
+  int64_t budget;       /* instructions left before EXIT_BUDGET */
+  gva_t pc;             /* canonical between steps; inside a page run the PC is pcbase + insn->off */
+  gva_t pcbase;         /* virtual address of the page being executed */
+  struct tlb *tlb;
+  uint32_t tag_data;    /* 12-bit translation tag of data accesses (mode, ASID, generation), see mem/tlb.h */
+  uint32_t tag_fetch;   /* same for instruction fetch */
+  const void *helpers;  /* helper table of translated code */
+  struct vcpu_common *c;
+};
+_Static_assert(sizeof(struct vcpu) == 64, "the vCPU head is one cache line");
+
+/* Creates a vCPU of `isa` over `phys` with features `features`, reset to the ISA's reset state.
+ * Returns NULL and logs when memory is short. The caller frees it with vcpu_free. */
+struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, uint64_t features);
+void vcpu_free(struct vcpu *v);
+
+/* Asks the vCPU to leave run() at its next poll. Safe from any thread and from signal handlers. */
+void vcpu_kick(struct vcpu *v);
+
+/* Records a trap; returns STEP_TRAP so that handlers can `return vcpu_trap(...)`. */
+int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2);
+
+/* Raises or lowers external interrupt input `line` (0..63) and kicks the vCPU when the level rises. */
+void vcpu_irq(struct vcpu *v, unsigned line, bool level);
+
+#endif

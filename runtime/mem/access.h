@@ -1,0 +1,27 @@
+/* Guest memory as instruction meanings see it: generated handlers call these. Every function returns 0, or STEP_TRAP
+ * with v->c->trap set and nothing changed. Fast paths are inline TLB hits; everything else is in mem/slow.c.
+ *
+ * attr = memory order (ORDER_*) | window << 4; window 0 is the vCPU's current data context (v->tag_data).
+ * Accesses of 16..128 bits may be misaligned and may cross pages unless the meaning checked alignment first. */
+#ifndef ISOMER_MEM_ACCESS_H
+#define ISOMER_MEM_ACCESS_H
+
+#include "core/vcpu.h"
+
+enum mem_order { ORDER_RELAXED = 0, ORDER_TSO = 1, ORDER_ACQUIRE = 2, ORDER_RELEASE = 3, ORDER_SEQCST = 4 };
+enum mem_rmw { RMW_SWAP, RMW_ADD, RMW_AND, RMW_OR, RMW_XOR, RMW_MIN_S, RMW_MAX_S, RMW_MIN_U, RMW_MAX_U, RMW_ANDNOT };
+
+/* Contract (definitions for W = 8, 16, 32, 64, and 128 where noted; implemented by the owner of mem/):
+ *   static inline int mem_loadW(struct vcpu *v, gva_t a, unsigned attr, uintW_t *out);            also 128 (u128)
+ *   static inline int mem_storeW(struct vcpu *v, gva_t a, unsigned attr, uintW_t value);          also 128
+ *   int mem_rmwW(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, uintW_t value, uintW_t *old);
+ *   int mem_casW(struct vcpu *v, gva_t a, unsigned attr, uintW_t expect, uintW_t value, uintW_t *old);  also 128
+ *   int mem_load_exW(struct vcpu *v, gva_t a, unsigned attr, uintW_t *out);                        also 128
+ *   int mem_store_exW(struct vcpu *v, gva_t a, unsigned attr, uintW_t value, uint8_t *ok);         also 128
+ *   int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access);   all pages translate with that right
+ *   int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte);
+ *   void mem_fence(unsigned pred_succ);  pred_succ: 0 = full fence
+ * Loads and stores wider than 128 bits (vectors) go as several 64-bit accesses behind one mem_probe. */
+#include "mem/access_inline.h"
+
+#endif
