@@ -1,0 +1,315 @@
+#!/usr/bin/python3
+"""Writes ninja graphs. Without options: ./build.ninja, the committed default graph, byte for byte the
+same on every machine (nothing is probed). With any option: only under --builddir (default
+out/<hash of the options>), to be built with `ninja -f DIR/build.ninja`.
+
+  ./configure.py [--check] [--sanitize] [--debug] [--host ARCH] [--isa-overlay FILE]... [--builddir DIR]
+
+Sources are what the directories hold: run this again after adding or removing a file.
+Not responsible for what is generated from the ISA descriptions: gen/ says which files (gen.outputs).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+PYTHON = "/usr/bin/python3"
+HOSTS = {"x86_64": ("gcc", "ar"), "arm64": ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ar")}
+CFLAGS = "-std=gnu17 -g -Wall -Wextra -Werror -fPIE -pthread"
+LIBS = "-Wl,--as-needed -lfdt -llua5.4 -ljansson -lm -lpthread -ldl"
+TEST_LIBS = "-lcmocka -lmpfr -lgmp"
+MAIN = "runtime/cli/main.c"
+SOURCE_DIRS = ("runtime", "devices", "accel")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    sanitize: bool = False
+    debug: bool = False
+    host: str = "x86_64"
+    overlays: tuple[str, ...] = ()
+    builddir: str = ""
+
+    def default(self) -> bool:
+        return self == Options()
+
+    def directory(self) -> str:
+        if self.builddir or self.default():
+            return self.builddir or "out"
+        text = repr((self.sanitize, self.debug, self.host, self.overlays))
+        return "out/" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def cflags(self) -> str:
+        flags = [CFLAGS, "-Og -DISO_DEBUG=1" if self.debug else "-O1" if self.sanitize else "-O2"]
+        if self.sanitize:
+            # These warnings have false positives in instrumented code.
+            flags.append(
+                "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+                " -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds"
+            )
+        return " ".join(flags)
+
+
+class Graph:
+    """Text of a ninja file."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def comment(self, text: str) -> None:
+        self.lines += ["", f"# {text}"]
+
+    def var(self, name: str, value: str) -> None:
+        self.lines.append(f"{name} = {value}")
+
+    def rule(self, name: str, command: str, **more: str) -> None:
+        self.lines += ["", f"rule {name}", f"  command = {command}"]
+        self.lines += [f"  {k} = {v}" for k, v in more.items()]
+
+    def build(
+        self,
+        outputs: Iterable[str],
+        rule: str,
+        inputs: Iterable[str] = (),
+        implicit: Iterable[str] = (),
+        order: Iterable[str] = (),
+        **more: str,
+    ) -> None:
+        def esc(paths: Iterable[str]) -> list[str]:
+            return [re.sub(r"([ :])", r"$\1", p) for p in paths]
+
+        words = [" ".join(esc(outputs)) + ":", rule, *esc(inputs)]
+        if extra := esc(implicit):
+            words += ["|", *extra]
+        if extra := esc(order):
+            words += ["||", *extra]
+        line, indent = "build", ""
+        for w in words:
+            if len(line) + len(w) > 118:
+                self.lines.append(indent + line + " $")
+                line, indent = w, "    "
+            else:
+                line += " " + w
+        self.lines.append(indent + line)
+        self.lines += [f"  {k} = {v}" for k, v in more.items()]
+
+    def text(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+# ---- what there is ------------------------------------------------------------------------------
+
+
+def listing(folder: str, pattern: str) -> list[str]:
+    """Files below a folder, sorted by path, relative to the root; hidden ones left out."""
+    paths = (p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob(pattern) if p.is_file())
+    return sorted(p for p in paths if not any(part.startswith((".", "__")) and part != "__init__.py"
+                                              and part != "__main__.py" for part in p.split("/")))
+
+
+def isa_inputs(isa: str) -> list[str]:
+    """Files of one description: the entry, its families, the shared prelude."""
+    return [f"isa/{isa}.yaml", *listing(f"isa/{isa}", "*.yaml"), *listing("isa/common", "*.yaml")]
+
+
+def gen_inputs() -> list[str]:
+    return listing("gen", "*.py") + listing("gen", "*.j2")
+
+
+def isas() -> list[str]:
+    return sorted(p.stem for p in (ROOT / "isa").glob("*.yaml"))
+
+
+def gen_outputs(isa: str, overlays: tuple[str, ...]) -> list[str]:
+    """Names, relative to the ISA's output directory, of what the generator will write."""
+    sys.dont_write_bytecode = True
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    return list(importlib.import_module("gen").outputs(ROOT / f"isa/{isa}.yaml", [ROOT / o for o in overlays]))
+
+
+def directives(source: str) -> dict[str, str]:
+    """What a test says of its own build, in its first lines: `link: -lLLVM-19`, `cflags: -I...`."""
+    head = (ROOT / source).read_text(errors="replace").splitlines()[:20]
+    found: dict[str, str] = {}
+    for line in head:
+        if m := re.match(r"[\s/*]*(link|cflags):\s*(-.*?)\s*(\*/)?$", line):
+            found[m[1]] = m[2]
+    return found
+
+
+# ---- the graph ----------------------------------------------------------------------------------
+
+
+def rules(g: Graph) -> None:
+    g.rule("cc", "$cc $cflags $incs $extra -MMD -MF $out.d -c $in -o $out",
+           depfile="$out.d", deps="gcc", description="CC $out")
+    g.rule("ar", "rm -f $out && $ar qcsD $out $in", description="AR $out")
+    g.rule("link", "$cc $cflags -pie -o $out $in $libs", description="LINK $out")
+    g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
+           depfile="$outdir.d", restat="1", description="GEN $in")
+    g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
+    g.rule("embed", f"{PYTHON} -B scripts/embed.py $kind --out $out $args", restat="1", description="EMBED $out")
+    g.rule("install", 'install -D -m 755 $in "$${DESTDIR}$${prefix:-/usr/local}/bin/isomer"',
+           pool="console", description="INSTALL $in")
+
+
+class Builder:
+    def __init__(self, o: Options) -> None:
+        self.o, self.dir, self.g = o, o.directory(), Graph()
+        self.generated: list[str] = []  # everything the generator writes
+        self.objects: list[str] = []  # of the binary, main excepted
+        self.test_objects: list[str] = []  # for tests only
+
+    def compile(self, source: str, **more: str) -> str:
+        inside = source.removeprefix(self.dir + "/") if source.startswith(self.dir + "/gen/") else source
+        obj = f"$builddir/obj/{inside.removesuffix('.c')}.o"
+        self.g.build([obj], "cc", [self.short(source)], order=["generated"], **more)
+        return obj
+
+    def short(self, path: str) -> str:
+        return "$builddir" + path[len(self.dir):] if path.startswith(self.dir + "/gen/") else path
+
+    def isa(self, name: str) -> None:
+        g, out = self.g, f"$builddir/gen/{name}"
+        outputs = gen_outputs(name, self.o.overlays)
+        g.comment(f"{name}: description to C")
+        implicit = [*isa_inputs(name)[1:], *gen_inputs(), *self.o.overlays]
+        overlays = {"overlays": " ".join(f"--overlay {p}" for p in self.o.overlays)} if self.o.overlays else {}
+        g.build([f"{out}/{f}" for f in outputs], "gen", [f"isa/{name}.yaml"], implicit, outdir=out, **overlays)
+        self.generated += [f"{out}/{f}" for f in outputs]
+        sources = [f for f in outputs if f.endswith(".c")]
+        for f in outputs:
+            if f.endswith(".re"):
+                g.build([f"{out}/{f}.c"], "re2c", [f"{out}/{f}"])
+                sources.append(f"{f}.c")
+        for f in sources:
+            obj = self.compile(f"{self.dir}/gen/{name}/{f}")
+            # The lifter has no consumer but the tests until there is an IR.
+            (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
+
+    def tables(self, names: list[str]) -> None:
+        g = self.g
+        g.comment("what is embedded: board scripts, the list of ISAs")
+        boards = sorted(f for f in listing("scripts/boards", "*.lua"))
+        for out, kind, inputs, args in (
+            ("boards.h", "header", [], ""),
+            ("boards.c", "files", boards, " ".join(boards)),
+            ("isa_list.c", "isas", [], " ".join(names)),
+        ):
+            g.build([f"$builddir/gen/{out}"], "embed", [], ["scripts/embed.py", *inputs], kind=kind, args=args)
+            self.generated.append(f"$builddir/gen/{out}")
+            if out.endswith(".c"):
+                self.objects.append(self.compile(f"{self.dir}/gen/{out}"))
+
+    def tests(self, library: str) -> None:
+        """One program per tests/unit/test_*.c and tests/oracle/*.c; other files of tests/unit go into each."""
+        g = self.g
+        units = listing("tests/unit", "*.c")
+        shared = [s for s in units if not Path(s).name.startswith("test_")]
+        mains = [s for s in units if s not in shared] + listing("tests/oracle", "*.c")
+        if not mains:
+            return
+        g.comment("tests")
+        support = f"{self.dir}/tests/support.a"
+        g.build([self.bd(support)], "ar", [self.compile(s) for s in shared] + self.test_objects)
+        bins = []
+        for s in mains:
+            d = directives(s)
+            obj = self.compile(s, **({"extra": d["cflags"]} if "cflags" in d else {}))
+            binary = f"$builddir/{s.removesuffix('.c')}"
+            libs = " ".join(filter(None, [d.get("link", ""), TEST_LIBS, "$libs"]))
+            g.build([binary], "link", [obj, self.bd(support), library], libs=libs)
+            bins.append(binary)
+        g.build(["test-bins"], "phony", bins)
+
+    def bd(self, path: str) -> str:
+        return "$builddir" + path[len(self.dir):]
+
+    def text(self) -> str:
+        g, o = self.g, self.o
+        cc, ar = HOSTS[o.host]
+        g.lines.append("# Written by configure.py; run it again instead of editing this file.")
+        for name, value in (("ninja_required_version", "1.11"), ("builddir", self.dir), ("cc", cc), ("ar", ar),
+                            ("cflags", o.cflags()), ("incs", "-I. -Iruntime -I$builddir/gen -I/usr/include/lua5.4"),
+                            ("libs", LIBS)):
+            g.var(name, value)
+        rules(g)
+        names = isas()
+        for name in names:
+            self.isa(name)
+        self.tables(names)
+        g.build(["generated"], "phony", self.generated)
+        g.comment("hand-written sources")
+        sources = [s for d in SOURCE_DIRS for s in listing(d, "*.c")]
+        for s in sources:
+            if s != MAIN:
+                self.objects.append(self.compile(s))
+        library = "$builddir/libisomer.a"
+        g.build([library], "ar", self.objects)
+        if MAIN in sources:
+            g.build(["$builddir/isomer"], "link", [self.compile(MAIN), *self.objects])
+            g.build(["install"], "install", ["$builddir/isomer"])
+        self.tests(library)
+        g.lines += ["", "default $builddir/isomer" if MAIN in sources else f"default {library}"]
+        return g.text()
+
+
+# ---- command line -------------------------------------------------------------------------------
+
+
+def overlay_path(text: str) -> str:
+    """Relative to the root if it is inside, where the graph runs; else absolute."""
+    path = Path(text).resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def parse(argv: list[str]) -> tuple[Options, bool]:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--check", action="store_true", help="write nothing; fail if the graph on disk is another")
+    p.add_argument("--sanitize", action="store_true", help="AddressSanitizer and UndefinedBehaviorSanitizer")
+    p.add_argument("--debug", action="store_true", help="for a debugger, with internal checks")
+    p.add_argument("--host", choices=sorted(HOSTS), default="x86_64", help="machine that runs the result")
+    p.add_argument("--isa-overlay", action="append", default=[], metavar="FILE",
+                   help="families added to or replaced in the descriptions")
+    p.add_argument("--builddir", default="", metavar="DIR", help="where everything goes")
+    a = p.parse_args(argv)
+    for f in a.isa_overlay:
+        if not os.path.isfile(f):
+            p.error(f"--isa-overlay {f}: no such file")
+    builddir = overlay_path(a.builddir) if a.builddir else ""
+    if re.search(r"[\s$:]", builddir + "".join(a.isa_overlay)):
+        p.error("paths with white space, ':' or '$' are not supported")
+    if builddir == ".":
+        p.error("--builddir: the source directory holds the default graph; name another")
+    return Options(a.sanitize, a.debug, a.host, tuple(overlay_path(f) for f in a.isa_overlay), builddir), a.check
+
+
+def main(argv: list[str]) -> int:
+    o, check = parse(argv)
+    target = ROOT / "build.ninja" if o.default() else ROOT / o.directory() / "build.ninja"
+    text = Builder(o).text()
+    old = target.read_text() if target.exists() else None
+    shown = os.path.relpath(target)
+    if check:
+        if old != text:
+            print(f"configure.py: {shown} is not what configure.py writes: run it and commit the result", file=sys.stderr)
+        return int(old != text)
+    if old != text:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    print(shown)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
