@@ -69,7 +69,7 @@ def main() -> int:
     p.add_argument("kind", choices=("header", "files", "isas"))
     p.add_argument("--out", required=True, type=Path)
     p.add_argument("args", nargs="*")
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     text = NOTE + HEADER if a.kind == "header" else files(a.args) if a.kind == "files" else isas(a.args)
     if not a.out.exists() or a.out.read_text() != text:
         a.out.parent.mkdir(parents=True, exist_ok=True)
