@@ -42,8 +42,10 @@ FP_FORMAT(16, 11, 15)
 FP_FORMAT(32, 24, 127)
 FP_FORMAT(64, 53, 1023)
 
-#define FP_CONVERT(FROM, TO)                                                                                 \
-  uint64_t fp##FROM##_to_fp##TO(struct fp_env *e, uint64_t a) { return fp_convert(e, &fmt##FROM, &fmt##TO, a); }
+#define FP_CONVERT(FROM, TO)                                    \
+  uint64_t fp##FROM##_to_fp##TO(struct fp_env *e, uint64_t a) { \
+    return fp_convert(e, &fmt##FROM, &fmt##TO, a);              \
+  }
 
 FP_CONVERT(16, 32)
 FP_CONVERT(16, 64)
@@ -56,20 +58,12 @@ FP_CONVERT(64, 32)
 
 uint64_t fp_cvt(struct fp_env *e, uint64_t a, int from, int to) {
   switch (FP_PAIR(from, to)) {
-  case FP_PAIR(16, 32):
-    return fp16_to_fp32(e, a);
-  case FP_PAIR(16, 64):
-    return fp16_to_fp64(e, a);
-  case FP_PAIR(32, 16):
-    return fp32_to_fp16(e, a);
-  case FP_PAIR(32, 64):
-    return fp32_to_fp64(e, a);
-  case FP_PAIR(64, 16):
-    return fp64_to_fp16(e, a);
-  case FP_PAIR(64, 32):
-    return fp64_to_fp32(e, a);
-  default:
-    assert(!"fp_cvt: no conversion between these widths");
-    return a;
+  case FP_PAIR(16, 32): return fp16_to_fp32(e, a);
+  case FP_PAIR(16, 64): return fp16_to_fp64(e, a);
+  case FP_PAIR(32, 16): return fp32_to_fp16(e, a);
+  case FP_PAIR(32, 64): return fp32_to_fp64(e, a);
+  case FP_PAIR(64, 16): return fp64_to_fp16(e, a);
+  case FP_PAIR(64, 32): return fp64_to_fp32(e, a);
+  default: assert(!"fp_cvt: no conversion between these widths"); return a;
   }
 }

@@ -27,7 +27,12 @@ enum fp_rm { FP_RNE = 0, FP_RTZ = 1, FP_RDN = 2, FP_RUP = 3, FP_RMM = 4, FP_ODD 
  *                 a, b, c, where a is the second and b the third source in "213" form; 0 * inf + quiet
  *                 NaN is not invalid and gives that NaN (14.5.1).
  * For CANONICAL and DEFAULT, 0 * inf + quiet NaN is invalid. */
-enum fp_nan { FP_NAN_CANONICAL = 0, FP_NAN_FIRST_SNAN_FIRST_QNAN = 1, FP_NAN_FIRST_OPERAND = 2, FP_NAN_DEFAULT = 3 };
+enum fp_nan {
+  FP_NAN_CANONICAL = 0,
+  FP_NAN_FIRST_SNAN_FIRST_QNAN = 1,
+  FP_NAN_FIRST_OPERAND = 2,
+  FP_NAN_DEFAULT = 3
+};
 
 /* A result is tiny if it is below the smallest normal number after rounding with unbounded exponent,
  * or before rounding (IEEE 754-2019 7.5). FP_UF is raised when a result is tiny and inexact. */
@@ -98,32 +103,32 @@ enum fp_class {
  *                            raise FP_NX if the value changed.
  *   fpW_class                enum fp_class, regardless of flushing. No flags.
  *   fpW_is_nan, is_snan      no flags. */
-#define FP_DECLARE(W)                                                                                        \
-  uint64_t fp##W##_add(struct fp_env *e, uint64_t a, uint64_t b);                                            \
-  uint64_t fp##W##_sub(struct fp_env *e, uint64_t a, uint64_t b);                                            \
-  uint64_t fp##W##_mul(struct fp_env *e, uint64_t a, uint64_t b);                                            \
-  uint64_t fp##W##_div(struct fp_env *e, uint64_t a, uint64_t b);                                            \
-  uint64_t fp##W##_sqrt(struct fp_env *e, uint64_t a);                                                       \
-  uint64_t fp##W##_fma(struct fp_env *e, uint64_t a, uint64_t b, uint64_t c);                                \
-  uint64_t fp##W##_min(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered);                \
-  uint64_t fp##W##_max(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered);                \
-  enum fp_order fp##W##_cmp(struct fp_env *e, uint64_t a, uint64_t b, int quiet);                            \
-  uint64_t fp##W##_to_int(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad);                   \
-  uint64_t fp##W##_from_int(struct fp_env *e, uint64_t v, int bits, int is_signed);                          \
-  uint64_t fp##W##_round_to_int(struct fp_env *e, uint64_t a, int exact);                                    \
-  unsigned fp##W##_class(uint64_t a);                                                                        \
-  static inline bool fp##W##_is_nan(uint64_t a) {                                                            \
-    return fp##W##_class(a) & (FP_CLASS_SNAN | FP_CLASS_QNAN);                                               \
-  }                                                                                                          \
-  static inline bool fp##W##_is_snan(uint64_t a) { return fp##W##_class(a) & FP_CLASS_SNAN; }                \
-  static inline int fp##W##_eq(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {                        \
-    return fp##W##_cmp(e, a, b, quiet) == FP_EQ;                                                             \
-  }                                                                                                          \
-  static inline int fp##W##_lt(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {                        \
-    return fp##W##_cmp(e, a, b, quiet) == FP_LT;                                                             \
-  }                                                                                                          \
-  static inline int fp##W##_le(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {                        \
-    return fp##W##_cmp(e, a, b, quiet) <= FP_EQ;                                                             \
+#define FP_DECLARE(W)                                                                         \
+  uint64_t fp##W##_add(struct fp_env *e, uint64_t a, uint64_t b);                             \
+  uint64_t fp##W##_sub(struct fp_env *e, uint64_t a, uint64_t b);                             \
+  uint64_t fp##W##_mul(struct fp_env *e, uint64_t a, uint64_t b);                             \
+  uint64_t fp##W##_div(struct fp_env *e, uint64_t a, uint64_t b);                             \
+  uint64_t fp##W##_sqrt(struct fp_env *e, uint64_t a);                                        \
+  uint64_t fp##W##_fma(struct fp_env *e, uint64_t a, uint64_t b, uint64_t c);                 \
+  uint64_t fp##W##_min(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered); \
+  uint64_t fp##W##_max(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered); \
+  enum fp_order fp##W##_cmp(struct fp_env *e, uint64_t a, uint64_t b, int quiet);             \
+  uint64_t fp##W##_to_int(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad);    \
+  uint64_t fp##W##_from_int(struct fp_env *e, uint64_t v, int bits, int is_signed);           \
+  uint64_t fp##W##_round_to_int(struct fp_env *e, uint64_t a, int exact);                     \
+  unsigned fp##W##_class(uint64_t a);                                                         \
+  static inline bool fp##W##_is_nan(uint64_t a) {                                             \
+    return fp##W##_class(a) & (FP_CLASS_SNAN | FP_CLASS_QNAN);                                \
+  }                                                                                           \
+  static inline bool fp##W##_is_snan(uint64_t a) { return fp##W##_class(a) & FP_CLASS_SNAN; } \
+  static inline int fp##W##_eq(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {         \
+    return fp##W##_cmp(e, a, b, quiet) == FP_EQ;                                              \
+  }                                                                                           \
+  static inline int fp##W##_lt(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {         \
+    return fp##W##_cmp(e, a, b, quiet) == FP_LT;                                              \
+  }                                                                                           \
+  static inline int fp##W##_le(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {         \
+    return fp##W##_cmp(e, a, b, quiet) <= FP_EQ;                                              \
   }
 
 FP_DECLARE(16)

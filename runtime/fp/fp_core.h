@@ -13,7 +13,7 @@
 
 #include "fp.h"
 
-#define FP_INLINE static inline __attribute__((always_inline))
+#define FP_INLINE    static inline __attribute__((always_inline))
 #define fp_likely(x) __builtin_expect(!!(x), 1)
 
 typedef unsigned __int128 fp_wide;
@@ -43,7 +43,9 @@ FP_INLINE uint64_t fp_inf(const struct fp_fmt *f) { return (uint64_t)fp_exp_max(
 FP_INLINE uint64_t fp_abs(const struct fp_fmt *f, uint64_t a) { return a & ~fp_sign_bit(f); }
 FP_INLINE bool fp_sign(const struct fp_fmt *f, uint64_t a) { return a >> (f->width - 1) & 1; }
 FP_INLINE bool fp_nan_p(const struct fp_fmt *f, uint64_t a) { return fp_abs(f, a) > fp_inf(f); }
-FP_INLINE bool fp_snan_p(const struct fp_fmt *f, uint64_t a) { return fp_nan_p(f, a) && !(a & fp_quiet_bit(f)); }
+FP_INLINE bool fp_snan_p(const struct fp_fmt *f, uint64_t a) {
+  return fp_nan_p(f, a) && !(a & fp_quiet_bit(f));
+}
 FP_INLINE bool fp_sub_p(const struct fp_fmt *f, uint64_t a) { return fp_abs(f, a) - 1 < fp_frac_mask(f); }
 FP_INLINE uint64_t fp_with_sign(const struct fp_fmt *f, bool sign, uint64_t mag) {
   return (uint64_t)sign << (f->width - 1) | mag;
@@ -56,8 +58,7 @@ FP_INLINE int fp_clz(fp_wide x) {
 
 /* Shift right by n >= 0; bits shifted out stay visible as a set last bit. */
 FP_INLINE fp_wide fp_shr_jam(fp_wide x, int n) {
-  if (n == 0)
-    return x;
+  if (n == 0) return x;
   return n < 128 ? x >> n | (x << (128 - n) != 0) : x != 0;
 }
 
@@ -74,10 +75,8 @@ FP_INLINE uint64_t fp_invalid(struct fp_env *e, const struct fp_fmt *f) {
 
 static uint64_t fp_nan2(struct fp_env *e, const struct fp_fmt *f, uint64_t a, uint64_t b) {
   bool sa = fp_snan_p(f, a), sb = fp_snan_p(f, b);
-  if (sa || sb)
-    e->flags |= FP_NV;
-  if (e->nan == FP_NAN_CANONICAL || e->nan == FP_NAN_DEFAULT)
-    return fp_default_nan(e, f);
+  if (sa || sb) e->flags |= FP_NV;
+  if (e->nan == FP_NAN_CANONICAL || e->nan == FP_NAN_DEFAULT) return fp_default_nan(e, f);
   bool second = !fp_nan_p(f, a) || (e->nan == FP_NAN_FIRST_SNAN_FIRST_QNAN && sb && !sa);
   return (second ? b : a) | fp_quiet_bit(f);
 }
@@ -87,19 +86,14 @@ static uint64_t fp_nan3(struct fp_env *e, const struct fp_fmt *f, uint64_t a, ui
   uint64_t ma = fp_abs(f, a), mb = fp_abs(f, b);
   bool inf_zero = (ma == fp_inf(f) && mb == 0) || (ma == 0 && mb == fp_inf(f));
 
-  if (sa || sb || sc)
-    e->flags |= FP_NV;
+  if (sa || sb || sc) e->flags |= FP_NV;
   switch (e->nan) {
-  case FP_NAN_FIRST_OPERAND:
-    return (fp_nan_p(f, a) ? a : fp_nan_p(f, b) ? b : c) | fp_quiet_bit(f);
+  case FP_NAN_FIRST_OPERAND: return (fp_nan_p(f, a) ? a : fp_nan_p(f, b) ? b : c) | fp_quiet_bit(f);
   case FP_NAN_FIRST_SNAN_FIRST_QNAN:
-    if (sa || sb || sc)
-      return (sc ? c : sa ? a : b) | fp_quiet_bit(f);
-    if (inf_zero)
-      return fp_invalid(e, f);
+    if (sa || sb || sc) return (sc ? c : sa ? a : b) | fp_quiet_bit(f);
+    if (inf_zero) return fp_invalid(e, f);
     return fp_nan_p(f, c) ? c : fp_nan_p(f, a) ? a : b;
-  default:
-    return inf_zero ? fp_invalid(e, f) : fp_default_nan(e, f);
+  default: return inf_zero ? fp_invalid(e, f) : fp_default_nan(e, f);
   }
 }
 
@@ -107,10 +101,8 @@ static uint64_t fp_nan3(struct fp_env *e, const struct fp_fmt *f, uint64_t a, ui
 
 /* For what needs no unpacking: a, or zero if it is a subnormal to be flushed. */
 FP_INLINE uint64_t fp_flush(struct fp_env *e, const struct fp_fmt *f, uint64_t a) {
-  if (fp_likely(e->daz == FP_DAZ_KEEP || e->daz == FP_DAZ_KEEP_ID) || !fp_sub_p(f, a))
-    return a;
-  if (e->daz == FP_DAZ_FLUSH_ID)
-    e->flags |= FP_ID;
+  if (fp_likely(e->daz == FP_DAZ_KEEP || e->daz == FP_DAZ_KEEP_ID) || !fp_sub_p(f, a)) return a;
+  if (e->daz == FP_DAZ_FLUSH_ID) e->flags |= FP_ID;
   return a & fp_sign_bit(f);
 }
 
@@ -137,28 +129,21 @@ FP_INLINE struct fp_num fp_unpack(struct fp_env *e, const struct fp_fmt *f, uint
 
 /* Call once no NaN, FP_NV or FP_DZ has decided the result. */
 FP_INLINE void fp_note_sub(struct fp_env *e, bool sub) {
-  if (sub && e->daz == FP_DAZ_KEEP_ID)
-    e->flags |= FP_ID;
+  if (sub && e->daz == FP_DAZ_KEEP_ID) e->flags |= FP_ID;
 }
 
 /* Rounding. */
 
 /* Whether an inexact magnitude goes up: rem of 2 * half is left over, odd is the last bit kept. */
 FP_INLINE bool fp_up(const struct fp_env *e, bool sign, bool odd, fp_wide rem, fp_wide half) {
-  if (fp_likely(e->rm == FP_RNE))
-    return rem > half || (rem == half && odd);
+  if (fp_likely(e->rm == FP_RNE)) return rem > half || (rem == half && odd);
   assert(e->rm <= FP_ODD);
   switch (e->rm) {
-  case FP_RDN:
-    return sign;
-  case FP_RUP:
-    return !sign;
-  case FP_RMM:
-    return rem >= half;
-  case FP_ODD:
-    return !odd;
-  default:
-    return false;
+  case FP_RDN: return sign;
+  case FP_RUP: return !sign;
+  case FP_RMM: return rem >= half;
+  case FP_ODD: return !odd;
+  default: return false;
   }
 }
 
@@ -169,8 +154,8 @@ static __attribute__((noinline)) uint64_t fp_overflow(struct fp_env *e, const st
 }
 
 /* sig as in struct fp_num, 2^exp below the normal range: exp + bias <= 0. */
-static __attribute__((noinline)) uint64_t fp_underflow(struct fp_env *e, const struct fp_fmt *f, bool sign, int exp,
-                                                       fp_wide sig) {
+static __attribute__((noinline)) uint64_t fp_underflow(struct fp_env *e, const struct fp_fmt *f, bool sign,
+                                                       int exp, fp_wide sig) {
   int cut = 127 - f->prec;
   fp_wide one = (fp_wide)1 << cut, half = one >> 1, rem = sig & (one - 1);
   bool tiny = true;
@@ -205,15 +190,13 @@ FP_INLINE uint64_t fp_round(struct fp_env *e, const struct fp_fmt *f, bool sign,
   if (rem) {
     e->flags |= FP_NX;
     mag += fp_up(e, sign, mag & 1, rem, one >> 1);
-    if (mag == fp_inf(f))
-      e->flags |= FP_OF;
+    if (mag == fp_inf(f)) e->flags |= FP_OF;
   }
   return fp_with_sign(f, sign, mag);
 }
 
 FP_INLINE uint64_t fp_pack(struct fp_env *e, const struct fp_fmt *f, struct fp_num x) {
-  if (x.kind == FP_KIND_NUM)
-    return fp_round(e, f, x.sign, x.exp, x.sig);
+  if (x.kind == FP_KIND_NUM) return fp_round(e, f, x.sign, x.exp, x.sig);
   return fp_with_sign(f, x.sign, x.kind == FP_KIND_INF ? fp_inf(f) : 0);
 }
 
@@ -236,8 +219,7 @@ FP_INLINE uint64_t fp_add_nums(struct fp_env *e, const struct fp_fmt *f, struct 
     }
   } else {
     x.sig -= y.sig;
-    if (!x.sig)
-      return fp_with_sign(f, e->rm == FP_RDN, 0);
+    if (!x.sig) return fp_with_sign(f, e->rm == FP_RDN, 0);
     int n = fp_clz(x.sig) - 1;
     x.sig <<= n;
     x.exp -= n;
@@ -246,10 +228,8 @@ FP_INLINE uint64_t fp_add_nums(struct fp_env *e, const struct fp_fmt *f, struct 
 }
 
 FP_INLINE uint64_t fp_add_any(struct fp_env *e, const struct fp_fmt *f, struct fp_num x, struct fp_num y) {
-  if (fp_likely(x.kind == FP_KIND_NUM && y.kind == FP_KIND_NUM))
-    return fp_add_nums(e, f, x, y);
-  if (x.kind == FP_KIND_INF && y.kind == FP_KIND_INF && x.sign != y.sign)
-    return fp_invalid(e, f);
+  if (fp_likely(x.kind == FP_KIND_NUM && y.kind == FP_KIND_NUM)) return fp_add_nums(e, f, x, y);
+  if (x.kind == FP_KIND_INF && y.kind == FP_KIND_INF && x.sign != y.sign) return fp_invalid(e, f);
   if (x.kind == FP_KIND_ZERO && y.kind == FP_KIND_ZERO && x.sign != y.sign)
     return fp_with_sign(f, e->rm == FP_RDN, 0);
   return fp_pack(e, f, x.kind == FP_KIND_INF || y.kind == FP_KIND_ZERO ? x : y);
@@ -270,8 +250,7 @@ FP_INLINE struct fp_num fp_mul_nums(struct fp_num x, struct fp_num y) {
 
 FP_INLINE uint64_t fp_add(struct fp_env *e, const struct fp_fmt *f, uint64_t a, uint64_t b, bool negate) {
   struct fp_num x = fp_unpack(e, f, a), y = fp_unpack(e, f, b);
-  if (x.kind == FP_KIND_NAN || y.kind == FP_KIND_NAN)
-    return fp_nan2(e, f, a, b);
+  if (x.kind == FP_KIND_NAN || y.kind == FP_KIND_NAN) return fp_nan2(e, f, a, b);
   fp_note_sub(e, x.sub | y.sub);
   y.sign ^= negate;
   return fp_add_any(e, f, x, y);
@@ -279,21 +258,17 @@ FP_INLINE uint64_t fp_add(struct fp_env *e, const struct fp_fmt *f, uint64_t a, 
 
 FP_INLINE uint64_t fp_mul(struct fp_env *e, const struct fp_fmt *f, uint64_t a, uint64_t b) {
   struct fp_num x = fp_unpack(e, f, a), y = fp_unpack(e, f, b);
-  if (x.kind == FP_KIND_NAN || y.kind == FP_KIND_NAN)
-    return fp_nan2(e, f, a, b);
+  if (x.kind == FP_KIND_NAN || y.kind == FP_KIND_NAN) return fp_nan2(e, f, a, b);
   fp_note_sub(e, x.sub | y.sub);
-  if (fp_likely(x.kind == FP_KIND_NUM && y.kind == FP_KIND_NUM))
-    return fp_pack(e, f, fp_mul_nums(x, y));
+  if (fp_likely(x.kind == FP_KIND_NUM && y.kind == FP_KIND_NUM)) return fp_pack(e, f, fp_mul_nums(x, y));
   bool inf = x.kind == FP_KIND_INF || y.kind == FP_KIND_INF;
-  if (inf && (x.kind == FP_KIND_ZERO || y.kind == FP_KIND_ZERO))
-    return fp_invalid(e, f);
+  if (inf && (x.kind == FP_KIND_ZERO || y.kind == FP_KIND_ZERO)) return fp_invalid(e, f);
   return fp_with_sign(f, x.sign ^ y.sign, inf ? fp_inf(f) : 0);
 }
 
 FP_INLINE uint64_t fp_div(struct fp_env *e, const struct fp_fmt *f, uint64_t a, uint64_t b) {
   struct fp_num x = fp_unpack(e, f, a), y = fp_unpack(e, f, b);
-  if (x.kind == FP_KIND_NAN || y.kind == FP_KIND_NAN)
-    return fp_nan2(e, f, a, b);
+  if (x.kind == FP_KIND_NAN || y.kind == FP_KIND_NAN) return fp_nan2(e, f, a, b);
   bool sign = x.sign ^ y.sign;
   if (fp_likely(x.kind == FP_KIND_NUM && y.kind == FP_KIND_NUM)) {
     fp_note_sub(e, x.sub | y.sub);
@@ -304,12 +279,9 @@ FP_INLINE uint64_t fp_div(struct fp_env *e, const struct fp_fmt *f, uint64_t a, 
     int up = fp_clz(sig) - 1;
     return fp_round(e, f, sign, x.exp - y.exp - up, sig << up);
   }
-  if (x.kind == y.kind)
-    return fp_invalid(e, f);
-  if (y.kind == FP_KIND_ZERO && x.kind == FP_KIND_NUM)
-    e->flags |= FP_DZ;
-  else
-    fp_note_sub(e, x.sub | y.sub);
+  if (x.kind == y.kind) return fp_invalid(e, f);
+  if (y.kind == FP_KIND_ZERO && x.kind == FP_KIND_NUM) e->flags |= FP_DZ;
+  else fp_note_sub(e, x.sub | y.sub);
   bool inf = x.kind == FP_KIND_INF || y.kind == FP_KIND_ZERO;
   return fp_with_sign(f, sign, inf ? fp_inf(f) : 0);
 }
@@ -328,15 +300,11 @@ static uint64_t fp_isqrt(fp_wide n) {
 
 FP_INLINE uint64_t fp_sqrt(struct fp_env *e, const struct fp_fmt *f, uint64_t a) {
   struct fp_num x = fp_unpack(e, f, a);
-  if (x.kind == FP_KIND_NAN)
-    return fp_nan2(e, f, a, a);
-  if (x.kind == FP_KIND_ZERO)
-    return fp_pack(e, f, x);
-  if (x.sign)
-    return fp_invalid(e, f);
+  if (x.kind == FP_KIND_NAN) return fp_nan2(e, f, a, a);
+  if (x.kind == FP_KIND_ZERO) return fp_pack(e, f, x);
+  if (x.sign) return fp_invalid(e, f);
   fp_note_sub(e, x.sub);
-  if (x.kind == FP_KIND_INF)
-    return fp_pack(e, f, x);
+  if (x.kind == FP_KIND_INF) return fp_pack(e, f, x);
   fp_wide n = x.sig << (x.exp & 1); /* the exponent that is left is even */
   uint64_t r = fp_isqrt(n);
   return fp_round(e, f, false, (x.exp - (x.exp & 1)) / 2, (fp_wide)r << 63 | ((fp_wide)r * r != n));
@@ -353,8 +321,7 @@ FP_INLINE uint64_t fp_fma(struct fp_env *e, const struct fp_fmt *f, uint64_t a, 
     p = fp_mul_nums(x, y);
   } else if (x.kind == FP_KIND_INF || y.kind == FP_KIND_INF) {
     p.kind = FP_KIND_INF;
-    if (x.kind == FP_KIND_ZERO || y.kind == FP_KIND_ZERO)
-      return fp_invalid(e, f);
+    if (x.kind == FP_KIND_ZERO || y.kind == FP_KIND_ZERO) return fp_invalid(e, f);
   }
   if (!(p.kind == FP_KIND_INF && z.kind == FP_KIND_INF && p.sign != z.sign))
     fp_note_sub(e, x.sub | y.sub | z.sub);
