@@ -126,7 +126,8 @@ def gen_inputs() -> list[str]:
 
 
 def isas() -> list[str]:
-    return sorted(p.stem for p in (ROOT / "isa").glob("*.yaml"))
+    """Processors that can be built: without a compiler for descriptions there is none."""
+    return sorted(p.stem for p in (ROOT / "isa").glob("*.yaml")) if (ROOT / "gen/__init__.py").exists() else []
 
 
 def gen_outputs(isa: str, overlays: tuple[str, ...]) -> list[str]:
@@ -134,7 +135,10 @@ def gen_outputs(isa: str, overlays: tuple[str, ...]) -> list[str]:
     sys.dont_write_bytecode = True
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    return list(importlib.import_module("gen").outputs(ROOT / f"isa/{isa}.yaml", [ROOT / o for o in overlays]))
+    gen = importlib.import_module("gen")
+    if not hasattr(gen, "outputs"):
+        raise SystemExit(f"configure.py: gen/ has no outputs(): cannot know what isa/{isa}.yaml is compiled to")
+    return list(gen.outputs(ROOT / f"isa/{isa}.yaml", [ROOT / o for o in overlays]))
 
 
 def directives(source: str) -> dict[str, str]:
