@@ -14,10 +14,11 @@ class Text:
     file: str
     line: int
     col: int = 1
+    indent: int = 0                 # columns that a block text's further lines lost
 
     def at(self, line: int = 0, col: int = 0) -> str:
         """Place of a character `line` lines and `col` columns into the text, for messages."""
-        return f"{self.file}:{self.line + line}:{(self.col if line == 0 else 1) + col}"
+        return f"{self.file}:{self.line + line}:{(self.col if line == 0 else 1 + self.indent) + col}"
 
 
 class DescError(Exception):
@@ -63,6 +64,7 @@ class View:
     write: Text | None = None
     at: dict[str, Text] = field(default_factory=dict)      # index -> slot or "zero" or expression
     names: dict[int, str] = field(default_factory=dict)    # index -> assembly name (complete, derived by the loader)
+    names_by_n: dict[int, str] = field(default_factory=dict)  # N -> view whose names it prints
     needs: Text | None = None
     dirties: str | None = None
     index: Text | None = None
