@@ -16,6 +16,7 @@ struct insn {
 enum {
   INSN_ENDS = 1,   /* may leave the straight line (branch, trap always, end): last of its run */
   INSN_EFFECT = 2, /* touches memory */
+  INSN_FALLS = 4,  /* an INSN_ENDS instruction that can also fall through (conditional branch): decoding goes on */
 };
 
 typedef int insn_fn(struct vcpu *v, const struct insn *d);
@@ -79,6 +80,8 @@ struct arch_ops {
   void (*context)(struct vcpu *v);
   /* Absolute host monotonic nanoseconds of the next timer event that could wake the vCPU, or UINT64_MAX. */
   uint64_t (*deadline)(struct vcpu *v);
+  /* Name of interrupt cause `cause` as counted in vcpu_stats.interrupts, or NULL. May be NULL itself. */
+  const char *(*interrupt_name)(unsigned cause);
   /* User mode: sets registers for process entry / reads a system call / writes its result. */
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
@@ -112,6 +115,7 @@ struct isa {
   int (*assemble)(uint64_t features, const char *text, gva_t pc, uint8_t *out, char *err, size_t nerr);
   /* Generated run loop of the interpreter (see interp/interp.h). */
   int (*run)(struct vcpu *v);
+  const uint16_t *disp;  /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;
 };
 enum { DISASM_ALIASES = 1 };

@@ -3,6 +3,8 @@
 #ifndef ISOMER_CORE_MACHINE_H
 #define ISOMER_CORE_MACHINE_H
 
+#include <pthread.h>
+
 #include "core/vcpu.h"
 
 #define MACHINE_MAX_VCPUS 64
@@ -15,6 +17,7 @@ enum machine_end {
   END_FAILURE,  /* guest-reported failure (SBI "system failure", triple fault) */
   END_QUIT,     /* the operator quit (Ctrl-A x, signal) */
   END_TIMEOUT,
+  END_ERROR,    /* our bug: an engine failed and logged why */
 };
 
 struct machine;
@@ -25,6 +28,7 @@ typedef void machine_fd_fn(void *opaque, int fd);
 typedef void machine_timer_fn(void *opaque);
 
 struct machine {
+  pthread_mutex_t lock;    /* machine_lock; recursive */
   const struct isa *isa;
   struct phys *phys;
   struct vcpu *vcpu[MACHINE_MAX_VCPUS];
@@ -37,8 +41,12 @@ struct machine {
   struct { bool insn, exc, mmio, sbi; gva_t lo, hi; } trace; /* --trace; hi == 0: every PC */
 };
 
+/* A machine with an empty physical map, no vCPU, and guest time starting now. NULL and a message when out of memory. */
 struct machine *machine_new(const struct isa *isa);
+/* Frees vCPUs, physical map and loop; the board must have been freed (it detaches its devices). NULL is allowed. */
 void machine_free(struct machine *m);
+/* Creates the next vCPU (index m->nvcpus), belonging to the machine; NULL and a message on failure. */
+struct vcpu *machine_add_vcpu(struct machine *m, uint64_t features);
 
 /* Ends the machine: the first call wins; kicks all vCPUs. Safe from any thread. */
 void machine_end(struct machine *m, enum machine_end end, uint64_t code);
@@ -49,9 +57,12 @@ uint64_t machine_now(struct machine *m);
 /* Runs the vCPUs until the machine ends or, with timeout_ns != 0, for that long. Returns m->end. */
 enum machine_end machine_run(struct machine *m, uint64_t timeout_ns);
 
-/* Event loop (its own thread while machine_run runs): watch a descriptor for input; one-shot timers. -errno. */
+/* Event loop (its own thread while machine_run runs): watch a descriptor for input; one-shot timers. -errno. Descriptors
+ * that cannot be polled (regular files, /dev/null) count as always readable. At end of file or on a hang-up the callback
+ * runs like for input and must stop watching. */
 int machine_watch_fd(struct machine *m, int fd, machine_fd_fn *fn, void *opaque);
 void machine_unwatch_fd(struct machine *m, int fd);
+/* The machine owns its timers and frees them with the loop; callbacks run under machine_lock. NULL when out of memory. */
 struct machine_timer *machine_timer_new(struct machine *m, machine_timer_fn *fn, void *opaque);
 void machine_timer_set(struct machine_timer *t, uint64_t host_monotonic_ns); /* UINT64_MAX disarms */
 

@@ -58,8 +58,8 @@ struct translation {
 /* Event counters; each is only ever written by the vCPU's own thread. `--stats` prints them. */
 struct vcpu_stats {
   uint64_t insns;                      /* retired instructions */
-  uint64_t tlb_hit[3], tlb_miss[3];    /* by enum access; hits = lookups in the slow path's second level */
-  uint64_t page_walks;
+  uint64_t tlb_hit[3], tlb_miss[3];    /* by enum access; found in / missing from the second level */
+  uint64_t page_walks;                 /* calls of `translate` */
   uint64_t decode_hit, decode_miss;    /* page-slot lookups in the decoded-instruction cache */
   uint64_t code_invalidations;
   uint64_t traps[VCPU_TRAP_COUNTERS];  /* by trap kind */
@@ -78,6 +78,7 @@ struct vcpu_common {
   bool trap_exits;           /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
   /* Translates a guest virtual address; 0, or STEP_TRAP with `trap` set. Taken from arch_ops at creation. */
   int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
+  void *translate_data;      /* of a replaced `translate` (mem/flat.h); not owned */
   void *engine;              /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines;        /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
@@ -85,6 +86,10 @@ struct vcpu_common {
   u128 excl_value;
   uint8_t excl_size;
   uint64_t start_pc;         /* for reports */
+  uint64_t retire_base;      /* see vcpu_retired */
+  uint32_t flush_epoch;      /* incremented by every TLB flush (page flushes and tag reuse included): engines that
+                              * remember fetch translations forget them when it changes */
+  uint32_t sleeping;         /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
   void *arch;                /* arch_ops private */
   const struct trace_ops *trace; /* NULL unless tracing */
   struct vcpu_stats stats;
@@ -110,8 +115,19 @@ _Static_assert(sizeof(struct vcpu) == 64, "the vCPU head is one cache line");
 struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, uint64_t features);
 void vcpu_free(struct vcpu *v);
 
+/* Instructions retired since creation; exact whenever a handler that the engine calls out of line reads it. Budget and
+ * count are one number, so the budget is only ever set through vcpu_set_budget. */
+static inline uint64_t vcpu_retired(const struct vcpu *v) { return v->c->retire_base - (uint64_t)v->budget; }
+static inline void vcpu_set_budget(struct vcpu *v, int64_t n) {
+  v->c->retire_base += (uint64_t)n - (uint64_t)v->budget;
+  v->budget = n;
+}
+
 /* Asks the vCPU to leave run() at its next poll. Safe from any thread and from signal handlers. */
 void vcpu_kick(struct vcpu *v);
+
+/* Sleeps until v->kick is set (it stays set) or host monotonic time reaches until_ns (UINT64_MAX: no limit). */
+void vcpu_sleep(struct vcpu *v, uint64_t until_ns);
 
 /* Records a trap; returns STEP_TRAP so that handlers can `return vcpu_trap(...)`. */
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2);

@@ -1,0 +1,36 @@
+"""Writes run.c: the interpreter's run loop of one ISA, specialised for its instruction unit and hot set."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+import jinja2
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+DISP_CALL, DISP_HOT = 1, 2          # as in runtime/interp/interp.h
+
+
+class HotError(ValueError):
+    """A hot list that names no leaf, or one leaf twice."""
+
+
+def run_c(name: str, unit: int, leaves: Sequence[str], hot: Sequence[str], *, insn_header: str = "",
+          hot_header: str = "") -> str:
+    """The text of run.c. `leaves` are C identifiers in leaf-number order (entry 0 is the invalid instruction), `hot`
+    those among them that run inside the loop; their bodies `hi_<leaf>` come from `hot_header`."""
+    if unit not in (1, 2, 4, 8):
+        raise ValueError(f"{name}: instruction unit {unit} is not 1, 2, 4 or 8 bytes")
+    known, seen = set(leaves[1:]), set()
+    for leaf in hot:
+        if leaf not in known:
+            raise HotError(f"{name}: hot names `{leaf}`, which is no leaf")
+        if leaf in seen:
+            raise HotError(f"{name}: hot names `{leaf}` twice")
+        seen.add(leaf)
+    index = {leaf: DISP_HOT + i for i, leaf in enumerate(hot)}
+    env = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True,
+                             undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return env.get_template("run.c.j2").render(
+        name=name, unit=unit, shift=unit.bit_length() - 1, hot=list(hot),
+        row=[0] + [index.get(leaf, DISP_CALL) for leaf in leaves[1:]],
+        insn_header=insn_header or f"{name}/insn.h", hot_header=hot_header or f"{name}/interp_hot.h")

@@ -1,0 +1,55 @@
+/* Choosing an engine from a wish list. The engines themselves are elsewhere. */
+#include "core/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/isa.h"
+#include "core/log.h"
+
+/* Default order; `auto` stands for all of them. */
+static const struct engine_ops *const engines[] = {&interp_engine};
+
+/* The first word of the list that is neither `auto` nor an engine of this build, with its length; NULL when all are. */
+static const char *unknown(const char *wishes, size_t *len) {
+  for (const char *p = wishes; *p; p += *len + (p[*len] == ',')) {
+    *len = strcspn(p, ",");
+    bool found = *len == 4 && !memcmp(p, "auto", 4);
+    for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
+      found |= strlen(engines[i]->name) == *len && !memcmp(p, engines[i]->name, *len);
+    if (!found) return p;
+  }
+  return NULL;
+}
+
+static int attach(struct vcpu *v, const struct engine_ops *e) {
+  int r = e->create(v);
+  if (r) {
+    log_error("engine %s: cannot create its state: %s", e->name, strerror(-r));
+    return r;
+  }
+  v->c->engine_ops = e;
+  return 0;
+}
+
+int engine_select(struct vcpu *v, const char *wishes) {
+  char why[200] = "the list is empty";
+  size_t len;
+  const char *bad = unknown(wishes, &len);
+  if (bad) {
+    log_error("--accel: no engine '%.*s' in this build; there is: interp", (int)len, bad);
+    return -EINVAL;
+  }
+  for (const char *p = wishes; *p; p += len + (p[len] == ',')) {
+    len = strcspn(p, ",");
+    for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+      const struct engine_ops *e = engines[i];
+      bool any = len == 4 && !memcmp(p, "auto", 4);
+      if (!any && (strlen(e->name) != len || memcmp(p, e->name, len))) continue;
+      if (!e->probe(v->c->isa, why, sizeof why)) return attach(v, e);
+    }
+  }
+  log_error("--accel %s: no usable engine: %s", wishes, why);
+  return -ENOTSUP;
+}

@@ -1,0 +1,416 @@
+/* Cache of decoded instructions, one window per guest-physical page and vCPU: lookup, decoding, invalidation, eviction.
+ * Executes nothing. The shape of a window is in interp.h. */
+#define _GNU_SOURCE
+#include "interp/interp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/engine.h"
+#include "core/log.h"
+#include "mem/phys.h"
+#include "mem/tlb.h"
+
+#define MAX_PAGES 4096u         /* windows per vCPU */
+#define MAX_INSNS (3u << 20)    /* decoded instructions per vCPU, the bound on resident memory */
+#define BUCKETS 4096u           /* of the physical-page hash */
+#define CROSS 64u               /* decoded instructions that cross a page */
+#define MAX_INSN_BYTES 16u
+#define QUEUE 256u              /* pages written by other threads since the last poll */
+#define NO_PAGE UINT32_MAX
+
+struct page {
+  gpa_t pa;
+  uint32_t next;   /* hash chain or free list */
+  uint32_t used;   /* instructions in the window, pseudo-instructions included */
+  bool live, marked, recent;
+};
+
+/* A decoded instruction that crosses a page, valid while the bytes are equal, with the pseudo-instruction behind it. */
+struct crossing {
+  uint8_t bytes[MAX_INSN_BYTES];
+  uint8_t n;
+  uint16_t off;
+  struct insn *insn;
+};
+
+struct cache {
+  struct interp in; /* first: what the run loop sees */
+  struct vcpu *v;
+  unsigned unit, size, nslots, cap;
+  size_t win_bytes;
+  char *arena;
+  struct page *pages;
+  uint32_t bucket[BUCKETS], free, hand, npages;
+  uint64_t ninsns, max_insns;
+  unsigned max_pages;
+  uint32_t epoch;
+  char *cross_buf;
+  struct crossing cross[CROSS];
+  struct cache *link; /* list of all caches of the process, for the code listener */
+  pthread_mutex_t lock;
+  unsigned nqueue;    /* > QUEUE: too many to remember, drop everything */
+  gpa_t queue[QUEUE];
+};
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cache *all;
+static __thread struct cache *mine; /* the cache whose vCPU runs on this thread */
+
+static struct cache *cache_of(struct vcpu *v) { return (struct cache *)interp_of(v); }
+static char *window(struct cache *k, uint32_t i) { return k->arena + (size_t)i * k->win_bytes; }
+static size_t slot_bytes(const struct cache *k) { return ((size_t)k->nslots * 2 + 7) & ~(size_t)7; }
+static char *insns(struct cache *k, uint32_t i) { return window(k, i) + slot_bytes(k); }
+static uint32_t hash(gpa_t pa) { return (uint32_t)((pa >> GUEST_PAGE_BITS) * 0x9e3779b97f4a7c15ull >> 52) % BUCKETS; }
+
+static uint32_t find(struct cache *k, gpa_t pa) {
+  for (uint32_t i = k->bucket[hash(pa)]; i != NO_PAGE; i = k->pages[i].next)
+    if (k->pages[i].pa == pa) return i;
+  return NO_PAGE;
+}
+
+static void forget_virtual(struct cache *k) {
+  for (unsigned i = 0; i < INTERP_VPAGES; i++) k->in.vpage[i].key = ~0ull;
+}
+
+/* Makes every instruction of the page look itself up again. The memory stays as it is until interp_miss. */
+static void drop(struct cache *k, uint32_t i) {
+  struct page *p = &k->pages[i];
+  char *at = insns(k, i);
+  for (uint32_t n = 0; n < p->used; n++, at += k->size) {
+    struct insn *d = (struct insn *)at;
+    d->op = 0;
+    d->disp = DISP_LOOKUP;
+  }
+  memset(window(k, i), 0, slot_bytes(k));
+  p->live = p->marked = false;
+}
+
+/* Starts the page over; nobody may hold a pointer into its window. */
+static void restart(struct cache *k, uint32_t i) {
+  k->ninsns -= k->pages[i].used;
+  k->pages[i].used = 0;
+  k->pages[i].live = true;
+}
+
+static void unlink_page(struct cache *k, uint32_t i) {
+  uint32_t *at = &k->bucket[hash(k->pages[i].pa)];
+  while (*at != i) at = &k->pages[*at].next;
+  *at = k->pages[i].next;
+}
+
+static void evict(struct cache *k, uint32_t i) {
+  k->ninsns -= k->pages[i].used;
+  unlink_page(k, i);
+  madvise(window(k, i), k->win_bytes, MADV_DONTNEED);
+  k->pages[i] = (struct page){.next = k->free};
+  k->free = i;
+  k->npages--;
+}
+
+/* Second chance: evicts one page, never `keep`. */
+static void evict_one(struct cache *k, uint32_t keep) {
+  for (unsigned round = 0; round < 2 * MAX_PAGES + 1; round++) {
+    uint32_t i = k->hand;
+    k->hand = (k->hand + 1) % MAX_PAGES;
+    struct page *p = &k->pages[i];
+    if (i == keep || !p->pa) continue;
+    if (p->recent) {
+      p->recent = false;
+      continue;
+    }
+    evict(k, i);
+    break;
+  }
+  forget_virtual(k); /* also makes the pages in use recent again at their next miss */
+}
+
+/* Page addresses are stored with bit 0 set so that 0 means "free". */
+static uint32_t page_for(struct cache *k, gpa_t pa) {
+  uint32_t i = find(k, pa | 1);
+  if (i == NO_PAGE) {
+    while (k->npages && (k->npages >= k->max_pages || k->free == NO_PAGE)) evict_one(k, NO_PAGE);
+    i = k->free;
+    k->free = k->pages[i].next;
+    k->pages[i] = (struct page){.pa = pa | 1, .next = k->bucket[hash(pa | 1)], .live = true};
+    k->bucket[hash(pa | 1)] = i;
+    k->npages++;
+  } else if (!k->pages[i].live) {
+    restart(k, i);
+  }
+  while (k->ninsns > k->max_insns && k->npages > 1) evict_one(k, i);
+  k->pages[i].recent = true;
+  return i;
+}
+
+static struct insn *append(struct cache *k, uint32_t i) {
+  struct page *p = &k->pages[i];
+  if (p->used >= k->cap) return NULL;
+  struct insn *d = (struct insn *)(insns(k, i) + (size_t)p->used * k->size);
+  p->used++;
+  k->ninsns++;
+  return d;
+}
+
+static void pseudo(struct insn *d, unsigned off) { *d = (struct insn){.off = (uint16_t)off, .len = 0}; }
+
+static uint16_t disp_of(const struct isa *isa, unsigned op) { return isa->disp ? isa->disp[op] : (uint16_t)DISP_CALL; }
+
+/* Decodes from `off` to the end of the straight line, the page or known code. False when the first instruction cannot
+ * be decoded within the page (illegal, or it crosses). */
+static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigned off) {
+  const struct isa *isa = k->v->c->isa;
+  struct page *p = &k->pages[i];
+  uint16_t *slot = (uint16_t *)window(k, i);
+  bool first = true;
+
+  for (;;) {
+    if (p->used + 2 > k->cap) { /* overlapping code filled the window: start it over (first) or stop here */
+      if (!first) break;
+      drop(k, i);
+      p->marked = true;
+      restart(k, i);
+    }
+    if (off >= GUEST_PAGE_SIZE || slot[off / k->unit]) break;
+    struct insn *d = (struct insn *)(insns(k, i) + (size_t)p->used * k->size);
+    d->flags = 0;
+    int len = isa->decode(k->v->c->features, host + off, GUEST_PAGE_SIZE - off, d);
+    if (len <= 0) break;
+    struct insn *last = p->used ? (struct insn *)((char *)d - k->size) : NULL;
+    if (last && last->op == 0 && last->off == off) d = memcpy(last, d, k->size); /* the run before grows over its end */
+    else append(k, i);
+    d->off = (uint16_t)off;
+    d->disp = disp_of(isa, d->op);
+    slot[off / k->unit] = (uint16_t)((size_t)((char *)d - window(k, i)) / 8);
+    off += (unsigned)len;
+    first = false;
+    k->v->c->stats.decode_miss++;
+    if ((d->flags & (INSN_ENDS | INSN_FALLS)) == INSN_ENDS) break;
+  }
+  if (!first) pseudo(append(k, i), off);
+  return !first;
+}
+
+/* The instruction at v->pc, `off` in a page of which `n` bytes are readable at `host`, alone: it crosses or is illegal. */
+static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, unsigned off) {
+  struct vcpu *v = k->v;
+  const struct isa *isa = v->c->isa;
+  uint8_t bytes[MAX_INSN_BYTES] = {0};
+  unsigned n = GUEST_PAGE_SIZE - off;
+  if (n > isa->insn_max) n = isa->insn_max;
+  memcpy(bytes, host + off, n);
+
+  struct crossing *x = &k->cross[(v->pc >> GUEST_PAGE_BITS) % CROSS];
+  struct insn *d = x->insn;
+  bool known = x->n > n && x->off == off && !memcmp(x->bytes, bytes, n);
+  int len = known ? -1 : isa->decode(v->c->features, bytes, n, d);
+  if (len < 0) { /* needs the next page, whose faults count from here on */
+    gpa_t next;
+    const uint8_t *host2;
+    gva_t va2 = (v->pc & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE;
+    if (tlb_fetch(v, va2, &next, &host2)) return NULL;
+    if (!host2) {
+      isa->arch->bus_fault(v, va2, ACCESS_FETCH);
+      return NULL;
+    }
+    memcpy(bytes + n, host2, isa->insn_max - n);
+    n = isa->insn_max;
+    if (known && !memcmp(x->bytes, bytes, x->n)) {
+      v->c->stats.decode_hit++;
+      return d;
+    }
+    len = isa->decode(v->c->features, bytes, n, d);
+  }
+  x->n = 0;
+  if (len <= 0) {
+    unsigned claim = d->len && d->len <= n ? d->len : n;
+    uint64_t bits = 0;
+    memcpy(&bits, bytes, claim < 8 ? claim : 8);
+    isa->arch->illegal(v, bits, claim);
+    return NULL;
+  }
+  d->off = (uint16_t)off;
+  d->disp = disp_of(isa, d->op);
+  pseudo((struct insn *)((char *)d + k->size), off + (unsigned)len);
+  memcpy(x->bytes, bytes, (size_t)len);
+  x->n = (uint8_t)len;
+  x->off = (uint16_t)off;
+  v->c->stats.decode_miss++;
+  return d;
+}
+
+const struct insn *interp_miss(struct vcpu *v) {
+  struct cache *k = cache_of(v);
+  const struct isa *isa = v->c->isa;
+  gva_t pc = v->pc, base = pc & GUEST_PAGE_MASK;
+  unsigned off = (unsigned)(pc - base);
+  gpa_t pa;
+  const uint8_t *host;
+
+  if (k->epoch != v->c->flush_epoch) cache_sync(v);
+  if (pc % k->unit) {
+    isa->arch->bus_fault(v, pc, ACCESS_FETCH);
+    return NULL;
+  }
+  if (tlb_fetch(v, pc, &pa, &host)) return NULL;
+  if (!host) {
+    isa->arch->bus_fault(v, pc, ACCESS_FETCH);
+    return NULL;
+  }
+  uint32_t i = page_for(k, pa);
+  struct interp_vpage *e = &k->in.vpage[(pc >> GUEST_PAGE_BITS) % INTERP_VPAGES];
+  *e = (struct interp_vpage){base | v->tag_fetch, window(k, i)};
+  k->in.win = window(k, i);
+  v->pcbase = base;
+
+  uint16_t s = ((uint16_t *)k->in.win)[off / k->unit];
+  if (s) {
+    v->c->stats.decode_hit++;
+    return (const struct insn *)(k->in.win + (size_t)s * 8);
+  }
+  if (!k->pages[i].marked) { /* before its bytes are read */
+    phys_code_mark(v->c->phys, pa);
+    k->pages[i].marked = true;
+  }
+  if (decode_run(k, i, host, off)) {
+    s = ((uint16_t *)k->in.win)[off / k->unit];
+    return (const struct insn *)(k->in.win + (size_t)s * 8);
+  }
+  return decode_crossing(k, host, off);
+}
+
+static void invalidate(struct cache *k, gpa_t pa) {
+  uint32_t i = find(k, pa | 1);
+  if (i == NO_PAGE || !k->pages[i].marked) return;
+  drop(k, i);
+  k->v->c->stats.code_invalidations++;
+}
+
+/* phys.h: the first write to a code page, on the thread that writes. */
+static void code_written(void *opaque, gpa_t pa) {
+  struct phys *phys = opaque;
+  if (mine && mine->v->c->phys == phys && !all->link) { /* one vCPU in the process: no lock, the frequent case */
+    invalidate(mine, pa);
+    return;
+  }
+  pthread_mutex_lock(&all_lock);
+  for (struct cache *k = all; k; k = k->link) {
+    if (k->v->c->phys != phys) continue;
+    if (k == mine) {
+      invalidate(k, pa);
+      continue;
+    }
+    pthread_mutex_lock(&k->lock);
+    if (k->nqueue < QUEUE) k->queue[k->nqueue] = pa;
+    if (k->nqueue <= QUEUE) __atomic_store_n(&k->nqueue, k->nqueue + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&k->lock);
+    vcpu_kick(k->v);
+  }
+  pthread_mutex_unlock(&all_lock);
+}
+
+static void drop_all(struct cache *k) {
+  for (uint32_t i = 0; i < MAX_PAGES; i++)
+    if (k->pages[i].pa) drop(k, i);
+}
+
+void cache_sync(struct vcpu *v) {
+  struct cache *k = cache_of(v);
+  mine = k;
+  if (k->epoch != v->c->flush_epoch) {
+    k->epoch = v->c->flush_epoch;
+    forget_virtual(k);
+  }
+  if (likely(!__atomic_load_n(&k->nqueue, __ATOMIC_ACQUIRE))) return;
+  pthread_mutex_lock(&k->lock);
+  if (k->nqueue > QUEUE) drop_all(k);
+  else
+    for (unsigned n = 0; n < k->nqueue; n++) invalidate(k, k->queue[n]);
+  k->nqueue = 0;
+  pthread_mutex_unlock(&k->lock);
+}
+
+void interp_fence_i(struct vcpu *v) {
+  if (v->c->engine_ops == &interp_engine) cache_sync(v);
+}
+
+void interp_flush(struct vcpu *v) {
+  struct cache *k = cache_of(v);
+  drop_all(k);
+  forget_virtual(k);
+}
+
+struct interp_usage interp_usage(struct vcpu *v) {
+  struct cache *k = cache_of(v);
+  return (struct interp_usage){k->npages, k->max_pages, k->ninsns, k->max_insns};
+}
+
+void interp_limit(struct vcpu *v, unsigned max_pages, uint64_t max_insns) {
+  struct cache *k = cache_of(v);
+  k->max_pages = max_pages < 1 ? 1 : max_pages > MAX_PAGES ? MAX_PAGES : max_pages;
+  k->max_insns = max_insns < 1 ? 1 : max_insns;
+}
+
+int cache_create(struct vcpu *v) {
+  const struct isa *isa = v->c->isa;
+  assert(isa->insn_size % 8 == 0 && isa->insn_max <= MAX_INSN_BYTES);
+  struct cache *k = calloc(1, sizeof *k);
+  if (!k) return -ENOMEM;
+  k->v = v;
+  k->unit = isa->insn_unit;
+  k->size = isa->insn_size;
+  k->nslots = (unsigned)GUEST_PAGE_SIZE / k->unit;
+  k->cap = 2 * k->nslots + 2; /* every offset once, and a pseudo-instruction behind each */
+  k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
+  /* A slot counts in 8 bytes and has 16 bits. */
+  while (k->win_bytes / 8 > UINT16_MAX) {
+    k->cap -= k->cap / 8;
+    k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
+  }
+  k->max_pages = MAX_PAGES;
+  k->max_insns = MAX_INSNS;
+  k->epoch = v->c->flush_epoch;
+  k->pages = calloc(MAX_PAGES, sizeof *k->pages);
+  k->cross_buf = calloc(CROSS, 2 * (size_t)k->size);
+  k->arena = mmap(NULL, MAX_PAGES * k->win_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (!k->pages || !k->cross_buf || k->arena == MAP_FAILED) {
+    if (k->arena != MAP_FAILED) munmap(k->arena, MAX_PAGES * k->win_bytes);
+    free(k->pages);
+    free(k->cross_buf);
+    free(k);
+    return -ENOMEM;
+  }
+  for (uint32_t i = 0; i < BUCKETS; i++) k->bucket[i] = NO_PAGE;
+  for (uint32_t i = 0; i < MAX_PAGES; i++) k->pages[i].next = i + 1 < MAX_PAGES ? i + 1 : NO_PAGE;
+  for (unsigned i = 0; i < CROSS; i++) k->cross[i].insn = (struct insn *)(k->cross_buf + (size_t)i * 2 * k->size);
+  pthread_mutex_init(&k->lock, NULL);
+  v->c->engine = k;
+  forget_virtual(k);
+  pthread_mutex_lock(&all_lock);
+  k->link = all;
+  all = k;
+  pthread_mutex_unlock(&all_lock);
+  phys_set_code_listener(v->c->phys, code_written, v->c->phys);
+  return 0;
+}
+
+void cache_destroy(struct vcpu *v) {
+  struct cache *k = cache_of(v);
+  if (!k) return;
+  pthread_mutex_lock(&all_lock);
+  struct cache **at = &all;
+  while (*at != k) at = &(*at)->link;
+  *at = k->link;
+  pthread_mutex_unlock(&all_lock);
+  if (mine == k) mine = NULL;
+  munmap(k->arena, MAX_PAGES * k->win_bytes);
+  pthread_mutex_destroy(&k->lock);
+  free(k->cross_buf);
+  free(k->pages);
+  free(k);
+  v->c->engine = NULL;
+}

@@ -1,0 +1,131 @@
+/* The interpreter as an engine: slices, interrupts, traps and waiting around the generated run loop, and a loop of its
+ * own that executes one instruction at a time where exact counts or traces need it. Decoding is cache.c. */
+#include "interp/interp.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/engine.h"
+#include "core/trace.h"
+#include "mem/tlb.h"
+
+/* Instructions between two looks at timers and interrupts. */
+#define SLICE 32768
+
+/* A run loop looks at its slice on taken jumps and between runs, so it overshoots by less than one window's worth. */
+static int64_t overshoot(const struct isa *isa) { return 2 * (int64_t)GUEST_PAGE_SIZE / isa->insn_unit + 2; }
+
+/* Executes at most n instructions one by one; same results as isa->run, but never overshoots. */
+static int step_loop(struct vcpu *v, int64_t n) {
+  const struct vcpu_common *c = v->c;
+  void (*trace)(struct vcpu *, const struct insn *) = c->trace ? c->trace->insn : NULL;
+  const struct insn *d = NULL;
+  while (n-- > 0 && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
+    if (!d || !d->op) {
+      d = interp_miss(v);
+      if (!d) return STEP_TRAP;
+    }
+    if (trace) trace(v, d);
+    const gva_t pc = v->pcbase + d->off;
+    int step = c->isa->exec[d->op](v, d);
+    if (step != STEP_TRAP) v->budget--;
+    switch (step) {
+    case STEP_NEXT:
+      v->pc = pc + d->len;
+      d = (const struct insn *)((const char *)d + c->isa->insn_size);
+      break;
+    case STEP_JUMP: d = NULL; break;
+    case STEP_RESTART: v->pc = pc; break;
+    case STEP_END: v->pc = pc + d->len; return STEP_END;
+    case STEP_JUMP_END: return STEP_END;
+    case STEP_WAIT: v->pc = pc + d->len; return STEP_WAIT;
+    default: v->pc = pc; return STEP_TRAP;
+    }
+  }
+  return STEP_NEXT;
+}
+
+static int run_slice(struct vcpu *v) {
+  const struct isa *isa = v->c->isa;
+  bool single = !isa->run || (v->c->trace && v->c->trace->insn);
+  int64_t room = v->budget - overshoot(isa), n = room < SLICE ? room : SLICE;
+  if (single || n <= 0) return step_loop(v, v->budget < SLICE ? v->budget : SLICE);
+  interp_of(v)->left = n * isa->insn_size;
+  return isa->run(v);
+}
+
+static enum vcpu_exit leave(struct vcpu *v, enum vcpu_exit exit) {
+  v->exit = exit;
+  v->c->stats.exits[exit]++;
+  v->c->stats.insns = vcpu_retired(v);
+  return exit;
+}
+
+static bool take_interrupt(struct vcpu *v) {
+  const struct vcpu_common *c = v->c;
+  gva_t from = v->pc;
+  if (c->trap_exits || !c->isa->arch->interrupt || !c->isa->arch->interrupt(v)) return false;
+  c->isa->arch->context(v);
+  if (c->trace && c->trace->interrupt) c->trace->interrupt(v, from);
+  return true;
+}
+
+static enum vcpu_exit interp_run(struct vcpu *v) {
+  struct vcpu_common *c = v->c;
+  const struct arch_ops *arch = c->isa->arch;
+
+  tlb_poll(v);
+  cache_sync(v);
+  arch->context(v);
+  for (;;) {
+    if (unlikely(__atomic_load_n(&v->kick, __ATOMIC_ACQUIRE))) {
+      tlb_poll(v);
+      cache_sync(v);
+      return leave(v, EXIT_KICK);
+    }
+    if (v->budget <= 0) return leave(v, EXIT_BUDGET);
+    take_interrupt(v);
+    switch (run_slice(v)) {
+    case STEP_NEXT: break;
+    case STEP_END:
+      cache_sync(v);
+      arch->context(v);
+      break;
+    case STEP_WAIT:
+      cache_sync(v);
+      arch->context(v);
+      if (c->trap_exits || !arch->wake || !arch->wake(v)) return leave(v, EXIT_WAIT);
+      break;
+    case STEP_TRAP:
+      c->stats.traps[c->trap.kind % VCPU_TRAP_COUNTERS]++;
+      if (c->trace && c->trace->trap) c->trace->trap(v);
+      if (c->trap_exits) return leave(v, EXIT_TRAP);
+      arch->deliver(v);
+      cache_sync(v);
+      arch->context(v);
+      break;
+    }
+  }
+}
+
+static int interp_probe(const struct isa *isa, char *why, size_t n) {
+  if (isa->exec && isa->decode && isa->arch) return 0;
+  snprintf(why, n, "%s has no generated instruction handlers", isa->name);
+  return -ENOTSUP;
+}
+
+static int nothing(struct vcpu *v) {
+  (void)v;
+  return 0;
+}
+
+const struct engine_ops interp_engine = {
+    .name = "interp",
+    .probe = interp_probe,
+    .create = cache_create,
+    .destroy = cache_destroy,
+    .run = interp_run,
+    .get_state = nothing,
+    .set_state = nothing,
+    .kick = vcpu_kick,
+};
