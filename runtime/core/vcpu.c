@@ -1,0 +1,73 @@
+/* Life of a vCPU and what other threads may do to it: kick, interrupt lines. Executing it is an engine's job. */
+#include "core/vcpu.h"
+
+#include <assert.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/engine.h"
+#include "core/isa.h"
+#include "core/log.h"
+#include "mem/phys.h"
+#include "mem/tlb.h"
+
+struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, uint64_t features) {
+  assert(isa->vcpu_size >= sizeof(struct vcpu));
+  size_t size = (isa->vcpu_size + 63u) & ~(size_t)63; /* aligned_alloc wants whole cache lines */
+  struct vcpu *v = aligned_alloc(64, size);
+  struct vcpu_common *c = calloc(1, sizeof *c);
+  struct tlb *t = tlb_new();
+  if (!v || !c || !t || phys_add_vcpu(phys, v)) goto fail;
+  memset(v, 0, size);
+  v->c = c;
+  v->tlb = t;
+  c->isa = isa;
+  c->phys = phys;
+  c->index = index;
+  c->features = features;
+  c->translate = isa->arch->translate;
+  if (isa->arch->reset) isa->arch->reset(v);
+  if (isa->arch->context) isa->arch->context(v);
+  return v;
+fail:
+  log_error("cannot create vCPU %u: out of memory", index);
+  tlb_free(t);
+  free(c);
+  free(v);
+  return NULL;
+}
+
+void vcpu_free(struct vcpu *v) {
+  if (!v) return;
+  if (v->c->engine_ops && v->c->engine_ops->destroy) v->c->engine_ops->destroy(v);
+  phys_remove_vcpu(v->c->phys, v);
+  tlb_free(v->tlb);
+  free(v->c);
+  free(v);
+}
+
+static void futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+
+void vcpu_kick(struct vcpu *v) {
+  /* seq_cst pairs with the sleeper's store to `sleeping` and load of `kick`: one of us sees the other. */
+  __atomic_store_n(&v->kick, 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&v->c->sleeping, __ATOMIC_SEQ_CST)) futex_wake(&v->kick);
+}
+
+int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2) {
+  v->c->trap = (struct trap){.kind = kind, .nargs = nargs, .arg = {a0, a1, a2}};
+  return STEP_TRAP;
+}
+
+void vcpu_irq(struct vcpu *v, unsigned line, bool level) {
+  assert(line < 64);
+  uint64_t bit = UINT64_C(1) << line;
+  if (!level) {
+    __atomic_fetch_and(&v->c->irq_lines, ~bit, __ATOMIC_SEQ_CST);
+  } else if (!(__atomic_fetch_or(&v->c->irq_lines, bit, __ATOMIC_SEQ_CST) & bit)) {
+    vcpu_kick(v);
+  }
+}

@@ -1,0 +1,189 @@
+/* Atomic read-modify-write, compare-and-swap and exclusive accesses (contract: mem/access.h): host atomics on RAM.
+ * Misaligned ones go through a 16-byte compare-and-swap, or a lock when they straddle two 16-byte blocks. */
+#include <pthread.h>
+
+#include "core/isa.h"
+#include "core/log.h"
+#include "mem/access.h"
+#include "os/atomic128.h"
+
+static pthread_mutex_t straddle = PTHREAD_MUTEX_INITIALIZER;
+
+/* Finds the host bytes of an atomic access; lo covers `n` of its bytes, hi the rest when it crosses pages. */
+struct cell {
+  uint8_t *lo, *hi;
+  gpa_t pa;
+  unsigned n, size;
+};
+
+static int find(struct vcpu *v, gva_t a, unsigned attr, unsigned size, enum access access, struct cell *c) {
+  struct tlb_spot s;
+  gva_t left = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
+  if (attr >> 4) log_bug("atomic access through window %u: only window 0 is implemented", attr >> 4);
+  int rc = tlb_resolve(v, a, access, &s);
+  if (rc) return rc;
+  if (!s.host) return v->c->isa->arch->bus_fault(v, a, access);
+  *c = (struct cell){.lo = s.host, .pa = s.pa, .n = size, .size = size};
+  if (likely(left >= size)) return 0;
+  rc = tlb_resolve(v, a + left, access, &s);
+  if (rc) return rc;
+  if (!s.host) return v->c->isa->arch->bus_fault(v, a + left, access);
+  c->n = (unsigned)left;
+  c->hi = s.host;
+  return 0;
+}
+
+static bool aligned(const struct cell *c) { return !((uintptr_t)c->lo & (c->size - 1)) && !c->hi; }
+
+/* One attempt on a misaligned cell: reads *old; when `set`, replaces it by `value` provided it still holds `expect`. */
+static bool odd_cas(const struct cell *c, const void *expect, const void *value, void *old) {
+  unsigned off = (uintptr_t)c->lo & 15;
+  uint8_t *block = c->lo - off;
+  if (!c->hi && off + c->size <= 16) {
+    u128 seen = os_load128(block), next;
+    for (;;) {
+      memcpy(old, (uint8_t *)&seen + off, c->size);
+      if (memcmp(old, expect, c->size)) return false;
+      next = seen;
+      memcpy((uint8_t *)&next + off, value, c->size);
+      if (os_cas128(block, &seen, next)) return true;
+    }
+  }
+  pthread_mutex_lock(&straddle);
+  memcpy(old, c->lo, c->n);
+  if (c->hi) memcpy((uint8_t *)old + c->n, c->hi, c->size - c->n);
+  bool ok = !memcmp(old, expect, c->size);
+  if (ok) {
+    memcpy(c->lo, value, c->n);
+    if (c->hi) memcpy(c->hi, (const uint8_t *)value + c->n, c->size - c->n);
+  }
+  pthread_mutex_unlock(&straddle);
+  return ok;
+}
+
+/* The new value of an operation; exact for every width by its own signed type S. */
+#define COMBINE(W, T, S)                                                                                     \
+  static T combine##W(enum mem_rmw op, T old, T value) {                                                     \
+    switch (op) {                                                                                            \
+    case RMW_SWAP: return value;                                                                             \
+    case RMW_ADD: return (T)(old + value);                                                                   \
+    case RMW_AND: return old & value;                                                                        \
+    case RMW_OR: return old | value;                                                                         \
+    case RMW_XOR: return old ^ value;                                                                        \
+    case RMW_MIN_S: return (S)old < (S)value ? old : value;                                                  \
+    case RMW_MAX_S: return (S)old > (S)value ? old : value;                                                  \
+    case RMW_MIN_U: return old < value ? old : value;                                                        \
+    case RMW_MAX_U: return old > value ? old : value;                                                        \
+    case RMW_ANDNOT: return old & (T)~value;                                                                 \
+    }                                                                                                        \
+    log_bug("atomic operation %d does not exist", (int)op);                                                  \
+  }
+
+#define SEQ __ATOMIC_SEQ_CST
+
+#define ATOMIC(W, T, S)                                                                                      \
+  COMBINE(W, T, S)                                                                                           \
+  static bool swap##W(const struct cell *c, T expect, T value, T *old) {                                     \
+    if (unlikely(!aligned(c))) return odd_cas(c, &expect, &value, old);                                      \
+    *old = expect;                                                                                           \
+    return __atomic_compare_exchange_n((T *)(void *)c->lo, old, value, false, SEQ, SEQ);                     \
+  }                                                                                                          \
+  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old) {                 \
+    struct cell c;                                                                                           \
+    T seen, next = 0;                                                                                        \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                                  \
+    if (rc) return rc;                                                                                       \
+    if (likely(aligned(&c))) {                                                                               \
+      T *p = (T *)(void *)c.lo;                                                                              \
+      switch (op) {                                                                                          \
+      case RMW_SWAP: *old = __atomic_exchange_n(p, value, SEQ); return 0;                                    \
+      case RMW_ADD: *old = __atomic_fetch_add(p, value, SEQ); return 0;                                      \
+      case RMW_AND: *old = __atomic_fetch_and(p, value, SEQ); return 0;                                      \
+      case RMW_OR: *old = __atomic_fetch_or(p, value, SEQ); return 0;                                        \
+      case RMW_XOR: *old = __atomic_fetch_xor(p, value, SEQ); return 0;                                      \
+      case RMW_ANDNOT: *old = __atomic_fetch_and(p, (T)~value, SEQ); return 0;                               \
+      default: break;                                                                                        \
+      }                                                                                                      \
+      seen = __atomic_load_n(p, __ATOMIC_RELAXED);                                                           \
+    } else {                                                                                                 \
+      swap##W(&c, 0, 0, &seen); /* reads (at most writes a zero over itself) */                              \
+    }                                                                                                        \
+    do {                                                                                                     \
+      *old = seen;                                                                                           \
+      next = combine##W(op, seen, value);                                                                    \
+    } while (!swap##W(&c, *old, next, &seen));                                                               \
+    return 0;                                                                                                \
+  }                                                                                                          \
+  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old) {                        \
+    struct cell c;                                                                                           \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                                  \
+    if (!rc) swap##W(&c, expect, value, old);                                                                \
+    return rc;                                                                                               \
+  }                                                                                                          \
+  EXCLUSIVE(W, T)
+
+#define EXCLUSIVE(W, T)                                                                                      \
+  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                                       \
+    struct cell c;                                                                                           \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                                                   \
+    v->c->excl_size = 0;                                                                                     \
+    if (rc) return rc;                                                                                       \
+    *out = peek##W(&c);                                                                                      \
+    v->c->excl_addr = c.pa;                                                                                  \
+    v->c->excl_size = sizeof(T);                                                                             \
+    v->c->excl_value = *out;                                                                                 \
+    return 0;                                                                                                \
+  }                                                                                                          \
+  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok) {                        \
+    struct cell c;                                                                                           \
+    T old;                                                                                                   \
+    bool armed = v->c->excl_size == sizeof(T);                                                               \
+    v->c->excl_size = 0;                                                                                     \
+    *ok = 0;                                                                                                 \
+    if (!armed) return 0;                                                                                    \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                                  \
+    if (rc) return rc;                                                                                       \
+    if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old);                        \
+    return 0;                                                                                                \
+  }
+
+#define PEEK(W, T)                                                                                           \
+  static T peek##W(const struct cell *c) {                                                                   \
+    T t;                                                                                                     \
+    if (likely(aligned(c))) return __atomic_load_n((T *)(void *)c->lo, SEQ);                                 \
+    memcpy(&t, c->lo, c->n);                                                                                 \
+    if (c->hi) memcpy((uint8_t *)&t + c->n, c->hi, sizeof t - c->n);                                         \
+    return t;                                                                                                \
+  }
+
+PEEK(8, uint8_t)
+PEEK(16, uint16_t)
+PEEK(32, uint32_t)
+PEEK(64, uint64_t)
+ATOMIC(8, uint8_t, int8_t)
+ATOMIC(16, uint16_t, int16_t)
+ATOMIC(32, uint32_t, int32_t)
+ATOMIC(64, uint64_t, int64_t)
+
+static u128 peek128(const struct cell *c) {
+  u128 t;
+  if (likely(aligned(c))) return os_load128(c->lo);
+  memcpy(&t, c->lo, c->n);
+  if (c->hi) memcpy((uint8_t *)&t + c->n, c->hi, sizeof t - c->n);
+  return t;
+}
+
+static bool swap128(const struct cell *c, u128 expect, u128 value, u128 *old) {
+  if (unlikely(!aligned(c))) return odd_cas(c, &expect, &value, old);
+  *old = expect;
+  return os_cas128(c->lo, old, value);
+}
+
+int mem_cas128(struct vcpu *v, gva_t a, unsigned attr, u128 expect, u128 value, u128 *old) {
+  struct cell c;
+  int rc = find(v, a, attr, 16, ACCESS_WRITE, &c);
+  if (!rc) swap128(&c, expect, value, old);
+  return rc;
+}
+
+EXCLUSIVE(128, u128)

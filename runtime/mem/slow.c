@@ -1,0 +1,150 @@
+/* Loads and stores that miss the inline path: TLB fills, device memory, page crossings; probes and fills. */
+#include <assert.h>
+
+#include "core/isa.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "mem/access.h"
+#include "mem/phys.h"
+
+static int bus_fault(struct vcpu *v, gva_t a, enum access access) {
+  return v->c->isa->arch->bus_fault(v, a, access);
+}
+
+static void check_window(unsigned attr) {
+  if (attr >> 4) log_bug("memory access through window %u: only window 0 is implemented", attr >> 4);
+}
+
+/* Bytes of [a, a+size) that lie in a's page. */
+static unsigned in_page(gva_t a, unsigned size) {
+  gva_t left = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
+  return left < size ? (unsigned)left : size;
+}
+
+/* A device access that the guest made; a refusal by the device or a hole in the map is a bus fault. */
+static int mmio(struct vcpu *v, gva_t a, gpa_t pa, unsigned size, enum access access, uint64_t *value) {
+  struct machine *m = v->c->machine;
+  if (pa & (size - 1)) return bus_fault(v, a, access);
+  if (m) machine_lock(m);
+  int rc = access == ACCESS_WRITE ? phys_mmio_write(v->c->phys, pa, size, *value)
+                                  : phys_mmio_read(v->c->phys, pa, size, value);
+  if (m) machine_unlock(m);
+  return rc ? bus_fault(v, a, access) : 0;
+}
+
+/* Transfers up to 16 bytes of RAM that may cross into the next page: both pages resolve before a byte moves. */
+static int transfer(struct vcpu *v, gva_t a, unsigned size, enum access access, uint8_t *bytes) {
+  struct tlb_spot s[2];
+  unsigned n = in_page(a, size);
+  for (unsigned i = 0; i < (n < size ? 2u : 1u); i++) {
+    gva_t at = i ? a + n : a;
+    int rc = tlb_resolve(v, at, access, &s[i]);
+    if (rc) return rc;
+    if (!s[i].host) return bus_fault(v, at, access);
+  }
+  if (access == ACCESS_WRITE) {
+    memcpy(s[0].host, bytes, n);
+    if (n < size) memcpy(s[1].host, bytes + n, size - n);
+  } else {
+    memcpy(bytes, s[0].host, n);
+    if (n < size) memcpy(bytes + n, s[1].host, size - n);
+  }
+  return 0;
+}
+
+static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out) {
+  struct tlb_spot s;
+  int rc;
+  check_window(attr);
+  if (in_page(a, size) < size) {
+    rc = transfer(v, a, size, ACCESS_READ, out);
+  } else if (!(rc = tlb_resolve(v, a, ACCESS_READ, &s))) {
+    if (s.host) {
+      memcpy(out, s.host, size);
+    } else {
+      for (unsigned done = 0; done < size && !rc; done += 8) {
+        uint64_t word = 0;
+        unsigned n = size < 8 ? size : 8;
+        rc = mmio(v, a + done, s.pa + done, n, ACCESS_READ, &word);
+        memcpy((uint8_t *)out + done, &word, n);
+      }
+    }
+  }
+  if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  return rc;
+}
+
+static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const void *in) {
+  struct tlb_spot s;
+  int rc;
+  uint8_t bytes[16];
+  check_window(attr);
+  memcpy(bytes, in, size);
+  if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (in_page(a, size) < size) {
+    rc = transfer(v, a, size, ACCESS_WRITE, bytes);
+  } else if (!(rc = tlb_resolve(v, a, ACCESS_WRITE, &s))) {
+    if (s.host) {
+      memcpy(s.host, bytes, size);
+    } else {
+      for (unsigned done = 0; done < size && !rc; done += 8) {
+        uint64_t word = 0;
+        unsigned n = size < 8 ? size : 8;
+        memcpy(&word, bytes + done, n);
+        rc = mmio(v, a + done, s.pa + done, n, ACCESS_WRITE, &word);
+      }
+    }
+  }
+  if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  return rc;
+}
+
+/* The host is little-endian like the guests, so the low `size` bytes of a word are its first. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian hosts are not supported");
+
+struct mem_result mem_load_slow(struct vcpu *v, gva_t a, unsigned attr, unsigned size) {
+  struct mem_result r = {0, 0};
+  assert(size <= 8);
+  r.trap = load(v, a, attr, size, &r.value);
+  return r;
+}
+
+int mem_store_slow(struct vcpu *v, gva_t a, unsigned attr, unsigned size, uint64_t value) {
+  assert(size <= 8);
+  return store(v, a, attr, size, &value);
+}
+
+int mem_load128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 *out) { return load(v, a, attr, 16, out); }
+
+int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) { return store(v, a, attr, 16, &value); }
+
+int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
+  struct tlb_spot s;
+  while (len) {
+    uint64_t n = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
+    int rc = tlb_resolve(v, a, access, &s);
+    if (rc) return rc;
+    if (n >= len) break;
+    a += n;
+    len -= n;
+  }
+  return 0;
+}
+
+int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
+  for (int pass = 0; pass < 2; pass++) { /* first every page must be there, then bytes change */
+    gva_t at = a;
+    for (uint64_t left = len; left;) {
+      struct tlb_spot s;
+      uint64_t n = GUEST_PAGE_SIZE - (at & ~GUEST_PAGE_MASK);
+      int rc = tlb_resolve(v, at, ACCESS_WRITE, &s);
+      if (rc) return rc;
+      if (!s.host) return bus_fault(v, at, ACCESS_WRITE);
+      if (n > left) n = left;
+      if (pass) memset(s.host, byte, n);
+      at += n;
+      left -= n;
+    }
+  }
+  return 0;
+}
