@@ -2,12 +2,15 @@
 #include "core/vcpu.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/engine.h"
 #include "core/isa.h"
 #include "core/log.h"
@@ -55,6 +58,18 @@ void vcpu_kick(struct vcpu *v) {
   /* seq_cst pairs with the sleeper's store to `sleeping` and load of `kick`: one of us sees the other. */
   __atomic_store_n(&v->kick, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&v->c->sleeping, __ATOMIC_SEQ_CST)) futex_wake(&v->kick);
+}
+
+void vcpu_sleep(struct vcpu *v, uint64_t until_ns) {
+  struct timespec ts = {.tv_sec = (time_t)(until_ns / NSEC_PER_SEC), .tv_nsec = (long)(until_ns % NSEC_PER_SEC)};
+  __atomic_store_n(&v->c->sleeping, 1, __ATOMIC_SEQ_CST);
+  while (!__atomic_load_n(&v->kick, __ATOMIC_SEQ_CST)) {
+    /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. */
+    long r = syscall(SYS_futex, &v->kick, FUTEX_WAIT_BITSET_PRIVATE, 0, until_ns == UINT64_MAX ? NULL : &ts, NULL,
+                     FUTEX_BITSET_MATCH_ANY);
+    if (r < 0 && errno == ETIMEDOUT) break;
+  }
+  __atomic_store_n(&v->c->sleeping, 0, __ATOMIC_SEQ_CST);
 }
 
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2) {

@@ -353,6 +353,7 @@ void interp_limit(struct vcpu *v, unsigned max_pages, uint64_t max_insns) {
   struct cache *k = cache_of(v);
   k->max_pages = max_pages < 1 ? 1 : max_pages > MAX_PAGES ? MAX_PAGES : max_pages;
   k->max_insns = max_insns < 1 ? 1 : max_insns;
+  while (k->npages > k->max_pages || (k->ninsns > k->max_insns && k->npages)) evict_one(k, NO_PAGE);
 }
 
 int cache_create(struct vcpu *v) {

@@ -65,7 +65,8 @@ struct interp_usage {
   uint64_t insns, max_insns;
 };
 struct interp_usage interp_usage(struct vcpu *v);
-void interp_limit(struct vcpu *v, unsigned max_pages, uint64_t max_insns); /* lower bounds: 1 page, 1 instruction */
+/* Not while the vCPU runs. At least one page and one instruction; the page being decoded may exceed max_insns alone. */
+void interp_limit(struct vcpu *v, unsigned max_pages, uint64_t max_insns);
 
 /* Internal to runtime/interp (cache.c for interp.c). */
 int cache_create(struct vcpu *v);
