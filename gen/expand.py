@@ -143,7 +143,7 @@ def family(isa: Isa, key: Text, node: Map, global_axes: dict[str, Axis]) -> list
     f = Family(key.s, key, {a.name: {v.key: v.columns | ({"bits": v.bits} if v.bits else {}) for v in a.values}
                             for a in axes},
                get_str(node, "note"), get_str(node, "ref"), get_text(node, "do"), get_text(node, "is"),
-               get_str(node, "lift"), get_str(node, "partial"))
+               get_str(node, "lift"), get_str(node, "partial"), enc)
     isa.families[key.s] = f
     shared = common(isa, node)
     out = []
@@ -217,7 +217,7 @@ def instruction(isa: Isa, f: Family, node: Map, row: Row, values: list[tuple[Axi
     special = [(n, t) for source in [row.columns, *(v.columns for _, v in values)] for n, t in source.items()
                if n in SPECIAL and t.s != "-"]
     row_name = row.columns["name"].s if "name" in row.columns else get_str(node, "name") or f.name
-    name = row.columns["name"].s if "name" in row.columns else f.name
+    name = row.columns["name"].s if "name" in row.columns else get_str(node, "name") or f.name
     for _, v in values:
         if v.key:
             name += v.key if name.endswith(".") or v.key.startswith(".") else "." + v.key

@@ -242,7 +242,7 @@ def definition(key: Text, node: Node) -> Def:
 
 def helper(key: Text, node: Node) -> Helper:
     m = mapping(node, f'helper "{key.s}"')
-    known(m, "args returns reads writes ends oracle note", f'helper "{key.s}"')
+    known(m, "args returns reads writes ends faults oracle note", f'helper "{key.s}"')
 
     def typed(k: str) -> list[tuple[str, str]]:
         return typed_names(get_text(m, k)) if k in m.items else []
@@ -251,7 +251,7 @@ def helper(key: Text, node: Node) -> Helper:
         return [w.s for w in words(get(m, k), f'"{k}"')] if k in m.items else []
 
     return Helper(key.s, typed("args"), typed("returns"), plain("reads"), plain("writes"), get_str(m, "ends"),
-                  get_str(m, "oracle"), key)
+                  get_str(m, "oracle"), key, get_int(m, "faults", 0, 0, 1) == 1)
 
 
 def view(isa: Isa, key: Text, node: Node) -> View:

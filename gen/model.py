@@ -160,6 +160,7 @@ class Family:
     is_: Text | None = None
     lift: str = ""                  # "interp" forces the handler
     partial: str = ""
+    enc: Text | None = None         # the bit picture as written, for documents and messages
 
 
 @dataclass
@@ -234,6 +235,7 @@ class Helper:
     ends: str
     oracle: str
     where: Text
+    faults: bool = False            # may raise a trap
 
 
 @dataclass
