@@ -91,6 +91,9 @@ struct vcpu_common {
                               * remember fetch translations forget them when it changes */
   uint32_t sleeping;         /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
   void *arch;                /* arch_ops private */
+  /* Built-in firmware: answers an environment call that would otherwise be delivered to the ISA's firmware mode, and
+   * returns true; NULL: there is none, such calls are delivered. Called on the vCPU's thread with v->pc at the call. */
+  bool (*firmware_call)(struct vcpu *v);
   const struct trace_ops *trace; /* NULL unless tracing */
   struct vcpu_stats stats;
 };
