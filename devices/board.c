@@ -1,0 +1,334 @@
+/* Builds a machine from a board table: memory, vCPUs, devices, wires; boots it and takes it apart. Reading images is
+ * board_load.c's, the device tree board_fdt.c's. */
+#include "devices/board.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boards.h"
+#include "core/isa.h"
+#include "core/log.h"
+#include "debug/trace.h"
+#include "devices/board_int.h"
+
+#define RAM_DEFAULT (128ull << 20)
+#define MAX_DEVICES 256
+
+/* The embedded board of an ISA is the script called <isa>-virt. */
+static const struct board_script *embedded(const struct isa *isa) {
+  char name[64];
+  snprintf(name, sizeof name, "%s-virt", isa->name);
+  for (const struct board_script *s = board_scripts; s->name; s++)
+    if (!strcmp(s->name, name)) return s;
+  return NULL;
+}
+
+bool board_exists(const struct isa *isa) { return embedded(isa) != NULL; }
+
+static const struct boot_ops *boot_find(const struct isa *isa) {
+  for (unsigned i = 0; boot_list[i]; i++)
+    if (!strcmp(boot_list[i]->isa, isa->name)) return boot_list[i];
+  return NULL;
+}
+
+static int refuse(const struct board_state *b, const struct prop *p, const char *what) {
+  if (p && p->line) log_error("%s:%u: %s", b->name, p->line, what);
+  else log_error("%s: %s", b->name, what);
+  return -EINVAL;
+}
+
+/* ---- The table ---- */
+
+static int eval(struct board_state *b, const struct board_config *c) {
+  struct machine *m = b->machine;
+  struct board_request rq = {.ram_bytes = b->ram_bytes,
+                             .cpus = c->cpus ? c->cpus : 1,
+                             .isa = m->isa,
+                             .features = c->features ? c->features : m->isa->default_features,
+                             .kernel = c->kernel,
+                             .initrd = c->initrd,
+                             .bios = c->bios};
+  const struct board_script *s = embedded(m->isa);
+  if (c->board) {
+    uint8_t *text;
+    uint64_t size;
+    int rc = board_read_file(c->board, &text, &size);
+    if (rc) return rc;
+    rc = board_eval(b->name, (char *)text, size, &rq, &b->table);
+    free(text);
+    return rc;
+  }
+  if (!s) {
+    log_error("%s: no board for this ISA in this version: describe one in Lua and give it with --board",
+              m->isa->name);
+    return -ENODEV;
+  }
+  return board_eval(b->name, s->text, s->size, &rq, &b->table);
+}
+
+static int check_table(struct board_state *b) {
+  const struct prop *list = prop_get(&b->table, "memory");
+  const char *isa;
+  if (prop_str(&b->table, "isa", NULL, &isa)) return -EINVAL;
+  if (!isa || strcmp(isa, b->machine->isa->name)) {
+    log_error("%s: this board is for %s, the machine is %s", b->name,
+              isa ? isa : "no ISA (its table has no `isa`)", b->machine->isa->name);
+    return -EINVAL;
+  }
+  if (!list || !list->nlist) return refuse(b, list, "the board has no `memory` list");
+  for (size_t i = 0; i < list->nlist; i++) {
+    uint64_t base, size;
+    if (prop_int(&list->kid[i], "base", UINT64_MAX, 0, UINT64_MAX, &base) ||
+        prop_int(&list->kid[i], "size", 0, GUEST_PAGE_SIZE, 1ull << 52, &size))
+      return refuse(b, list, "bad memory region");
+    if ((base | size) & ~GUEST_PAGE_MASK || !size || base + size < base)
+      return refuse(b, list, "memory regions need `base` and `size`, multiples of 4096");
+    if (!i) {
+      b->ram_base = base;
+      b->ram_size = size;
+    }
+  }
+  return prop_int(&b->table, "clock_hz", 10000000, 1, 1000000000, &b->boot.cmp_hz);
+}
+
+/* ---- Memory ---- */
+
+/* One region, without the pages that HTIF takes. */
+static int add_ram(struct board_state *b, gpa_t base, uint64_t size, const char *name) {
+  gpa_t end = base + size;
+  while (base < end) {
+    gpa_t hole = htif_page(b->htif, base);
+    gpa_t stop = hole < end ? hole : end;
+    int rc = stop > base ? phys_add_ram(b->machine->phys, base, stop - base, name) : 0;
+    if (rc) return rc;
+    base = hole < end ? hole + GUEST_PAGE_SIZE : end;
+  }
+  return 0;
+}
+
+static int add_memory(struct board_state *b) {
+  const struct prop *list = prop_get(&b->table, "memory");
+  int rc = 0;
+  for (size_t i = 0; !rc && i < list->nlist; i++) {
+    const char *name;
+    uint64_t base, size;
+    if (prop_str(&list->kid[i], "name", "ram", &name)) return -EINVAL;
+    prop_int(&list->kid[i], "base", 0, 0, UINT64_MAX, &base);
+    prop_int(&list->kid[i], "size", 0, 0, UINT64_MAX, &size);
+    rc = add_ram(b, base, size, name);
+  }
+  return !rc && b->htif ? htif_map(b->htif) : rc;
+}
+
+/* ---- Devices ---- */
+
+struct device *board_device(struct machine *m, const char *id) {
+  struct board_state *b = m->board;
+  for (unsigned i = 0; b && i < b->ndevices; i++)
+    if (!strcmp(b->devices[i]->id, id)) return b->devices[i];
+  return NULL;
+}
+
+struct device *board_device_at(struct machine *m, unsigned index) {
+  struct board_state *b = m->board;
+  return b && index < b->ndevices ? b->devices[index] : NULL;
+}
+
+static void to_vcpu(void *opaque, unsigned line, bool level) { vcpu_irq(opaque, line, level); }
+
+/* {"cpu", index, line} or {"controller id", line}. */
+static int wire(struct board_state *b, const struct prop *p, struct irq *out) {
+  const struct prop *to = prop_at(p, 0), *a = prop_at(p, 1), *c = prop_at(p, 2);
+  if (!to || to->type != PROP_STR || !a || a->type != PROP_INT)
+    return refuse(b, p, "a wire is {\"cpu\", index, line} or {\"controller\", line}");
+  if (!strcmp(to->str, "cpu")) {
+    if (!c || c->type != PROP_INT || a->num >= b->machine->nvcpus || c->num > 63)
+      return refuse(b, p,
+                    "a wire to a CPU is {\"cpu\", index, line} with an existing CPU and a line of 0 to 63");
+    *out = (struct irq){.set = to_vcpu, .opaque = b->machine->vcpu[a->num], .line = (unsigned)c->num};
+    return 0;
+  }
+  struct device *d = board_device(b->machine, to->str);
+  if (!d) return refuse(b, p, "a wire leads to a device that is not declared before");
+  if (a->num > UINT32_MAX || device_input_irq(d, (unsigned)a->num, out))
+    return refuse(b, p, "a wire leads to an input that its controller does not have");
+  return 0;
+}
+
+static int add_device(struct board_state *b, const struct prop *p) {
+  const struct prop *kind = prop_at(p, 0), *irqs = prop_get(p, "irqs");
+  struct device_site site = {.dma = b->dma};
+  struct irq *wires = NULL;
+  const char *chardev;
+  int rc = -EINVAL;
+  if (!kind || kind->type != PROP_STR)
+    return refuse(b, p, "a device starts with its kind: device{\"ns16550a\", ...}");
+  const struct device_ops *ops = device_find(kind->str);
+  if (!ops) {
+    log_error("%s:%u: no device of kind `%s`", b->name, p->line, kind->str);
+    return -EINVAL;
+  }
+  if (prop_str(p, "id", kind->str, &site.id) || prop_int(p, "base", 0, 0, UINT64_MAX, &site.base) ||
+      prop_int(p, "size", 0, 0, 1ull << 40, &site.size) || prop_str(p, "chardev", NULL, &chardev))
+    return refuse(b, p, "bad device");
+  if (board_device(b->machine, site.id)) return refuse(b, p, "two devices have the same id");
+  if (chardev && !strcmp(chardev, "serial")) site.chardev = b->serial;
+  else if (chardev && !strcmp(chardev, "console")) site.chardev = b->console;
+  else if (chardev) return refuse(b, p, "a device's chardev is \"serial\" or \"console\"");
+  if (irqs && irqs->type != PROP_TABLE) return refuse(b, p, "irqs is a list of wires");
+  if (irqs && irqs->nlist) {
+    wires = calloc(irqs->nlist, sizeof *wires);
+    if (!wires) return -ENOMEM;
+    for (size_t i = 0; i < irqs->nlist; i++)
+      if (wire(b, &irqs->kid[i], &wires[i])) goto done;
+    site.irqs = wires;
+    site.nirqs = (unsigned)irqs->nlist;
+  }
+  rc = device_new(b->machine, ops, &site, p, &b->devices[b->ndevices]);
+  if (rc) refuse(b, p, "device not created");
+  else b->device_props[b->ndevices++] = p;
+done:
+  free(wires);
+  return rc;
+}
+
+static int add_devices(struct board_state *b) {
+  const struct prop *list = prop_get(&b->table, "devices");
+  size_t n = list ? list->nlist : 0;
+  int rc = 0;
+  if (n > MAX_DEVICES) return refuse(b, list, "too many devices");
+  b->devices = calloc(n + 1, sizeof *b->devices);
+  b->device_props = calloc(n + 1, sizeof *b->device_props);
+  b->dma = dma_space_identity(b->machine->phys);
+  if (!b->devices || !b->device_props || !b->dma) return -ENOMEM;
+  for (size_t i = 0; !rc && i < n; i++) rc = add_device(b, &list->kid[i]);
+  return rc;
+}
+
+/* ---- Life ---- */
+
+static void trace_mmio(void *opaque, const char *name, gpa_t pa, unsigned size, bool write, uint64_t value,
+                       int rc) {
+  trace_line(opaque, "mmio", "%s%u 0x%" PRIx64 " %s 0x%" PRIx64 "%s", write ? "write" : "read", size * 8, pa,
+             name ? name : "nothing there", value, rc ? " refused" : "");
+}
+
+int board_create(struct machine *m, const struct board_config *c) {
+  int rc = -ENOMEM;
+  unsigned cpus = c->cpus ? c->cpus : 1;
+  struct board_state *b = calloc(1, sizeof *b);
+  if (!b) goto done;
+  b->machine = m;
+  m->board = b;
+  b->name = strdup(c->board ? c->board : m->isa->name);
+  b->append = c->append ? strdup(c->append) : NULL;
+  if (!b->name || (c->append && !b->append)) goto done;
+  b->ram_bytes = c->ram_bytes ? c->ram_bytes : RAM_DEFAULT;
+  rc = -EINVAL;
+  if (cpus > MACHINE_MAX_VCPUS) {
+    log_error("%u CPUs: a machine has at most %u", cpus, MACHINE_MAX_VCPUS);
+    goto done;
+  }
+  if (b->ram_bytes & ~GUEST_PAGE_MASK) {
+    log_error("memory of %" PRIu64 " bytes: give a multiple of 4096", b->ram_bytes);
+    goto done;
+  }
+  if (!boot_find(m->isa)) {
+    log_error("%s: this version cannot start a machine of this ISA", m->isa->name);
+    goto done;
+  }
+  if ((rc = eval(b, c)) || (rc = check_table(b)) ||
+      (rc = chardev_open(m, c->serial ? c->serial : "stdio", &b->serial)) ||
+      (rc = chardev_open(m, c->console ? c->console : "null", &b->console)) || (rc = board_load(b, c)) ||
+      (rc = add_memory(b)))
+    goto done;
+  for (unsigned i = 0; i < cpus; i++) {
+    rc = -ENOMEM;
+    if (!machine_add_vcpu(m, c->features ? c->features : m->isa->default_features)) return rc;
+  }
+  if ((rc = add_devices(b))) goto done;
+  rc = board_fdt(b, &b->dtb, &b->dtb_size);
+done:
+  if (rc == -ENOMEM) log_error("board: out of memory");
+  return rc;
+}
+
+void board_free(struct machine *m) {
+  struct board_state *b = m->board;
+  if (!b) return;
+  for (unsigned i = b->ndevices; i--;) device_free(b->devices[i]);
+  for (unsigned i = 0; i < b->nimages; i++) free(b->images[i].bytes);
+  chardev_free(b->serial);
+  chardev_free(b->console);
+  htif_free(b->htif);
+  dma_space_free(b->dma);
+  props_clear(&b->table);
+  free(b->images);
+  free(b->devices);
+  free(b->device_props);
+  free((char *)b->name);
+  free(b->append);
+  free(b->dtb);
+  free(b);
+  m->board = NULL;
+}
+
+static int place(struct board_state *b, gpa_t at, const uint8_t *bytes, uint64_t size) {
+  gpa_t end = at + size;
+  if (b->htif) htif_poke(b->htif, at, bytes, size);
+  while (at < end) {
+    gpa_t hole = htif_page(b->htif, at & GUEST_PAGE_MASK);
+    gpa_t stop = hole < end ? (hole > at ? hole : at) : end;
+    int rc = stop > at ? phys_write(b->machine->phys, at, bytes, stop - at) : 0;
+    if (rc) {
+      log_error("%s: an image at 0x%" PRIx64 " to 0x%" PRIx64
+                " lies outside RAM: give more memory (-m) or link it elsewhere",
+                b->name, at, stop);
+      return rc;
+    }
+    bytes += stop - at;
+    at = stop;
+    if (at < end) { /* the rest of the hole was poked */
+      gpa_t after = hole + GUEST_PAGE_SIZE < end ? hole + GUEST_PAGE_SIZE : end;
+      bytes += after - at;
+      at = after;
+    }
+  }
+  return 0;
+}
+
+int board_boot(struct machine *m) {
+  struct board_state *b = m->board;
+  int rc = 0;
+  phys_set_mmio_observer(m->phys, m->trace.mmio ? trace_mmio : NULL, m);
+  for (unsigned i = 0; i < b->ndevices; i++) device_reset(b->devices[i]);
+  if (b->htif) htif_reset(b->htif);
+  for (unsigned i = 0; i < m->nvcpus; i++) m->isa->arch->reset(m->vcpu[i]);
+  for (unsigned i = 0; !rc && i < b->nimages; i++)
+    rc = place(b, b->images[i].at, b->images[i].bytes, b->images[i].size);
+  if (!rc && b->boot.dtb) rc = place(b, b->boot.dtb, b->dtb, b->dtb_size);
+  if (!rc) rc = boot_find(m->isa)->start(m, &b->boot);
+  for (unsigned i = 0; i < m->nvcpus; i++)
+    if (m->isa->arch->context) m->isa->arch->context(m->vcpu[i]);
+  __atomic_store_n(&m->end, END_NONE, __ATOMIC_RELEASE);
+  m->end_code = 0;
+  return rc;
+}
+
+int board_dump_dtb(struct machine *m, const char *path) {
+  struct board_state *b = m->board;
+  FILE *f = strcmp(path, "-") ? fopen(path, "wb") : stdout;
+  if (!f) {
+    log_error("%s: %s", path, strerror(errno));
+    return -errno;
+  }
+  bool ok = fwrite(b->dtb, 1, b->dtb_size, f) == b->dtb_size;
+  ok = (f == stdout ? fflush(f) : fclose(f)) == 0 && ok;
+  if (ok) return 0;
+  log_error("%s: %s", path, strerror(errno));
+  return -EIO;
+}

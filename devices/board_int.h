@@ -1,0 +1,61 @@
+/* Between the board_*.c files: the board's state and its steps. */
+#ifndef ISOMER_DEVICES_BOARD_INT_H
+#define ISOMER_DEVICES_BOARD_INT_H
+
+#include "devices/board.h"
+#include "devices/chardev.h"
+#include "devices/device.h"
+#include "devices/htif.h"
+#include "devices/props.h"
+
+/* Bytes to be put at a physical address at every boot. */
+struct image {
+  gpa_t at;
+  uint8_t *bytes; /* owned */
+  uint64_t size;
+};
+
+struct board_state {
+  struct machine *machine;
+  const char *name;  /* for messages: file name or name of the embedded board; owned */
+  struct prop table; /* the evaluated board table */
+  uint64_t ram_bytes;
+  gpa_t ram_base; /* of the first memory region, where images go */
+  uint64_t ram_size;
+  char *append;
+  struct dma_space *dma;
+  struct chardev *serial, *console;
+  struct device **devices; /* in creation order */
+  const struct prop **device_props;
+  unsigned ndevices;
+  struct htif *htif; /* bare ELF with `tohost`, else NULL */
+  struct image *images;
+  unsigned nimages;
+  gpa_t initrd, initrd_end; /* equal: none */
+  uint8_t *dtb;             /* owned */
+  uint32_t dtb_size;
+  struct boot_info boot;
+};
+
+/* Evaluates a board script. Global functions for it: device{}, ref"label", u64(n). It gets one argument, a table: ram,
+ * cpus, features (a set: name -> true), kernel, initrd and bios (true if given). Errors name file and line. */
+struct board_request {
+  uint64_t ram_bytes;
+  unsigned cpus;
+  const struct isa *isa;
+  uint64_t features;
+  bool kernel, initrd, bios;
+};
+int board_eval(const char *name, const char *text, size_t len, const struct board_request *rq,
+               struct prop *out);
+
+/* Makes the device tree from table, devices, command line and initrd; *out is malloced. -errno, logged. */
+int board_fdt(const struct board_state *b, uint8_t **out, uint32_t *size);
+
+/* Reads and places kernel, initrd and firmware; fills images, boot, initrd, htif. RAM is not there yet. */
+int board_load(struct board_state *b, const struct board_config *config);
+
+/* Reads a whole file; *bytes is malloced. -errno, logged. */
+int board_read_file(const char *path, uint8_t **bytes, uint64_t *size);
+
+#endif
