@@ -373,8 +373,8 @@ def sysreg_rows(isa: Isa, key: Text, node: Node, widths: list[int]) -> list[SysR
         if not re.fullmatch(r"[A-Za-z_]\w*", name):
             raise DescError(key, f'"{name}" cannot name a system register')
         rows.append(SysReg(name, sysreg_num(get_text(m, "num"), names, widths), get_int(m, "width", 64, 1, 2048), key,
-                           storage=get_int(m, "storage", 1, 0, 1) == 1, vars=names, read=get_text(m, "read"),
-                           write=get_text(m, "write"), access=get_text(m, "access"), note=get_str(m, "note"),
+                           storage=get_int(m, "storage", 1, 0, 1) == 1, vars=names, read=row_text(m, "read", names),
+                           write=row_text(m, "write", names), access=row_text(m, "access", names), note=get_str(m, "note"),
                            requires=expand.features(isa, get(m, "requires"))))
         r = rows[-1]
         if "reset" in m.items:
@@ -387,6 +387,15 @@ def sysreg_rows(isa: Isa, key: Text, node: Node, widths: list[int]) -> list[SysR
         if "fields" in m.items:
             r.fields = sysreg_fields(r, get(m, "fields"))
     return rows
+
+
+def row_text(m: Map, key: str, names: dict[str, int]) -> Text | None:
+    """A row's text, with the loop's variable in a register's name replaced: pmpaddr{i} -> pmpaddr3."""
+    t = get_text(m, key)
+    if t is None or not names:
+        return t
+    s = re.sub(r"(?<=\w)\{(\w+)\}", lambda x: str(names[x[1]]) if x[1] in names else x[0], t.s)
+    return t if s == t.s else Text(s, t.file, t.line, t.col, t.indent)
 
 
 def sysreg_num(t: Text, names: dict[str, int], widths: list[int]) -> int:
