@@ -274,6 +274,42 @@ static void test_tags_run_out(void **state) {
   fake_free(v);
 }
 
+static void test_tag_reuse_sees_nothing_old(void **state) {
+  (void)state;
+  struct vcpu *v = fake_vcpu(0x10000);
+  fake_map(0x6000, FAKE_RAM, 0x1000, PR);
+  fake_context(v);
+  assert_int_equal(try(v, 0x6000), 0);
+  uint32_t tag = v->tag_data;
+  do {
+    fake.asid++;
+    fake_context(v);
+    assert_true(fake.asid < 10000);
+  } while (v->tag_data != tag);
+  assert_int_equal(try(v, 0x6000), STEP_TRAP);
+  fake_free(v);
+}
+
+/* Data and fetch may map one address to different pages (another mode); the shared level 1 entry must not mix them. */
+static void test_split_code_and_data(void **state) {
+  (void)state;
+  struct vcpu *v = fake_vcpu(0x10000);
+  uint64_t one = 1;
+  gpa_t page;
+  const uint8_t *host;
+  fake_map(0x6000, FAKE_RAM, 0x1000, PR);
+  fake_map(0x6000, FAKE_RAM + 0x3000, 0x1000, PX);
+  phys_write(v->c->phys, FAKE_RAM, &one, 8);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(peek(v, 0x6000), 1);
+    assert_int_equal(tlb_fetch(v, 0x6000, &page, &host), 0);
+    assert_int_equal(page, FAKE_RAM + 0x3000);
+    assert_ptr_equal(host, phys_ptr(v->c->phys, FAKE_RAM + 0x3000, 1, false));
+  }
+  assert_int_equal(fake.walks, 2);
+  fake_free(v);
+}
+
 /* Random maps, unmaps, switches and flushes against a model without a TLB. */
 static void test_model(void **state) {
   (void)state;
@@ -337,6 +373,7 @@ static void test_code_pages(void **state) {
     assert_int_equal(mem_store8(v, 0x1000, 0, 1), 0); /* both in the TLB, writable */
     assert_int_equal(mem_store8(v, 0x9000, 0, 1), 0);
     assert_int_equal(phys_code_mark(v->c->phys, FAKE_RAM), 0);
+    if (path & 1) tlb_flush_all(v);
     peek(v, 0x1000); /* a read must not bring the right to write back */
     peek(v, 0x9000);
     assert_int_equal(ndropped, path);
@@ -363,6 +400,7 @@ int main(void) {
       cmocka_unit_test(test_working_sets), cmocka_unit_test(test_random_set), cmocka_unit_test(test_rights),
       cmocka_unit_test(test_uncached_translation), cmocka_unit_test(test_contexts), cmocka_unit_test(test_flush),
       cmocka_unit_test(test_global), cmocka_unit_test(test_huge), cmocka_unit_test(test_huge_evicted),
-      cmocka_unit_test(test_tags_run_out), cmocka_unit_test(test_model), cmocka_unit_test(test_code_pages)};
+      cmocka_unit_test(test_tags_run_out), cmocka_unit_test(test_tag_reuse_sees_nothing_old), cmocka_unit_test(test_split_code_and_data),
+      cmocka_unit_test(test_model), cmocka_unit_test(test_code_pages)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
