@@ -9,15 +9,16 @@
 #include "core/log.h"
 
 /* Default order; `auto` stands for all of them. */
-static const struct engine_ops *const engines[] = {&interp_engine};
+const struct engine_ops *const engine_list[] = {&interp_engine};
+const unsigned engine_count = ARRAY_SIZE(engine_list);
 
 /* The first word of the list that is neither `auto` nor an engine of this build, with its length; NULL when all are. */
 static const char *unknown(const char *wishes, size_t *len) {
   for (const char *p = wishes; *p; p += *len + (p[*len] == ',')) {
     *len = strcspn(p, ",");
     bool found = *len == 4 && !memcmp(p, "auto", 4);
-    for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
-      found |= strlen(engines[i]->name) == *len && !memcmp(p, engines[i]->name, *len);
+    for (unsigned i = 0; i < engine_count; i++)
+      found |= strlen(engine_list[i]->name) == *len && !memcmp(p, engine_list[i]->name, *len);
     if (!found) return p;
   }
   return NULL;
@@ -43,8 +44,8 @@ int engine_select(struct vcpu *v, const char *wishes) {
   }
   for (const char *p = wishes; *p; p += len + (p[len] == ',')) {
     len = strcspn(p, ",");
-    for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
-      const struct engine_ops *e = engines[i];
+    for (unsigned i = 0; i < engine_count; i++) {
+      const struct engine_ops *e = engine_list[i];
       bool any = len == 4 && !memcmp(p, "auto", 4);
       if (!any && (strlen(e->name) != len || memcmp(p, e->name, len))) continue;
       if (!e->probe(v->c->isa, why, sizeof why)) return attach(v, e);

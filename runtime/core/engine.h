@@ -20,6 +20,10 @@ struct engine_ops {
 
 extern const struct engine_ops interp_engine;
 
+/* All engines of this build in default order. */
+extern const struct engine_ops *const engine_list[];
+extern const unsigned engine_count;
+
 /* Picks the first usable engine of the comma-separated wish list ("auto" = default order) and attaches it to `v`.
  * What was chosen and why goes to the log once. Returns -errno with a message logged when none is usable. */
 int engine_select(struct vcpu *v, const char *wishes);

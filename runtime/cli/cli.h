@@ -1,0 +1,87 @@
+/* The command line: exit codes, the option tables that drive parsing, help and docs/cli.md, and the subcommands. */
+#ifndef ISOMER_CLI_CLI_H
+#define ISOMER_CLI_CLI_H
+
+#include "core/isa.h"
+#include "core/machine.h"
+
+#define ISOMER_VERSION "0.1.0"
+
+/* 0 is success; `run` passes 1..EXIT_GUEST_MAX through from the guest. */
+enum exit_code {
+  EXIT_GUEST_MAX = 119,
+  EXIT_USAGE = 120,   /* usage or configuration */
+  EXIT_HOST = 121,    /* a host resource is missing */
+  EXIT_GUEST_FAILURE = 122,
+  EXIT_TIMED_OUT = 124,
+  EXIT_BUG = 125,
+};
+
+enum opt_type {
+  OPT_FLAG,   /* bool */
+  OPT_STR,    /* const char * */
+  OPT_UINT,   /* unsigned */
+  OPT_U64,    /* uint64_t, any base; *_set is not needed: the default stays */
+  OPT_SIZE,   /* uint64_t bytes; suffix K M G T, none means MiB */
+  OPT_NS,     /* uint64_t ns from seconds, a fraction allowed */
+  OPT_LIST,   /* struct strings */
+  OPT_LATER,  /* understood, but not available: `help` says what is missing */
+};
+
+struct strings {
+  const char *at[32];
+  unsigned n;
+};
+
+/* One option. The first name is the one shown; one or two dashes make no difference. */
+struct option {
+  const char *names;  /* separated by blanks */
+  const char *arg;    /* NULL: takes none */
+  enum opt_type type;
+  size_t offset;      /* into the subcommand's configuration */
+  const char *help;
+};
+
+struct command {
+  const char *name;
+  const char *usage;   /* what follows the name */
+  const char *summary; /* one line */
+  const char *about;   /* further lines for help, may be NULL */
+  const struct option *options; /* the last has names == NULL */
+  size_t config_size;
+  unsigned min_args, max_args;
+  bool stop_at_first; /* options end at the first positional argument */
+  void (*defaults)(void *config);
+  int (*main)(void *config, int argc, char **argv); /* positional arguments; returns an exit code */
+};
+
+extern const struct command *const commands[]; /* the last is NULL */
+extern const struct command cmd_run, cmd_user, cmd_dis, cmd_asm, cmd_isa, cmd_caps;
+
+/* Parses argv into config; positional arguments are moved to the front, their number to *npos. Returns -1 to go on, or
+ * an exit code (help was printed, or one line of error). */
+int options_parse(const struct command *c, void *config, int argc, char **argv, int *npos);
+void help_print(const struct command *c);
+void help_markdown(void);
+
+/* Parsers of values, for the table and for arguments. 0 or -EINVAL. */
+int parse_u64(const char *text, uint64_t *out);
+int parse_size(const char *text, uint64_t *out);
+
+/* The ISA named by --isa, or NULL and one line. `name` NULL is an error too (the command needs it). */
+const struct isa *cli_isa(const char *name);
+
+/* A whole file: 0 with *bytes malloc'ed, else -errno and one line logged. Refuses directories and > max bytes. */
+int cli_read_file(const char *path, uint64_t max, uint8_t **bytes, size_t *n);
+
+/* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
+int cli_hex(const char *text, uint8_t *out, size_t max);
+
+/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. */
+struct run_times {
+  uint64_t wall_ns, cpu_ns; /* of the vCPU's thread */
+};
+void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, struct run_times t, bool json,
+                 const struct strings *unknown_calls);
+
+#endif

@@ -1,0 +1,146 @@
+/* --stats: one table of counters, printed as text or JSON. The figures are counted where things happen. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/engine.h"
+#include "interp/interp.h"
+
+/* Sum over vCPUs of one 64-bit counter. */
+static uint64_t sum(struct vcpu *const *v, unsigned n, size_t offset) {
+  uint64_t total = 0;
+  for (unsigned i = 0; i < n; i++) total += *(const uint64_t *)((const char *)&v[i]->c->stats + offset);
+  return total;
+}
+
+static const struct {
+  const char *key, *text;
+  size_t offset;
+} counters[] = {
+    {"tlb_read_misses", "TLB misses, read (first level)", offsetof(struct vcpu_stats, tlb_miss[0])},
+    {"tlb_write_misses", "TLB misses, write (first level)", offsetof(struct vcpu_stats, tlb_miss[1])},
+    {"tlb_fetch_misses", "TLB misses, fetch (first level)", offsetof(struct vcpu_stats, tlb_miss[2])},
+    {"tlb_read_hits", "  of these in the second level, read", offsetof(struct vcpu_stats, tlb_hit[0])},
+    {"tlb_write_hits", "  of these in the second level, write", offsetof(struct vcpu_stats, tlb_hit[1])},
+    {"tlb_fetch_hits", "  of these in the second level, fetch", offsetof(struct vcpu_stats, tlb_hit[2])},
+    {"page_walks", "page walks", offsetof(struct vcpu_stats, page_walks)},
+    {"decode_hits", "decoded cache: slow look-ups that hit", offsetof(struct vcpu_stats, decode_hit)},
+    {"decode_misses", "decoded cache: instructions decoded", offsetof(struct vcpu_stats, decode_miss)},
+    {"code_invalidations", "decoded cache: pages invalidated", offsetof(struct vcpu_stats, code_invalidations)},
+};
+
+static const char *const exit_names[] = {"none", "kick", "budget", "wait", "trap", "shutdown", "error"};
+
+/* KiB of a field of smaps_rollup, -1 when the host does not tell. */
+static int64_t rollup(const char *field) {
+  FILE *f = fopen("/proc/self/smaps_rollup", "re");
+  char line[200];
+  long long kib = -1;
+  size_t n = strlen(field);
+  if (!f) return -1;
+  while (fgets(line, sizeof line, f))
+    if (!strncmp(line, field, n) && line[n] == ':' && sscanf(line + n + 1, "%lld", &kib) == 1) break;
+  fclose(f);
+  return kib;
+}
+
+struct out {
+  bool json;
+  const char *group; /* JSON: the open object */
+  bool first;
+};
+
+static void number(struct out *o, const char *key, const char *text, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void number(struct out *o, const char *key, const char *text, const char *fmt, ...) {
+  char value[64];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(value, sizeof value, fmt, ap);
+  va_end(ap);
+  if (o->json) fprintf(stderr, "%s\"%s\":%s", o->first ? "" : ",", key, value);
+  else fprintf(stderr, "  %-40s %s\n", text, value);
+  o->first = false;
+}
+
+static void open_group(struct out *o, const char *key) {
+  if (o->json) fprintf(stderr, "%s\"%s\":{", o->first ? "" : ",", key);
+  o->first = true;
+}
+
+static void close_group(struct out *o) {
+  if (o->json) fprintf(stderr, "}");
+  o->first = false;
+}
+
+static void memory(struct out *o) {
+  int64_t pss = rollup("Pss"), shmem = rollup("Pss_Shmem");
+  if (pss < 0 || shmem < 0) return;
+  number(o, "memory_kib", "memory beyond guest RAM (Pss), KiB", "%" PRId64, pss - shmem);
+  number(o, "guest_ram_kib", "guest RAM touched (Pss), KiB", "%" PRId64, shmem);
+}
+
+void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struct run_times t, bool json,
+                 const struct strings *calls) {
+  struct out o = {.json = json, .first = true};
+  char text[64], key[24];
+  uint64_t insns = 0, pages = 0, decoded = 0;
+
+  for (unsigned i = 0; i < n; i++) {
+    insns += vcpu_retired(v[i]);
+    if (v[i]->c->engine_ops != &interp_engine) continue;
+    struct interp_usage u = interp_usage(v[i]);
+    pages += u.pages, decoded += u.insns;
+  }
+  fputs(json ? "{" : "statistics:\n", stderr);
+  number(&o, "instructions", "instructions", "%" PRIu64, insns);
+  number(&o, "wall_seconds", "wall-clock seconds", "%.6f", (double)t.wall_ns / 1e9);
+  number(&o, "cpu_seconds", "CPU seconds of vCPU 0", "%.6f", (double)t.cpu_ns / 1e9);
+  if (t.cpu_ns) number(&o, "mips", "million instructions per CPU second", "%.2f", (double)insns * 1e3 / (double)t.cpu_ns);
+  for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+    number(&o, counters[i].key, counters[i].text, "%" PRIu64, sum(v, n, counters[i].offset));
+  number(&o, "decoded_pages", "decoded cache: pages held", "%" PRIu64, pages);
+  number(&o, "decoded_insns", "decoded cache: instructions held", "%" PRIu64, decoded);
+  memory(&o);
+
+  open_group(&o, "traps");
+  for (unsigned k = 0; k < VCPU_TRAP_COUNTERS; k++) {
+    uint64_t c = sum(v, n, offsetof(struct vcpu_stats, traps) + k * sizeof(uint64_t));
+    if (!c) continue;
+    const char *name = k < isa->ntraps ? isa->traps[k].name : NULL;
+    snprintf(key, sizeof key, "%u", k);
+    snprintf(text, sizeof text, "trap %s", name ? name : key);
+    number(&o, name ? name : key, text, "%" PRIu64, c);
+  }
+  close_group(&o);
+  open_group(&o, "interrupts");
+  for (unsigned k = 0; k < 64; k++) {
+    uint64_t c = sum(v, n, offsetof(struct vcpu_stats, interrupts) + k * sizeof(uint64_t));
+    if (!c) continue;
+    const char *name = isa->arch->interrupt_name ? isa->arch->interrupt_name(k) : NULL;
+    snprintf(key, sizeof key, "%u", k);
+    snprintf(text, sizeof text, "interrupt %s", name ? name : key);
+    number(&o, name ? name : key, text, "%" PRIu64, c);
+  }
+  close_group(&o);
+  open_group(&o, "exits");
+  for (unsigned k = 0; k < ARRAY_SIZE(exit_names); k++) {
+    uint64_t c = sum(v, n, offsetof(struct vcpu_stats, exits) + k * sizeof(uint64_t));
+    snprintf(text, sizeof text, "exit %s", exit_names[k]);
+    if (c) number(&o, exit_names[k], text, "%" PRIu64, c);
+  }
+  close_group(&o);
+  if (calls) {
+    open_group(&o, "unknown_system_calls");
+    for (unsigned i = 0; i < calls->n; i++) { /* "number count" */
+      unsigned nr, count;
+      if (sscanf(calls->at[i], "%u %u", &nr, &count) != 2) continue;
+      snprintf(key, sizeof key, "%u", nr);
+      snprintf(text, sizeof text, "system call %u answered ENOSYS", nr);
+      number(&o, key, text, "%u", count);
+    }
+    close_group(&o);
+  }
+  if (json) fputs("}\n", stderr);
+}
