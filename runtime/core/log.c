@@ -32,10 +32,10 @@ static void emit(enum log_level level, const char *prefix, const char *fmt, va_l
   }
 }
 
-#define LOG_BODY(level, prefix)                                                                              \
-  va_list ap;                                                                                                \
-  va_start(ap, fmt);                                                                                         \
-  emit(level, prefix, fmt, ap);                                                                              \
+#define LOG_BODY(level, prefix) \
+  va_list ap;                   \
+  va_start(ap, fmt);            \
+  emit(level, prefix, fmt, ap); \
   va_end(ap)
 
 void log_error(const char *fmt, ...) { LOG_BODY(LOG_ERROR, ""); }

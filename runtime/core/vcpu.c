@@ -61,12 +61,13 @@ void vcpu_kick(struct vcpu *v) {
 }
 
 void vcpu_sleep(struct vcpu *v, uint64_t until_ns) {
-  struct timespec ts = {.tv_sec = (time_t)(until_ns / NSEC_PER_SEC), .tv_nsec = (long)(until_ns % NSEC_PER_SEC)};
+  struct timespec ts = {.tv_sec = (time_t)(until_ns / NSEC_PER_SEC),
+                        .tv_nsec = (long)(until_ns % NSEC_PER_SEC)};
   __atomic_store_n(&v->c->sleeping, 1, __ATOMIC_SEQ_CST);
   while (!__atomic_load_n(&v->kick, __ATOMIC_SEQ_CST)) {
     /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. */
-    long r = syscall(SYS_futex, &v->kick, FUTEX_WAIT_BITSET_PRIVATE, 0, until_ns == UINT64_MAX ? NULL : &ts, NULL,
-                     FUTEX_BITSET_MATCH_ANY);
+    long r = syscall(SYS_futex, &v->kick, FUTEX_WAIT_BITSET_PRIVATE, 0, until_ns == UINT64_MAX ? NULL : &ts,
+                     NULL, FUTEX_BITSET_MATCH_ANY);
     if (r < 0 && errno == ETIMEDOUT) break;
   }
   __atomic_store_n(&v->c->sleeping, 0, __ATOMIC_SEQ_CST);

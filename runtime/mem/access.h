@@ -13,7 +13,18 @@
 #include "core/vcpu.h"
 
 enum mem_order { ORDER_RELAXED = 0, ORDER_TSO = 1, ORDER_ACQUIRE = 2, ORDER_RELEASE = 3, ORDER_SEQCST = 4 };
-enum mem_rmw { RMW_SWAP, RMW_ADD, RMW_AND, RMW_OR, RMW_XOR, RMW_MIN_S, RMW_MAX_S, RMW_MIN_U, RMW_MAX_U, RMW_ANDNOT };
+enum mem_rmw {
+  RMW_SWAP,
+  RMW_ADD,
+  RMW_AND,
+  RMW_OR,
+  RMW_XOR,
+  RMW_MIN_S,
+  RMW_MAX_S,
+  RMW_MIN_U,
+  RMW_MAX_U,
+  RMW_ANDNOT
+};
 
 /* Contract (definitions for W = 8, 16, 32, 64, and 128 where noted):
  *   static inline int mem_loadW(struct vcpu *v, gva_t a, unsigned attr, uintW_t *out);            also 128 (u128)

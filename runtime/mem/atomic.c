@@ -62,98 +62,98 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
 }
 
 /* The new value of an operation; exact for every width by its own signed type S. */
-#define COMBINE(W, T, S)                                                                                     \
-  static T combine##W(enum mem_rmw op, T old, T value) {                                                     \
-    switch (op) {                                                                                            \
-    case RMW_SWAP: return value;                                                                             \
-    case RMW_ADD: return (T)(old + value);                                                                   \
-    case RMW_AND: return old & value;                                                                        \
-    case RMW_OR: return old | value;                                                                         \
-    case RMW_XOR: return old ^ value;                                                                        \
-    case RMW_MIN_S: return (S)old < (S)value ? old : value;                                                  \
-    case RMW_MAX_S: return (S)old > (S)value ? old : value;                                                  \
-    case RMW_MIN_U: return old < value ? old : value;                                                        \
-    case RMW_MAX_U: return old > value ? old : value;                                                        \
-    case RMW_ANDNOT: return old & (T)~value;                                                                 \
-    }                                                                                                        \
-    log_bug("atomic operation %d does not exist", (int)op);                                                  \
+#define COMBINE(W, T, S)                                    \
+  static T combine##W(enum mem_rmw op, T old, T value) {    \
+    switch (op) {                                           \
+    case RMW_SWAP: return value;                            \
+    case RMW_ADD: return (T)(old + value);                  \
+    case RMW_AND: return old & value;                       \
+    case RMW_OR: return old | value;                        \
+    case RMW_XOR: return old ^ value;                       \
+    case RMW_MIN_S: return (S)old < (S)value ? old : value; \
+    case RMW_MAX_S: return (S)old > (S)value ? old : value; \
+    case RMW_MIN_U: return old < value ? old : value;       \
+    case RMW_MAX_U: return old > value ? old : value;       \
+    case RMW_ANDNOT: return old & (T)~value;                \
+    }                                                       \
+    log_bug("atomic operation %d does not exist", (int)op); \
   }
 
 #define SEQ __ATOMIC_SEQ_CST
 
-#define ATOMIC(W, T, S)                                                                                      \
-  COMBINE(W, T, S)                                                                                           \
-  static bool swap##W(const struct cell *c, T expect, T value, T *old) {                                     \
-    if (unlikely(!aligned(c))) return odd_cas(c, &expect, &value, old);                                      \
-    *old = expect;                                                                                           \
-    return __atomic_compare_exchange_n((T *)(void *)c->lo, old, value, false, SEQ, SEQ);                     \
-  }                                                                                                          \
-  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old) {                 \
-    struct cell c;                                                                                           \
-    T seen, next = 0;                                                                                        \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                                  \
-    if (rc) return rc;                                                                                       \
-    if (likely(aligned(&c))) {                                                                               \
-      T *p = (T *)(void *)c.lo;                                                                              \
-      switch (op) {                                                                                          \
-      case RMW_SWAP: *old = __atomic_exchange_n(p, value, SEQ); return 0;                                    \
-      case RMW_ADD: *old = __atomic_fetch_add(p, value, SEQ); return 0;                                      \
-      case RMW_AND: *old = __atomic_fetch_and(p, value, SEQ); return 0;                                      \
-      case RMW_OR: *old = __atomic_fetch_or(p, value, SEQ); return 0;                                        \
-      case RMW_XOR: *old = __atomic_fetch_xor(p, value, SEQ); return 0;                                      \
-      case RMW_ANDNOT: *old = __atomic_fetch_and(p, (T)~value, SEQ); return 0;                               \
-      default: break;                                                                                        \
-      }                                                                                                      \
-      seen = __atomic_load_n(p, __ATOMIC_RELAXED);                                                           \
-    } else {                                                                                                 \
-      swap##W(&c, 0, 0, &seen); /* reads (at most writes a zero over itself) */                              \
-    }                                                                                                        \
-    do {                                                                                                     \
-      *old = seen;                                                                                           \
-      next = combine##W(op, seen, value);                                                                    \
-    } while (!swap##W(&c, *old, next, &seen));                                                               \
-    return 0;                                                                                                \
-  }                                                                                                          \
-  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old) {                        \
-    struct cell c;                                                                                           \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                                  \
-    if (!rc) swap##W(&c, expect, value, old);                                                                \
-    return rc;                                                                                               \
-  }                                                                                                          \
+#define ATOMIC(W, T, S)                                                                      \
+  COMBINE(W, T, S)                                                                           \
+  static bool swap##W(const struct cell *c, T expect, T value, T *old) {                     \
+    if (unlikely(!aligned(c))) return odd_cas(c, &expect, &value, old);                      \
+    *old = expect;                                                                           \
+    return __atomic_compare_exchange_n((T *)(void *)c->lo, old, value, false, SEQ, SEQ);     \
+  }                                                                                          \
+  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old) { \
+    struct cell c;                                                                           \
+    T seen, next = 0;                                                                        \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
+    if (rc) return rc;                                                                       \
+    if (likely(aligned(&c))) {                                                               \
+      T *p = (T *)(void *)c.lo;                                                              \
+      switch (op) {                                                                          \
+      case RMW_SWAP: *old = __atomic_exchange_n(p, value, SEQ); return 0;                    \
+      case RMW_ADD: *old = __atomic_fetch_add(p, value, SEQ); return 0;                      \
+      case RMW_AND: *old = __atomic_fetch_and(p, value, SEQ); return 0;                      \
+      case RMW_OR: *old = __atomic_fetch_or(p, value, SEQ); return 0;                        \
+      case RMW_XOR: *old = __atomic_fetch_xor(p, value, SEQ); return 0;                      \
+      case RMW_ANDNOT: *old = __atomic_fetch_and(p, (T)~value, SEQ); return 0;               \
+      default: break;                                                                        \
+      }                                                                                      \
+      seen = __atomic_load_n(p, __ATOMIC_RELAXED);                                           \
+    } else {                                                                                 \
+      swap##W(&c, 0, 0, &seen); /* reads (at most writes a zero over itself) */              \
+    }                                                                                        \
+    do {                                                                                     \
+      *old = seen;                                                                           \
+      next = combine##W(op, seen, value);                                                    \
+    } while (!swap##W(&c, *old, next, &seen));                                               \
+    return 0;                                                                                \
+  }                                                                                          \
+  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old) {        \
+    struct cell c;                                                                           \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
+    if (!rc) swap##W(&c, expect, value, old);                                                \
+    return rc;                                                                               \
+  }                                                                                          \
   EXCLUSIVE(W, T)
 
-#define EXCLUSIVE(W, T)                                                                                      \
-  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                                       \
-    struct cell c;                                                                                           \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                                                   \
-    v->c->excl_size = 0;                                                                                     \
-    if (rc) return rc;                                                                                       \
-    *out = peek##W(&c);                                                                                      \
-    v->c->excl_addr = c.pa;                                                                                  \
-    v->c->excl_size = sizeof(T);                                                                             \
-    v->c->excl_value = *out;                                                                                 \
-    return 0;                                                                                                \
-  }                                                                                                          \
-  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok) {                        \
-    struct cell c;                                                                                           \
-    T old;                                                                                                   \
-    bool armed = v->c->excl_size == sizeof(T);                                                               \
-    v->c->excl_size = 0;                                                                                     \
-    *ok = 0;                                                                                                 \
-    if (!armed) return 0;                                                                                    \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                                  \
-    if (rc) return rc;                                                                                       \
-    if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old);                        \
-    return 0;                                                                                                \
+#define EXCLUSIVE(W, T)                                                               \
+  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                \
+    struct cell c;                                                                    \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                            \
+    v->c->excl_size = 0;                                                              \
+    if (rc) return rc;                                                                \
+    *out = peek##W(&c);                                                               \
+    v->c->excl_addr = c.pa;                                                           \
+    v->c->excl_size = sizeof(T);                                                      \
+    v->c->excl_value = *out;                                                          \
+    return 0;                                                                         \
+  }                                                                                   \
+  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok) { \
+    struct cell c;                                                                    \
+    T old;                                                                            \
+    bool armed = v->c->excl_size == sizeof(T);                                        \
+    v->c->excl_size = 0;                                                              \
+    *ok = 0;                                                                          \
+    if (!armed) return 0;                                                             \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                           \
+    if (rc) return rc;                                                                \
+    if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old); \
+    return 0;                                                                         \
   }
 
-#define PEEK(W, T)                                                                                           \
-  static T peek##W(const struct cell *c) {                                                                   \
-    T t;                                                                                                     \
-    if (likely(aligned(c))) return __atomic_load_n((T *)(void *)c->lo, SEQ);                                 \
-    memcpy(&t, c->lo, c->n);                                                                                 \
-    if (c->hi) memcpy((uint8_t *)&t + c->n, c->hi, sizeof t - c->n);                                         \
-    return t;                                                                                                \
+#define PEEK(W, T)                                                           \
+  static T peek##W(const struct cell *c) {                                   \
+    T t;                                                                     \
+    if (likely(aligned(c))) return __atomic_load_n((T *)(void *)c->lo, SEQ); \
+    memcpy(&t, c->lo, c->n);                                                 \
+    if (c->hi) memcpy((uint8_t *)&t + c->n, c->hi, sizeof t - c->n);         \
+    return t;                                                                \
   }
 
 PEEK(8, uint8_t)

@@ -21,7 +21,9 @@ struct dma_space *dma_space_identity(struct phys *p) {
 
 void dma_space_free(struct dma_space *d) { free(d); }
 
-int dma_read(struct dma_space *d, uint64_t addr, void *buf, uint64_t len) { return phys_read(d->phys, addr, buf, len); }
+int dma_read(struct dma_space *d, uint64_t addr, void *buf, uint64_t len) {
+  return phys_read(d->phys, addr, buf, len);
+}
 
 int dma_write(struct dma_space *d, uint64_t addr, const void *buf, uint64_t len) {
   return phys_write(d->phys, addr, buf, len);

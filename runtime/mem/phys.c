@@ -45,10 +45,8 @@ static unsigned lower(const struct phys *p, gpa_t pa) {
   unsigned lo = 0, hi = p->nregions;
   while (lo < hi) {
     unsigned mid = (lo + hi) / 2;
-    if (p->region[mid]->base + (p->region[mid]->size - 1) < pa)
-      lo = mid + 1;
-    else
-      hi = mid;
+    if (p->region[mid]->base + (p->region[mid]->size - 1) < pa) lo = mid + 1;
+    else hi = mid;
   }
   return lo;
 }
@@ -70,7 +68,8 @@ static int map_ram(struct region *r) {
   if (area == MAP_FAILED) return -errno;
   r->map = area;
   uint8_t *at = (uint8_t *)(((uintptr_t)area + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
-  if (mmap(at, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, r->fd, 0) == MAP_FAILED)
+  if (mmap(at, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, r->fd, 0) ==
+      MAP_FAILED)
     return -errno;
   r->host = at;
   (void)madvise(at, r->size, MADV_HUGEPAGE); /* advice only: kernels without it still work */
@@ -127,8 +126,7 @@ int phys_add_ram(struct phys *p, gpa_t base, uint64_t size, const char *name) {
   if (rc)
     log_error("memory map: %s: cannot map %llu MiB of guest RAM: %s", name, (unsigned long long)(size >> 20),
               strerror(-rc));
-  else
-    rc = insert(p, r);
+  else rc = insert(p, r);
   if (rc) region_free(r);
   return rc;
 }
@@ -323,9 +321,13 @@ int phys_write(struct phys *p, gpa_t pa, const void *buf, uint64_t len) {
   return each_stretch(p, pa, len, write_stretch, &from);
 }
 
-int phys_discard(struct phys *p, gpa_t pa, uint64_t len) { return each_stretch(p, pa, len, discard_stretch, NULL); }
+int phys_discard(struct phys *p, gpa_t pa, uint64_t len) {
+  return each_stretch(p, pa, len, discard_stretch, NULL);
+}
 
-void phys_wrote(struct phys *p, gpa_t pa, uint64_t len) { (void)each_stretch(p, pa, len, wrote_stretch, NULL); }
+void phys_wrote(struct phys *p, gpa_t pa, uint64_t len) {
+  (void)each_stretch(p, pa, len, wrote_stretch, NULL);
+}
 
 /* --- MMIO --- */
 

@@ -21,7 +21,8 @@ void phys_free(struct phys *p);
 /* Adds `size` bytes of zeroed RAM (page multiples). -EEXIST on overlap, -EINVAL for a bad range, -ENOMEM; a message is
  * logged. RAM takes host memory only when touched. */
 int phys_add_ram(struct phys *p, gpa_t base, uint64_t size, const char *name);
-int phys_add_mmio(struct phys *p, gpa_t base, uint64_t size, const struct mmio_ops *ops, void *opaque, const char *name);
+int phys_add_mmio(struct phys *p, gpa_t base, uint64_t size, const struct mmio_ops *ops, void *opaque,
+                  const char *name);
 
 /* What lies where, in ascending order of base: region `index`, false past the last. */
 struct phys_info {
@@ -59,7 +60,8 @@ int phys_mmio_write(struct phys *p, gpa_t pa, unsigned size, uint64_t value);
 
 /* Observer of every MMIO access, after it was made (--trace mmio). `rc` is what the access returned; `name` the
  * window's, or NULL when nothing is there. */
-typedef void phys_mmio_fn(void *opaque, const char *name, gpa_t pa, unsigned size, bool write, uint64_t value, int rc);
+typedef void phys_mmio_fn(void *opaque, const char *name, gpa_t pa, unsigned size, bool write, uint64_t value,
+                          int rc);
 void phys_set_mmio_observer(struct phys *p, phys_mmio_fn *fn, void *opaque);
 
 /* Code pages. `phys_code_mark` makes the 4 KiB page at pa *code*: write permission for it is revoked in every TLB of

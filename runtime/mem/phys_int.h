@@ -7,8 +7,8 @@
 struct region {
   gpa_t base;
   uint64_t size;
-  uint8_t *host;   /* RAM: mapping of `size` bytes; NULL for MMIO */
-  void *map;       /* RAM: what to unmap, `map_size` bytes */
+  uint8_t *host; /* RAM: mapping of `size` bytes; NULL for MMIO */
+  void *map;     /* RAM: what to unmap, `map_size` bytes */
   uint64_t map_size;
   int fd, node;
   uint64_t *code;  /* RAM: one bit per page, set while decoded or translated code of it may exist */

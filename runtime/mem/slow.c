@@ -116,7 +116,9 @@ int mem_store_slow(struct vcpu *v, gva_t a, unsigned attr, unsigned size, uint64
 
 int mem_load128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 *out) { return load(v, a, attr, 16, out); }
 
-int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) { return store(v, a, attr, 16, &value); }
+int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) {
+  return store(v, a, attr, 16, &value);
+}
 
 int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
   struct tlb_spot s;

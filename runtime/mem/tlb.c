@@ -28,21 +28,23 @@ struct context {
 struct walk {
   uint64_t page;
   gpa_t pa;
-  uint64_t id; /* 0: free */
+  uint64_t id;   /* 0: free */
   uint16_t next; /* walk number + 1 */
   uint8_t shift, prot;
 };
 
 struct tables {
-  struct tlb hot; /* first: v->tlb points here */
+  struct tlb hot;              /* first: v->tlb points here */
   uint64_t pa_addend[L1_SIZE]; /* physical = virtual + pa_addend, for any valid tag of the entry */
   struct context ctx[CTX_SETS][CTX_WAYS];
   uint64_t global_id[TLB_MODES]; /* level 2 name of a mode's global pages */
   unsigned nmodes;               /* modes seen: 0..nmodes-1 */
-  struct { uint64_t id, global; } by_tag[TAG_MAX + 1];
+  struct {
+    uint64_t id, global;
+  } by_tag[TAG_MAX + 1];
   uint64_t next_id, min_id; /* ids below min_id are dead */
   uint32_t next_tag;
-  uint32_t recent[4], kept[4];        /* last tags handed out; tags that survived the last exhaustion */
+  uint32_t recent[4], kept[4]; /* last tags handed out; tags that survived the last exhaustion */
   uint32_t nrecent, clock;
   uint32_t next_walk; /* level 2 is filled round-robin */
   uint64_t shifts;    /* bit s: level 2 may hold pages of 1 << s bytes */

@@ -49,8 +49,8 @@ uint32_t tlb_context(struct vcpu *v, uint64_t asid, uint32_t mode);
  * v->tag_fetch are 0, which matches nothing: the next access recomputes them itself. All of them count up
  * v->c->flush_epoch. */
 void tlb_flush_all(struct vcpu *v);
-void tlb_flush_asid(struct vcpu *v, uint64_t asid);            /* keeps global pages */
-void tlb_flush_page(struct vcpu *v, gva_t va);                 /* in every ASID; drops a huge page as a whole */
+void tlb_flush_asid(struct vcpu *v, uint64_t asid); /* keeps global pages */
+void tlb_flush_page(struct vcpu *v, gva_t va);      /* in every ASID; drops a huge page as a whole */
 void tlb_flush_page_asid(struct vcpu *v, gva_t va, uint64_t asid); /* keeps global pages, may flush more */
 
 /* Flush requested from another thread: executed by the target at its next poll, before it runs another instruction. */

@@ -47,7 +47,8 @@ static inline int fake_translate(struct vcpu *v, gva_t va, enum access access, s
   for (unsigned i = 0; i < fake.npages; i++) {
     const struct fake_page *p = &fake.page[i];
     if (va - p->va < p->size && (p->global || p->asid == fake.asid) && p->prot >> access & 1) {
-      *out = (struct translation){.pa = p->pa + (va - p->va), .size = p->size, .prot = p->prot, .global = p->global};
+      *out = (struct translation){
+          .pa = p->pa + (va - p->va), .size = p->size, .prot = p->prot, .global = p->global};
       return 0;
     }
   }
@@ -67,8 +68,10 @@ static inline void fake_context(struct vcpu *v) {
   v->tag_fetch = tlb_context(v, fake.asid, fake.mode + 1);
 }
 
-static const struct arch_ops fake_arch = {
-    .translate = fake_translate, .bus_fault = fake_bus_fault, .illegal = fake_illegal, .context = fake_context};
+static const struct arch_ops fake_arch = {.translate = fake_translate,
+                                          .bus_fault = fake_bus_fault,
+                                          .illegal = fake_illegal,
+                                          .context = fake_context};
 
 static const struct isa fake_isa __attribute__((unused)) = {.name = "fake",
                                                             .title = "Unit test processor",

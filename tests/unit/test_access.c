@@ -47,22 +47,22 @@ static void check_trap(struct vcpu *v, int rc, unsigned kind, gva_t va, enum acc
 
 static const unsigned orders[] = {ORDER_RELAXED, ORDER_TSO, ORDER_ACQUIRE, ORDER_RELEASE, ORDER_SEQCST};
 
-#define WIDTH(W, T)                                                                                          \
-  static void width##W(struct vcpu *v, unsigned order) {                                                     \
-    for (gva_t a = 0x2000 - 20; a < 0x2000 + 20; a++) {                                                      \
-      T in = (T)(UINT64_C(0x8182838485868788) * (a | 1)), out = 0;                                           \
-      uint8_t bytes[sizeof(T)];                                                                              \
-      assert_int_equal(mem_store##W(v, a, order, in), 0);                                                    \
-      for (unsigned i = 0; i < sizeof(T); i++) assert_int_equal(mem_load8(v, a + i, 0, &bytes[i]), 0);       \
-      assert_memory_equal(bytes, &in, sizeof(T));                                                            \
-      assert_int_equal(mem_load##W(v, a, order, &out), 0);                                                   \
-      assert_true(in == out);                                                                                \
-    }                                                                                                        \
-    T out;                                                                                                   \
-    check_trap(v, mem_load##W(v, 0x3000, order, &out), FAKE_TRAP_PAGE, 0x3000, ACCESS_READ);                 \
-    check_trap(v, mem_store##W(v, 0x3000, order, 1), FAKE_TRAP_PAGE, 0x3000, ACCESS_WRITE);                  \
-    check_trap(v, mem_load##W(v, 0x7000, order, &out), FAKE_TRAP_BUS, 0x7000, ACCESS_READ);                  \
-    check_trap(v, mem_store##W(v, 0x7000, order, 1), FAKE_TRAP_BUS, 0x7000, ACCESS_WRITE);                   \
+#define WIDTH(W, T)                                                                                    \
+  static void width##W(struct vcpu *v, unsigned order) {                                               \
+    for (gva_t a = 0x2000 - 20; a < 0x2000 + 20; a++) {                                                \
+      T in = (T)(UINT64_C(0x8182838485868788) * (a | 1)), out = 0;                                     \
+      uint8_t bytes[sizeof(T)];                                                                        \
+      assert_int_equal(mem_store##W(v, a, order, in), 0);                                              \
+      for (unsigned i = 0; i < sizeof(T); i++) assert_int_equal(mem_load8(v, a + i, 0, &bytes[i]), 0); \
+      assert_memory_equal(bytes, &in, sizeof(T));                                                      \
+      assert_int_equal(mem_load##W(v, a, order, &out), 0);                                             \
+      assert_true(in == out);                                                                          \
+    }                                                                                                  \
+    T out;                                                                                             \
+    check_trap(v, mem_load##W(v, 0x3000, order, &out), FAKE_TRAP_PAGE, 0x3000, ACCESS_READ);           \
+    check_trap(v, mem_store##W(v, 0x3000, order, 1), FAKE_TRAP_PAGE, 0x3000, ACCESS_WRITE);            \
+    check_trap(v, mem_load##W(v, 0x7000, order, &out), FAKE_TRAP_BUS, 0x7000, ACCESS_READ);            \
+    check_trap(v, mem_store##W(v, 0x7000, order, 1), FAKE_TRAP_BUS, 0x7000, ACCESS_WRITE);             \
   }
 WIDTH(8, uint8_t)
 WIDTH(16, uint16_t)
@@ -143,7 +143,10 @@ static void test_device(void **state) {
 /* Expected values worked out by hand from the operations' definitions. */
 static void test_rmw(void **state) {
   (void)state;
-  static const struct { enum mem_rmw op; uint32_t old, arg, new; } cases[] = {
+  static const struct {
+    enum mem_rmw op;
+    uint32_t old, arg, new;
+  } cases[] = {
       {RMW_SWAP, 1, 2, 2},
       {RMW_ADD, 0xffffffff, 2, 1},
       {RMW_AND, 0xf0f0, 0xff00, 0xf000},
@@ -304,7 +307,8 @@ static void test_threads(void **state) {
   pair[0] = fake_vcpu(0x10000);
   fake.identity = true;
   pair[1] = vcpu_new(&fake_isa, pair[0]->c->phys, 1, 0);
-  for (int i = 0; i < 2; i++) mem_rmw32(pair[i], FAKE_RAM, 0, RMW_ADD, 0, &w); /* walk before, on this thread */
+  for (int i = 0; i < 2; i++)
+    mem_rmw32(pair[i], FAKE_RAM, 0, RMW_ADD, 0, &w); /* walk before, on this thread */
   assert_int_equal(pthread_create(&t, NULL, hammer, pair[1]), 0);
   hammer(pair[0]);
   pthread_join(t, NULL);
@@ -335,10 +339,14 @@ static void test_vcpu_signals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_widths), cmocka_unit_test(test_store_crossing_into_a_fault),
-      cmocka_unit_test(test_device), cmocka_unit_test(test_rmw), cmocka_unit_test(test_cas),
-      cmocka_unit_test(test_exclusive), cmocka_unit_test(test_probe_and_fill), cmocka_unit_test(test_threads),
-      cmocka_unit_test(test_vcpu_signals)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_widths),
+                                     cmocka_unit_test(test_store_crossing_into_a_fault),
+                                     cmocka_unit_test(test_device),
+                                     cmocka_unit_test(test_rmw),
+                                     cmocka_unit_test(test_cas),
+                                     cmocka_unit_test(test_exclusive),
+                                     cmocka_unit_test(test_probe_and_fill),
+                                     cmocka_unit_test(test_threads),
+                                     cmocka_unit_test(test_vcpu_signals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,8 @@ static int mmio_write(void *opaque, uint64_t off, unsigned size, uint64_t value)
   mmio_seen[0]++, mmio_seen[1] = off, mmio_seen[2] = size, mmio_seen[3] = value;
   return 0;
 }
-static void on_mmio(void *opaque, const char *name, gpa_t pa, unsigned size, bool write, uint64_t value, int rc) {
+static void on_mmio(void *opaque, const char *name, gpa_t pa, unsigned size, bool write, uint64_t value,
+                    int rc) {
   snprintf(opaque, 100, "%s %llx %u %d %llx %d", name ? name : "-", (unsigned long long)pa, size, write,
            (unsigned long long)value, rc);
 }

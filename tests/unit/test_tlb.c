@@ -34,7 +34,7 @@ static void working_set(uint64_t stride) {
 
 static void test_working_sets(void **state) {
   (void)state;
-  static const uint64_t strides[] = {0x1000,    0x2000,     0x3000,     0x10000,     0x200000,
+  static const uint64_t strides[] = {0x1000,   0x2000,    0x3000,     0x10000,     0x200000,
                                      0x800000, 0x1000000, 0x40000000, 0x100000000, 0x7ff000};
   for (unsigned i = 0; i < ARRAY_SIZE(strides); i++) working_set(strides[i]);
 }
@@ -314,7 +314,10 @@ static void test_split_code_and_data(void **state) {
 static void test_model(void **state) {
   (void)state;
   enum { PAGES = 64, ASIDS = 4 };
-  static struct { bool on, stale; unsigned frame; } model[ASIDS][PAGES];
+  static struct {
+    bool on, stale;
+    unsigned frame;
+  } model[ASIDS][PAGES];
   memset(model, 0, sizeof model);
   struct vcpu *v = fake_vcpu(0x100000);
   for (unsigned i = 0; i < 256; i++) {
@@ -396,11 +399,19 @@ static void test_code_pages(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_working_sets), cmocka_unit_test(test_random_set), cmocka_unit_test(test_rights),
-      cmocka_unit_test(test_uncached_translation), cmocka_unit_test(test_contexts), cmocka_unit_test(test_flush),
-      cmocka_unit_test(test_global), cmocka_unit_test(test_huge), cmocka_unit_test(test_huge_evicted),
-      cmocka_unit_test(test_tags_run_out), cmocka_unit_test(test_tag_reuse_sees_nothing_old), cmocka_unit_test(test_split_code_and_data),
-      cmocka_unit_test(test_model), cmocka_unit_test(test_code_pages)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_working_sets),
+                                     cmocka_unit_test(test_random_set),
+                                     cmocka_unit_test(test_rights),
+                                     cmocka_unit_test(test_uncached_translation),
+                                     cmocka_unit_test(test_contexts),
+                                     cmocka_unit_test(test_flush),
+                                     cmocka_unit_test(test_global),
+                                     cmocka_unit_test(test_huge),
+                                     cmocka_unit_test(test_huge_evicted),
+                                     cmocka_unit_test(test_tags_run_out),
+                                     cmocka_unit_test(test_tag_reuse_sees_nothing_old),
+                                     cmocka_unit_test(test_split_code_and_data),
+                                     cmocka_unit_test(test_model),
+                                     cmocka_unit_test(test_code_pages)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
