@@ -227,7 +227,7 @@ def unused(isa: Isa) -> None:
             everything = everything | mentioned(t)
         enc = set(WORD.findall(x.family.enc.s)) if x.family.enc else set()
         for name, f in x.fields.items():
-            if name not in everything:
+            if name not in everything and x.form is None:
                 raise DescError(x.where, f'{x.name}: nothing uses the field "{name}" (write - for ignored bits)')
         used_names.setdefault(x.family.name, set()).update(everything | enc)
         every |= everything

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field, fields as members
 
-from . import expand
+from . import encoding, expand
 from .model import (Alias, Def, DescError, Feature, FieldDecl, Helper, Isa, RegFile, Slot, SysReg, SysRegField, Text,
                     TrapKind, View)
 from .schema import (NAME, assignments, entries, evaluate, get, get_int, get_str, get_text, known, lines, mapping,
@@ -49,6 +49,8 @@ def load(path: str, overlays: list[str] | tuple[str, ...] = ()) -> Isa:
     axes = {name: expand.axis(e.key, e.node) for name, e in raw.of("axes").items()}
     expand.families(isa, [(e.key, e.node) for e in raw.families.values()], axes)
     finish(isa, raw)
+    encoding.unused(isa)
+    encoding.decoder(isa)           # refuses overlapping pictures
     return isa
 
 
