@@ -11,25 +11,23 @@
 #include "core/isa.h"
 #include "core/log.h"
 
-int load_file(const char *path, struct load_file *out) {
+int load_file(const char *path, struct load_file *out, char *why, size_t nwhy) {
   struct stat st;
-  int rc = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   *out = (struct load_file){0};
   if (fd < 0 || fstat(fd, &st)) {
-    rc = -errno;
-    log_error("%s: cannot open: %s", path, strerror(errno));
+    rc = err_set(why, nwhy, -errno, "%s: cannot open: %s", path, strerror(errno));
     goto out;
   }
   if (!S_ISREG(st.st_mode)) {
-    rc = -EINVAL;
-    log_error("%s: %s, not a regular file", path, S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
+    rc = err_set(why, nwhy, -EINVAL, "%s: %s, not a regular file", path,
+                 S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
     goto out;
   }
   size_t size = (size_t)st.st_size, got = 0;
   uint8_t *bytes = malloc(size ? size : 1);
   if (!bytes) {
-    rc = -ENOMEM;
-    log_error("%s: out of memory for its %zu bytes", path, size);
+    rc = err_set(why, nwhy, -ENOMEM, "%s: out of memory for its %zu bytes", path, size);
     goto out;
   }
   while (got < size) {
@@ -37,13 +35,14 @@ int load_file(const char *path, struct load_file *out) {
     if (r < 0 && errno == EINTR) continue;
     if (r <= 0) {
       rc = r < 0 ? -errno : -EIO;
-      log_error("%s: cannot read: %s", path, r < 0 ? strerror(errno) : "the file shrank");
+      err_set(why, nwhy, rc, "%s: cannot read: %s", path, r < 0 ? strerror(-rc) : "the file shrank");
       free(bytes);
       goto out;
     }
     got += (size_t)r;
   }
   *out = (struct load_file){bytes, size};
+  rc = 0;
 out:
   if (fd >= 0) close(fd);
   return rc;
@@ -118,20 +117,46 @@ int load_identify(const uint8_t *bytes, size_t n, struct load_info *out, char *w
     if (n >= f->off + f->n && !memcmp(bytes + f->off, f->magic, f->n))
       return err_set(why, nwhy, -EINVAL, "neither a Linux Image nor an ELF program: it is %s", f->what);
   }
-  return err_set(why, nwhy, -EINVAL, "neither a Linux Image nor an ELF program%s",
-                 n < 64 ? " (truncated?)" : "");
+  out->kind = LOAD_RAW;
+  return 0;
 }
 
-int loader_detect(const char *path, const struct isa *want, struct load_file *f, struct load_info *out) {
-  char why[256];
-  int rc = load_file(path, f);
+/* Reads and identifies; the line in `why` names the file. */
+static int open_file(const char *path, struct load_file *f, struct load_info *out, char *why, size_t nwhy) {
+  char text[256];
+  int rc = load_file(path, f, why, nwhy);
   if (rc) return rc;
-  rc = load_identify(f->bytes, f->size, out, why, sizeof why);
-  if (!rc && want && out->isa != want)
-    rc = err_set(why, sizeof why, -EINVAL, "is for %s, but --isa says %s", out->isa->name, want->name);
+  rc = load_identify(f->bytes, f->size, out, text, sizeof text);
   if (rc) {
-    log_error("%s: %s", path, why);
+    err_set(why, nwhy, rc, "%s: %s", path, text);
     load_file_free(f);
   }
   return rc;
+}
+
+int load_open(const char *path, const struct isa *want, bool raw, struct load_file *f,
+              struct load_info *out) {
+  char why[512];
+  int rc = open_file(path, f, out, why, sizeof why);
+  if (rc) {
+    log_error("%s", why);
+    return rc;
+  }
+  if (out->kind == LOAD_RAW && !raw)
+    log_error("%s: neither a Linux Image nor an ELF program%s", path, f->size < 64 ? " (truncated?)" : "");
+  else if (want && out->isa && out->isa != want)
+    log_error("%s: is for %s, but this machine is %s", path, out->isa->name, want->name);
+  else return 0;
+  load_file_free(f);
+  return -EINVAL;
+}
+
+int loader_detect(const char *path, struct loader_file *out, char *why, size_t nwhy) {
+  struct load_file f;
+  struct load_info info;
+  int rc = open_file(path, &f, &info, why, nwhy);
+  if (rc) return rc;
+  *out = (struct loader_file){.kind = info.kind, .isa = info.isa ? info.isa->name : NULL};
+  load_file_free(&f);
+  return 0;
 }

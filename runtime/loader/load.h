@@ -13,27 +13,39 @@ struct load_file {
   size_t size;
 };
 
-/* Reads a regular file whole. -errno with one line logged that names the file. */
-int load_file(const char *path, struct load_file *out);
+/* Reads a regular file whole. -errno with one line in `why` that names the file. */
+int load_file(const char *path, struct load_file *out, char *why, size_t nwhy);
 void load_file_free(struct load_file *f);
 
-enum load_kind { LOAD_ELF, LOAD_IMAGE };
+enum load_kind {
+  LOAD_RAW, /* nothing we know: acceptable as firmware, never as a kernel or program */
+  LOAD_ELF,
+  LOAD_IMAGE,
+};
 
 struct load_info {
   enum load_kind kind;
-  const struct isa *isa;
+  const struct isa *isa; /* NULL for LOAD_RAW */
   union {
     struct elf elf;
     struct image image;
   };
 };
 
-/* What `bytes` are and for which ISA. 0, or -EINVAL (nothing we can start; `why` names what it is instead, if known, or
- * what is wrong with it), or -ENOENT (an ISA that is not built in). out->elf refers to `bytes`. */
+/* What `bytes` are and for which ISA. 0, or -EINVAL (a format that cannot be started, which `why` names, or what is wrong
+ * with the file), or -ENOENT (an ISA that is not built in). out->elf refers to `bytes`. */
 int load_identify(const uint8_t *bytes, size_t n, struct load_info *out, char *why, size_t nwhy);
 
-/* load_file and load_identify; logs one line that names the file. The caller frees *f in any case of success. With
- * `want`, a file for another ISA is refused (-EINVAL). */
-int loader_detect(const char *path, const struct isa *want, struct load_file *f, struct load_info *out);
+/* load_file and load_identify; one line naming the file is logged on error, else the caller frees *f. With `want`, a file
+ * for another ISA is refused; LOAD_RAW is refused unless `raw` allows it. */
+int load_open(const char *path, const struct isa *want, bool raw, struct load_file *f, struct load_info *out);
+
+/* What a file is, without keeping it: kind and the ISA's name (NULL for LOAD_RAW). -errno with a line in `why` that names
+ * the file. */
+struct loader_file {
+  enum load_kind kind;
+  const char *isa;
+};
+int loader_detect(const char *path, struct loader_file *out, char *why, size_t nwhy);
 
 #endif
