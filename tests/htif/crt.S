@@ -118,6 +118,7 @@ run_at:
   lla ra, run_exit
   add ra, ra, a3
   mv a0, a2
+  li a7, 0
   li t6, 0
   mret
   .balign 4
@@ -128,6 +129,7 @@ run_exit:
 # rt_unwind(value): leaves the M trap handler into the caller of run_at.
   .globl rt_unwind
 rt_unwind:
+  li a7, 0
   lla t0, run_sp
   ld sp, 0(t0)
   sd zero, 0(t0)
@@ -138,9 +140,16 @@ rt_unwind:
   addi sp, sp, 112
   ret
 
-# Hands an exit or return request that was delegated to S on to M.
+# Hands an exit or return request that was delegated to S on to M, by whichever
+# of the two exceptions was not the one that came here (a1 = its cause). A
+# program that delegates both cannot end from S.
   .globl rt_forward
 rt_forward:
+  li t0, 3
+  beq a1, t0, 1f
+  addi a7, a7, 1                   # BY_EBREAK
+  ebreak
+1:
   ecall
 
   .section .tohost, "aw", @progbits

@@ -5,6 +5,7 @@
 #define EXIT 0x7e57dead
 #define RETURN 0x7e57c0de
 #define CAUGHT 0x7e57
+#define BY_EBREAK 1 /* added to a request that comes by ebreak */
 
 enum { RA = 1, SP, A0 = 10, A7 = 17, T5 = 30, T6 };
 
@@ -15,7 +16,7 @@ extern u64 run_sp;
 
 _Noreturn void rt_exit(long code);
 _Noreturn void rt_unwind(long value);
-_Noreturn void rt_forward(u64 a0, u64, u64, u64, u64, u64, u64, u64 a7);
+_Noreturn void rt_forward(u64 a0, long cause, u64, u64, u64, u64, u64, u64 a7);
 
 _Noreturn void rt_fail(int check)
 {
@@ -49,16 +50,27 @@ static int record(struct frame *f, long cause, u64 epc, u64 tval, u64 status, in
   return 0;
 }
 
+/* What the code that trapped asks for: EXIT, RETURN or 0, nothing. */
+static u64 request(struct frame *f, long cause)
+{
+  u64 a7 = f->x[A7];
+  if (cause == BREAKPOINT)
+    a7 -= BY_EBREAK;
+  else if (cause != ECALL_U && cause != ECALL_S && cause != ECALL_M)
+    return 0;
+  return a7 == EXIT || a7 == RETURN ? a7 : 0;
+}
+
 void rt_trap_m(struct frame *f)
 {
   static volatile int inside;
   long cause = (long)csr_read(mcause);
-  int ecall = cause == ECALL_U || cause == ECALL_S || cause == ECALL_M;
+  u64 rq = request(f, cause);
   if (inside)
-    rt_exit(cause == ECALL_M && f->x[A7] == EXIT ? (long)f->x[A0] : 119);
-  if (ecall && f->x[A7] == EXIT)
+    rt_exit(rq == EXIT ? (long)f->x[A0] : 119);
+  if (rq == EXIT)
     rt_exit((long)f->x[A0]);
-  if (ecall && f->x[A7] == RETURN && run_sp)
+  if (rq == RETURN && run_sp)
     rt_unwind((long)f->x[A0]);
   inside = 1;
   if (record(f, cause, csr_read(mepc), csr_read(mtval), csr_read(mstatus), M)) {
@@ -81,18 +93,19 @@ void rt_trap_m(struct frame *f)
 void rt_trap_s(struct frame *f)
 {
   long cause = (long)csr_read(scause);
-  if ((cause == ECALL_U || cause == ECALL_S) && (f->x[A7] == EXIT || f->x[A7] == RETURN))
-    rt_forward(f->x[A0], 0, 0, 0, 0, 0, 0, f->x[A7]);
+  u64 rq = request(f, cause);
+  if (rq)
+    rt_forward(f->x[A0], cause, 0, 0, 0, 0, 0, rq);
   if (record(f, cause, csr_read(sepc), csr_read(stval), csr_read(sstatus), S)) {
     csr_clear(sie, 1ull << (cause & 63));
     if (irq.count > 15)
-      rt_forward(118, 0, 0, 0, 0, 0, 0, EXIT);
+      rt_forward(118, cause, 0, 0, 0, 0, 0, EXIT);
   } else if (f->x[T6] == CAUGHT) {
     f->x[T6] = 0;
     csr_write(sepc, f->x[T5]);
   } else {
     trap.aborted = 1;
-    rt_forward((u64)-1, 0, 0, 0, 0, 0, 0, RETURN);
+    rt_forward((u64)-1, cause, 0, 0, 0, 0, 0, RETURN);
   }
 }
 
