@@ -212,9 +212,14 @@ def unused(isa: Isa) -> None:
             used |= {n} | mentioned(t)
         aliases[a.of] = aliases.get(a.of, set()) | used
         every |= used
+    scope: set[str] = set()         # names that definitions and views take from where they are used, as in vec(L, bE)
+    for d in isa.defs.values():
+        scope |= mentioned(d.body) - set(d.params or ())
+    for t in (t for v in isa.views.values() for t in (v.type, v.read, v.write, v.needs, v.index, *v.at.values())):
+        scope |= mentioned(t) | {w[1:] for w in mentioned(t) if w[0] in "bf"}
     used_names: dict[str, set[str]] = {}
     for x in isa.leaves:
-        used = mentioned(x.family.do) | mentioned(x.family.is_)
+        used = scope | mentioned(x.family.do) | mentioned(x.family.is_)
         for alt in x.asm:
             used = used | mentioned(alt.text) | mentioned(alt.when)
             for n, t in alt.set:
@@ -242,8 +247,6 @@ def unused(isa: Isa) -> None:
     for found in idle.values():
         if found:
             raise DescError(found[3], f'nothing in family "{found[2]}" uses the {found[0]} "{found[1]}"')
-    for d in isa.defs.values():
-        every |= mentioned(d.body)
     for r in isa.sysregs.values():
         every |= mentioned(r.read) | mentioned(r.write) | mentioned(r.access)
     for name in isa.codecs:

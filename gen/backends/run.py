@@ -34,3 +34,8 @@ def run_c(name: str, unit: int, leaves: Sequence[str], hot: Sequence[str], *, in
         name=name, unit=unit, shift=unit.bit_length() - 1, hot=list(hot),
         row=[0] + [index.get(leaf, DISP_CALL) for leaf in leaves[1:]],
         insn_header=insn_header or f"{name}/insn.h", hot_header=hot_header or f"{name}/interp_hot.h")
+
+
+def files(isa, checked) -> dict[str, str]:
+    leaves = ["invalid"] + [leaf.ident for leaf in isa.leaves]
+    return {"run.c": run_c(isa.name, isa.unit // 8, leaves, [leaf.ident for leaf in isa.leaves if leaf.hot])}

@@ -1,0 +1,9 @@
+"""The description compiler: `isa/*.yaml` to C, Python and Markdown. `python3 -m gen --help`."""
+from __future__ import annotations
+
+
+def outputs(isa_path: str, overlays: list[str] | tuple[str, ...] = ()) -> list[str]:
+    """Names, relative to the ISA's output directory, of the files that a run writes. Cheap: nothing is checked."""
+    from .backends import names
+    from .load import load
+    return names(load(str(isa_path), [str(o) for o in overlays]))

@@ -1,0 +1,27 @@
+"""The back ends. Each module has `files(isa, checked) -> {name: text}`."""
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from ..model import Isa
+
+
+def names(isa: Isa) -> list[str]:
+    """What `everything` will write, from the loaded model alone."""
+    from ..expand import ident
+    stems = sorted({ident(PurePath(leaf.where.file).stem) for leaf in isa.leaves})
+    out = ["state.h", "insn.h", "interp_hot.h", "tables.c", "exec.c", "run.c"]
+    out += [f"interp_{s}.c" for s in stems]
+    out += ["decode.c", "asm.c"] if isa.scanner == "tree" else ["decode.re", "asm.c"]
+    if isa.sysregs:
+        out.append("sysreg.c")
+    return out
+
+
+def everything(isa: Isa, checked) -> dict[str, str]:
+    """All generated files: name to text."""
+    from . import asm, decoder, insn, interp, run, state
+    out: dict[str, str] = {}
+    for backend in (insn, state, interp, decoder, asm, run):
+        out |= backend.files(isa, checked)
+    return out

@@ -1,0 +1,425 @@
+"""Built-in functions of the meaning language: integer, vector and floating-point operations."""
+from __future__ import annotations
+
+from . import tir, values as v
+from .syntax import Call, Name, Node
+from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
+
+FP_FLAGS = 5            # NX UF OF DZ NV
+
+
+def _fail(node: Node, message: str):
+    from .check import fail
+    return fail(node, message)
+
+
+def prim(name: str, ty: Ty, *args: E, **attrs: object) -> E:
+    if name in _FOLD and all(a.op == "const" for a in args):
+        return v.const(_FOLD[name](*(a.k for a in args), args[0].ty.n), ty)
+    return E("prim", ty, tuple(args), (name, tuple(sorted(attrs.items()))), v.bt_of(args))
+
+
+_FOLD = {
+    "clz": lambda x, n: n - x.bit_length(),
+    "ctz": lambda x, n: (x & -x).bit_length() - 1 if x else n,
+    "popcount": lambda x, n: bin(x).count("1"),
+    "parity": lambda x, n: bin(x).count("1") + 1 & 1,
+    "brev": lambda x, n: int(f"{x:0{n}b}"[::-1], 2),
+    "bswap": lambda x, n: int.from_bytes(x.to_bytes(n // 8, "little"), "big"),
+}
+
+
+def nargs(call: Call, n: int, *kw: str) -> None:
+    if len(call.args) != n:
+        raise _fail(call, f"{call.fn} takes {n} argument{'s' * (n != 1)}, {len(call.args)} given")
+    for k in call.kwargs:
+        if k not in kw:
+            raise _fail(call.kwargs[k], f"{call.fn} has no argument '{k}'")
+
+
+def bits_arg(body, call: Call, i: int, want: Ty | None, width: int | None = None) -> E:
+    e = body.scalar(call.args[i], B(width) if width else want)
+    if e.ty.kind == "int":
+        if width is None and (want is None or want.kind != "b"):
+            raise _fail(call.args[i], "the width of this argument is not known here")
+        e = body.coerce(e, B(width) if width else want, call.args[i])
+    if e.ty.kind in ("vec", "f"):
+        e = v.cast(e, B(e.ty.bits))
+    if width and e.ty.n < width:
+        e = v.ext("zext", e, width)
+    return e
+
+
+def _ext(body, call: Call, width: int | None, want: Ty | None) -> E:
+    from .check import NeedWidth
+    nargs(call, 1)
+    if width is None:
+        if want is not None and want.kind == "int":
+            e = body.scalar(call.args[0])
+            if e.bt > TRANSLATE or e.ty.kind == "int":
+                raise NeedWidth(call)
+            return v.const(v.signed(e.k, e.ty.n)) if call.fn == "sext" and e.op == "const" else \
+                v.node("btois" if call.fn == "sext" else "btoi", INT, (e,))
+        if want is None or want.kind != "b":
+            raise NeedWidth(call)
+        width = want.n
+    e = body.scalar(call.args[0], B(width) if call.fn != "trunc" else None)
+    if e.ty.kind == "int":
+        return body.coerce(e, B(width), call)
+    if e.ty.kind in ("vec", "f"):
+        e = v.cast(e, B(e.ty.bits))
+    if call.fn == "trunc":
+        if e.ty.n < width:
+            raise _fail(call, f"trunc to {width} bits of {e.ty}")
+        return v.bits(e, 0, width)
+    if e.ty.n > width:
+        raise _fail(call, f"{call.fn} to {width} bits of {e.ty}: use trunc")
+    return v.ext(call.fn, e, width)
+
+
+def _counter(name: str):
+    def run(body, call: Call, width: int | None, want: Ty | None) -> E:
+        nargs(call, 1, "zero")
+        x = body.bind(bits_arg(body, call, 0, want, width), "x")
+        r = prim(name, x.ty, x)
+        if name == "ctz" and "zero" not in call.kwargs:
+            raise _fail(call, "ctz needs zero=…, its result for 0")
+        if "zero" in call.kwargs:
+            z = body.typed(call.kwargs["zero"], x.ty)
+            if not v.is_const(z, x.ty.n):
+                return v.sel(v.compare("eq", x, v.const(0, x.ty)), z, r)
+        return r
+    return run
+
+
+def _same(name: str):
+    def run(body, call: Call, width: int | None, want: Ty | None) -> E:
+        nargs(call, 1)
+        x = bits_arg(body, call, 0, want, width)
+        return prim(name, x.ty, x)
+    return run
+
+
+def _parity(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    return prim("parity", B1, bits_arg(body, call, 0, None))
+
+
+def _msb(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    x = bits_arg(body, call, 0, None)
+    return v.bits(x, x.ty.n - 1, 1)
+
+
+def _rotate(name: str):
+    def run(body, call: Call, width: int | None, want: Ty | None) -> E:
+        nargs(call, 2)
+        x = bits_arg(body, call, 0, want, width)
+        return v.shift(name, x, body.scalar(call.args[1]))
+    return run
+
+
+def _repeat(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 2)
+    x = bits_arg(body, call, 0, None)
+    return v.concat([x] * body.build_int(call.args[1], "the count of repeat"))
+
+
+def _ones(body, call: Call, width: int | None, want: Ty | None) -> E:
+    """ones.W(n): the low n bits set, n up to W."""
+    nargs(call, 1)
+    w = width or (want.n if want and want.kind == "b" else 0)
+    if not w:
+        raise _fail(call, "ones needs its width, as in ones.64(n)")
+    n = body.scalar(call.args[0], INT)
+    return v.not_(v.shift("shl", v.const(-1, B(w)), n))
+
+
+def _minmax(op: str, take_b: int):
+    def run(body, call: Call, width: int | None, want: Ty | None) -> E:
+        nargs(call, 2)
+        a, b = _pair(body, call, want, width)
+        c = v.compare(op, b, a) if take_b else v.compare(op, a, b)
+        return v.sel(c, a, b)
+    return run
+
+
+def _pair(body, call: Call, want: Ty | None, width: int | None) -> tuple[E, E]:
+    i, j = (1, 0) if body.bare(call.args[0]) and not body.bare(call.args[1]) else (0, 1)
+    x = body.bind(bits_arg(body, call, i, want, width), "a")
+    y = body.bind(body.typed(call.args[j], x.ty), "b")
+    return (x, y) if i == 0 else (y, x)
+
+
+def _abs(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    x = body.bind(bits_arg(body, call, 0, want, width), "a")
+    return v.sel(v.bits(x, x.ty.n - 1, 1), v.neg(x), x)
+
+
+def _divide(body, call: Call, width: int | None, want: Ty | None) -> E:
+    signed = call.fn in ("divs", "rems")
+    nargs(call, 2, "zero", "over")
+    if "zero" not in call.kwargs or (signed and "over" not in call.kwargs):
+        raise _fail(call, f"{call.fn} needs zero=…{' and over=…' if signed else ''}, its results where division has none")
+    a, b = _pair(body, call, want, width)
+    r = prim(call.fn, a.ty, a, b)       # total: zero gives 0, overflow wraps (remainder 0)
+    over = call.kwargs.get("over")
+    if over is not None and not (isinstance(over, Name) and over.name == "wrap"):
+        o = body.typed(over, a.ty)
+        if not (call.fn == "rems" and v.is_const(o, 0)):
+            c = v.arith("and", v.compare("eq", a, v.const(1 << (a.ty.n - 1), a.ty)), v.compare("eq", b, v.const(-1, b.ty)))
+            r = v.sel(c, o, r)
+    return v.sel(v.compare("eq", b, v.const(0, b.ty)), body.typed(call.kwargs["zero"], a.ty), r)
+
+
+def _has(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    name = body.alias(call.args[0].name) if isinstance(call.args[0], Name) else ""
+    if name not in body.isa.features:
+        raise _fail(call, f"has() takes the name of a feature, '{name}' is none")
+    return E("has", B1, (), name, TRANSLATE)
+
+
+def _sext_at(body, call: Call, width: int | None, want: Ty | None) -> E:
+    """sext_at(x, n): bits n-1..0 of x sign-extended to the width of x."""
+    nargs(call, 2)
+    x = bits_arg(body, call, 0, want, width)
+    n = v.arith("sub", v.const(x.ty.n), body.translate_int(call.args[1], "the position of sext_at"))
+    return v.shift("shrs", v.shift("shl", x, n), n)
+
+
+def _addc(body, call: Call, width: int | None, want: Ty | None):
+    from .check import Struct, Tup
+    nargs(call, 3)
+    a, b = _pair(body, call, want, width)
+    c = body.bind(body.typed(call.args[2], B1), "c")
+    n = a.ty.n
+    r = body.bind(v.arith("add", v.arith("add", a, b), v.ext("zext", c, n)), "sum")
+    return Tup([r, Struct("addc", {
+        "n": v.bits(r, n - 1, 1), "z": v.compare("eq", r, v.const(0, r.ty)), "c": prim("carry", B1, a, b, c, r),
+        "v": prim("overflow", B1, a, b, r), "h": v.bits(v.arith("xor", v.arith("xor", a, b), r), 4, 1) if n > 4 else v.FALSE,
+        "p": prim("parity", B1, v.bits(r, 0, min(8, n)))})])
+
+
+def _undef(body, call: Call, width: int | None, want: Ty | None):
+    from .check import Struct
+    nargs(call, 1)
+    val = body.ev(call.args[0], want)
+    if isinstance(val, Struct):
+        return Struct(val.name, {k: v.node("undef", x.ty, (x,)) for k, x in val.parts.items()})
+    e = body.scalar(call.args[0], want)
+    if e.ty.kind == "int":
+        if want is None or want.kind != "b":
+            raise _fail(call, "the width of this undefined value is not known here")
+        e = body.coerce(e, want, call)
+    return v.node("undef", e.ty, (e,))
+
+
+def _lookup(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 2, "oob")
+    t = body.scalar(call.args[0])
+    if t.ty.kind != "vec":
+        raise _fail(call.args[0], f"lookup needs a vector, this is {t.ty}")
+    i = body.scalar(call.args[1])
+    oob = body.typed(call.kwargs["oob"], t.ty.elem) if "oob" in call.kwargs else None
+    if oob is None and not (i.ty.kind == "b" and 1 << i.ty.n <= t.ty.n):
+        raise _fail(call, "lookup needs oob=…, its result for an index past the table")
+    lanes = tuple(v.lane(t, k) for k in range(t.ty.n))
+    if i.op == "const":
+        return lanes[i.k] if i.k < len(lanes) else oob
+    return E("lookup", t.ty.elem, lanes + (i, oob or lanes[0]), None, RUN)
+
+
+def _concat(body, call: Call, width: int | None, want: Ty | None) -> E:
+    """concat(v): the elements of a vector, lane 0 lowest; concat(a, b, …) of vectors in that order."""
+    es = [body.scalar(a) for a in call.args]
+    return v.concat([v.cast(e, B(e.ty.bits)) for e in reversed(es)])
+
+
+def _reduce(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 2)
+    op = body.alias(call.args[0].name) if isinstance(call.args[0], Name) else ""
+    vec = body.scalar(call.args[1])
+    lanes = [body.bind(v.lane(vec, i), "l") for i in range(vec.ty.n)]
+    r = lanes[0]
+    for x in lanes[1:]:
+        if op in ("add", "and", "or", "xor", "mul"):
+            r = v.arith(op, r, x)
+        elif op in _MINMAX:
+            cmp, take_b = _MINMAX[op]
+            r = body.bind(r, "m")
+            r = v.sel(v.compare(cmp, x, r) if take_b else v.compare(cmp, r, x), r, x)
+        else:
+            raise _fail(call, f"reduce knows add and or xor mul min_s max_s min_u max_u, not '{op}'")
+    return r
+
+
+_MINMAX = {"min_u": ("ltu", 0), "max_u": ("ltu", 1), "min_s": ("lts", 0), "max_s": ("lts", 1)}
+
+# ---- floating point --------------------------------------------------------------------------------------------------
+
+ROUNDING = {"RNE": 0, "RTZ": 1, "RDN": 2, "RUP": 3, "RMM": 4}
+
+
+def _bits_of(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    e = body.scalar(call.args[0])
+    return v.cast(e, B(e.ty.bits))
+
+
+def _fabs(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    e = body.scalar(call.args[0])
+    return v.cast(v.arith("and", v.cast(e, B(e.ty.n)), v.const((1 << (e.ty.n - 1)) - 1, B(e.ty.n))), e.ty)
+
+
+def _fclass(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1)
+    return prim("fclass", B(10), _float(body, call.args[0]))
+
+
+def _float(body, n: Node, ty: Ty | None = None) -> E:
+    e = body.scalar(n, ty)
+    if e.ty.kind != "f" or (ty is not None and e.ty != ty):
+        raise _fail(n, f"{ty or 'a floating-point value'} is needed here, this is {e.ty}")
+    return e
+
+
+def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **attrs: object) -> list[E]:
+    """Emits one floating-point operation under its profile; the results as locals. Sticky flags are merged here."""
+    from . import effects
+    isa = body.isa
+    pname = call.kwargs["fp"].name if "fp" in call.kwargs else next(iter(isa.fp), None)
+    if pname not in isa.fp:
+        raise _fail(call, f"no floating-point profile '{pname}'")
+    prof = isa.fp[pname]
+    rm = call.kwargs.get("rm")
+    if rm is not None:
+        mode = body.scalar(rm, B(3))
+    elif "rm" in prof:
+        mode = effects.eval_text(body, prof["rm"], B(3))
+    else:
+        mode = v.const(0)
+    if mode.ty.kind == "int" and mode.op != "const":
+        mode = body.coerce(mode, B(3), call)
+    if "needs" in prof:
+        effects.need(body, prof["needs"])
+    sticky = effects.lvalue_of(body, prof["sticky"]) if "sticky" in prof else None
+    res = [E("local", ty, (), body.fresh(h), RUN) for h, ty in outs]
+    flags = E("local", B(FP_FLAGS), (), body.fresh("fl"), RUN)
+    body.effects += 0
+    body.emit(tir.Eff("fp", [(e.k, e.ty) for e in res] + [(flags.k, flags.ty)], args,
+                      {"op": op, "profile": pname, "nan": prof["nan"].s if "nan" in prof else "canonical",
+                       "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"), **attrs}))
+    if sticky is not None:
+        effects.or_into(body, call, sticky, flags)
+        if "dirties" in prof:
+            effects.dirty(body, prof["dirties"])
+    return res
+
+
+def _fp_arith(op: str, n: int):
+    def run(body, call: Call, width: int | None, want: Ty | None) -> E:
+        nargs(call, n, "rm", "fp")
+        a = _float(body, call.args[0])
+        args = [a] + [_float(body, x, a.ty) for x in call.args[1:]]
+        return fp(body, call, op, args, [(op, a.ty)], width=a.ty.n)[0]
+    return run
+
+
+def _fminmax(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 2, "nan", "zero", "fp")
+    if "nan" not in call.kwargs:
+        raise _fail(call, f"{call.fn} needs nan=number or nan=propagate")
+    a = _float(body, call.args[0])
+    mode = body.alias(call.kwargs["nan"].name)
+    if mode not in ("number", "propagate"):
+        raise _fail(call.kwargs["nan"], "nan= is number or propagate")
+    return fp(body, call, call.fn[1:], [a, _float(body, call.args[1], a.ty)], [(call.fn, a.ty)], width=a.ty.n, minmax=mode)[0]
+
+
+def _fcompare(body, call: Call, width: int | None, want: Ty | None):
+    from .check import Struct
+    nargs(call, 2, "quiet", "fp")
+    a = _float(body, call.args[0])
+    b = _float(body, call.args[1], a.ty)
+    quiet = body.build_int(call.kwargs["quiet"], "quiet=") if "quiet" in call.kwargs else int(call.fn == "feq")
+    if call.fn == "fcmp":
+        r = fp(body, call, "cmp", [a, b], [(k, B1) for k in ("lt", "eq", "un")], width=a.ty.n, quiet=quiet)
+        return Struct("fcmp", dict(zip(("lt", "eq", "un"), r)))
+    return fp(body, call, call.fn[1:], [a, b], [(call.fn, B1)], width=a.ty.n, quiet=quiet)[0]
+
+
+def _float_type(body, call: Call, want: Ty | None) -> Ty:
+    if isinstance(call.width, Name):
+        name = call.width.name
+        if name[0] == "f" and name[1:].isdigit():
+            return Ty("f", int(name[1:]))
+        val = body.find(name)
+        if val is not None and hasattr(val, "node") and isinstance(val.node, Name) and val.node.name[0] == "f" and val.node.name[1:].isdigit():
+            return Ty("f", int(val.node.name[1:]))
+    if call.width is not None:
+        return Ty("f", body.build_int(call.width, "the width of a conversion"))
+    if want is not None and want.kind == "f":
+        return want
+    raise _fail(call, f"{call.fn} needs the type it converts to, as in {call.fn}.f64(x)")
+
+
+def _cvt(body, call: Call, want: Ty | None) -> E:
+    nargs(call, 1, "rm", "fp")
+    to = _float_type(body, call, want)
+    a = _float(body, call.args[0])
+    return a if a.ty == to else fp(body, call, "cvt", [a], [("cvt", to)], width=a.ty.n, to=to.n)[0]
+
+
+def _sign(body, n: Node) -> bool:
+    name = body.alias(n.name) if isinstance(n, Name) else ""
+    if name not in ("s", "u"):
+        raise _fail(n, "signedness is s or u")
+    return name == "s"
+
+
+def _itof(body, call: Call, want: Ty | None) -> E:
+    nargs(call, 2, "rm", "fp")
+    to = _float_type(body, call, want)
+    x = body.scalar(call.args[0])
+    if x.ty.kind != "b":
+        raise _fail(call.args[0], f"itof converts bits, this is {x.ty}")
+    return fp(body, call, "from_int", [x], [("itof", to)], width=to.n, int=x.ty.n, signed=_sign(body, call.args[1]))[0]
+
+
+def _ftoi(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 2, "rm", "fp", "bad", "nan", "scale")
+    if "bad" not in call.kwargs:
+        raise _fail(call, "ftoi needs bad=saturate (with nan=max|zero) or bad=indefinite")
+    bad = body.alias(call.kwargs["bad"].name)
+    nan = body.alias(call.kwargs["nan"].name) if isinstance(call.kwargs.get("nan"), Name) else "zero"
+    w = width or (want.n if want and want.kind == "b" else 0)
+    if not w:
+        raise _fail(call, "ftoi needs its width, as in ftoi.64(x, s, …)")
+    a = _float(body, call.args[0])
+    how = "indefinite" if bad == "indefinite" else "nanmax" if nan == "max" else "nanzero"
+    return fp(body, call, "to_int", [a], [("ftoi", B(w))], width=a.ty.n, int=w, signed=_sign(body, call.args[1]), bad=how)[0]
+
+
+def _froundi(body, call: Call, width: int | None, want: Ty | None) -> E:
+    nargs(call, 1, "rm", "fp", "exact")
+    a = _float(body, call.args[0])
+    exact = body.build_int(call.kwargs["exact"], "exact=") if "exact" in call.kwargs else 0
+    return fp(body, call, "round_to_int", [a], [("rint", a.ty)], width=a.ty.n, exact=exact)[0]
+
+
+TYPED = {"cvt": _cvt, "itof": _itof}
+
+TABLE = {
+    "sext": _ext, "zext": _ext, "trunc": _ext, "clz": _counter("clz"), "ctz": _counter("ctz"), "popcount": _same("popcount"),
+    "parity": _parity, "msb": _msb, "ror": _rotate("ror"), "rol": _rotate("rol"), "rev8": _same("bswap"), "orc8": _same("orc8"),
+    "brev": _same("brev"), "repeat": _repeat, "ones": _ones, "abs": _abs, "divs": _divide, "divu": _divide, "rems": _divide,
+    "remu": _divide, "has": _has, "sext_at": _sext_at, "addc": _addc, "undef": _undef, "lookup": _lookup, "concat": _concat,
+    "reduce": _reduce, "bits": _bits_of, "fabs": _fabs, "fclass": _fclass, "fmin": _fminmax, "fmax": _fminmax,
+    "feq": _fcompare, "flt": _fcompare, "fle": _fcompare, "fcmp": _fcompare, "ftoi": _ftoi, "froundi": _froundi,
+    "fadd": _fp_arith("add", 2), "fsub": _fp_arith("sub", 2), "fmul": _fp_arith("mul", 2), "fdiv": _fp_arith("div", 2),
+    "fsqrt": _fp_arith("sqrt", 1), "fma": _fp_arith("fma", 3),
+    **{name: _minmax(op, take_b) for name, (op, take_b) in _MINMAX.items()},
+}
