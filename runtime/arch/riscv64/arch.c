@@ -22,10 +22,8 @@ static const struct {
 
 static void reset(struct vcpu *v) {
   struct riscv64_vcpu *s = rv(v);
-  memset((char *)s + sizeof(struct vcpu), 0, sizeof *s - sizeof(struct vcpu));
-  s->PRIV = PRIV_M;
+  riscv64_reset_state(v);
   s->mhartid = v->c->index;
-  s->stimecmp = UINT64_MAX;
   if (riscv64_has(v, RISCV64_FEATURE_Svadu)) s->menvcfg = MENVCFG_ADUE;
   v->pc = 0;
   mem_excl_clear(v);
@@ -133,6 +131,7 @@ static uint64_t open_interrupts(const struct riscv64_vcpu *s) {
 
 static bool interrupt(struct vcpu *v) {
   struct riscv64_vcpu *s = rv(v);
+  if (v->c->firmware_poll && v->c->firmware_poll(v)) return true;
   uint64_t open = open_interrupts(s);
   if (!open) return false;
   uint64_t ready = riscv64_pending(v, open);
@@ -154,7 +153,9 @@ static const char *interrupt_name(unsigned cause) {
 }
 
 /* 3.3.3: wfi resumes for an interrupt enabled in mie, whatever the global enables and delegation say. */
-static bool wake(struct vcpu *v) { return riscv64_pending(v, rv(v)->mie) != 0; }
+static bool wake(struct vcpu *v) {
+  return (v->c->firmware_poll && v->c->firmware_poll(v)) || riscv64_pending(v, rv(v)->mie) != 0;
+}
 
 static uint64_t deadline(struct vcpu *v) {
   const struct riscv64_vcpu *s = rv(v);

@@ -6,7 +6,6 @@
 #include "interp/interp.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
-#include "riscv64/helpers.h"
 
 uint64_t riscv64_time(struct vcpu *v) {
   uint64_t ns = v->c->machine ? machine_now(v->c->machine) : clock_ns();
@@ -43,7 +42,7 @@ int riscv64_h_retired(struct vcpu *v, uint64_t *n) {
 }
 
 /* sfence.vma; which: bit 1 = one address, bit 0 = one address space. */
-int riscv64_h_tlb_flush(struct vcpu *v, uint64_t va, uint64_t asid, uint8_t which) {
+int riscv64_h_tlb_flush(struct vcpu *v, uint64_t va, uint64_t asid, uint64_t which) {
   asid &= 0xffff;
   switch (which) {
   case 0: tlb_flush_all(v); break;
