@@ -1,0 +1,135 @@
+"""Decoders, disassemblers and assemblers against LLVM 19: texts word by word in one process (llvm_dis.c), assembled bytes
+against llvm-mc. Differences must be rows of accepted_<isa>.yaml. The default tier samples, --full compares 10 million words."""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from gen.load import load  # noqa: E402
+
+PROGRAM = ROOT / "out/tests/oracle/llvm_dis"
+FULL = bool(os.environ.get("ISOMER_FULL"))
+SEED = 20260101
+MAX_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """How LLVM is asked about one ISA. `features`: what the description claims; by length of the instruction in bytes for
+    the assembler, which would otherwise choose another encoding of the same text."""
+
+    triple: str
+    features: str
+    option: str
+    by_length: dict[int, str]
+    halfwords: bool = False
+
+
+RV = "+m,+a,+f,+d,+zicsr,+zifencei,+zba,+zbb,+zbs,+zicond,+zicbom,+zicboz,+zihintpause,+sstc"
+ORACLES = {
+    "riscv64": Oracle("riscv64", RV + ",+c", "-riscv-no-aliases", {2: RV + ",+c", 4: RV}, halfwords=True),
+}
+
+
+def accepted(isa: str) -> list[dict[str, str]]:
+    rows = yaml.safe_load((ROOT / f"tests/oracle/accepted_{isa}.yaml").read_text()) or []
+    assert len(rows) <= MAX_ROWS, "too many accepted differences"
+    for r in rows:
+        assert set(r) == {"bits", "ours", "theirs", "ref"}, r
+    return rows
+
+
+def mask_value(bits: str) -> tuple[int, int]:
+    b = bits.replace(" ", "")
+    assert re.fullmatch("[01.]{16}([01.]{16})?", b), bits
+    return int(re.sub("[01]", "1", b).replace(".", "0"), 2), int(b.replace(".", "0"), 2)
+
+
+@pytest.fixture(scope="module", params=sorted(ORACLES))
+def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The ISA's name and a directory with its pictures and accepted rows in the form that llvm_dis reads."""
+    isa = request.param
+    d = tmp_path_factory.mktemp(isa)
+    leaves = load(str(ROOT / f"isa/{isa}.yaml")).leaves
+    (d / "pictures").write_text("".join(f"{x.mask:x} {x.value:x} {x.length} {x.name}\n" for x in leaves))
+    rows = [(*mask_value(r["bits"]), r["ours"], r["theirs"]) for r in accepted(isa)]
+    (d / "accepted").write_text("".join(f"{m:x} {v:x} {a}\t{b}\n" for m, v, a, b in rows))
+    return isa, d
+
+
+def run(tables: tuple[str, Path], mode: str, count: int) -> list[list[str]]:
+    isa, d = tables
+    o = ORACLES[isa]
+    r = subprocess.run([PROGRAM, isa, o.triple, o.features, o.option, d / "pictures", d / "accepted", mode, str(count),
+                        str(SEED)], capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    return [line.split("\t") for line in r.stdout.splitlines()]
+
+
+def differences(out: list[list[str]]) -> str:
+    return "\n".join("  ".join(x) for x in out if x[0] in ("differ", "assemble", "roundtrip"))
+
+
+def test_halfwords(tables: tuple[str, Path]) -> None:
+    """All 65,536 halfwords as 16-bit instructions."""
+    if not ORACLES[tables[0]].halfwords:
+        pytest.skip("no 16-bit instructions")
+    out = run(tables, "all16", 0)
+    assert out[-1][:2] == ["total", "65536"] and not differences(out), differences(out)
+
+
+def test_random_words(tables: tuple[str, Path]) -> None:
+    """Words made from the pictures of the leaves, their neighbours, and anything at all."""
+    out = run(tables, "random", 10_000_000 if FULL else 400_000)
+    assert not differences(out), differences(out)
+    if FULL:
+        idle = [i for kind, i, n in (x for x in out if x[0] == "row") if n == "0"]
+        assert not idle, f"accepted rows that nothing matches: {idle}"
+
+
+def test_round_trip(tables: tuple[str, Path]) -> None:
+    """Every leaf: bytes → text → bytes → text, the same instruction and the same text."""
+    out = run(tables, "leaves", 2000 if FULL else 60)
+    assert not differences(out), differences(out)
+    seen = {x[1] for x in out if x[0] == "leaf"}
+    missing = {x.name for x in load(str(ROOT / f"isa/{tables[0]}.yaml")).leaves} - seen
+    assert not missing, f"no word of these leaves decodes: {sorted(missing)}"
+
+
+def test_assembled_bytes(tables: tuple[str, Path]) -> None:
+    """Our bytes for each leaf's texts are llvm-mc's."""
+    isa, _ = tables
+    o = ORACLES[isa]
+    cases = [(x[1], x[2], x[3]) for x in run(tables, "leaves", 6) if x[0] == "leaf"]
+    rows = [(r["ours"], r["theirs"]) for r in accepted(isa)]
+    wrong = []
+    for length, features in o.by_length.items():
+        mine = [c for c in cases if len(c[1]) == 2 * length]
+        theirs = llvm_mc(o.triple, features, [c[2] for c in mine])
+        for (leaf, ours, text), other in zip(mine, theirs):
+            if ours != other and not (other == "-" and any(re.fullmatch(re.escape(a).replace(r"\*", ".*"), text)
+                                                           for a, b in rows if b == "-")):
+                wrong.append(f"{leaf}: {text}: {ours}, llvm-mc {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def llvm_mc(triple: str, features: str, texts: list[str]) -> list[str]:
+    """Bytes in hexadecimal for each line, "-" for a line that llvm-mc refuses."""
+    r = subprocess.run(["llvm-mc-19", f"-triple={triple}", f"-mattr={features}", "--show-encoding"],
+                       input="\n".join(texts) + "\n", capture_output=True, text=True)
+    bad = {int(m[1]) - 1 for m in re.finditer(r"<stdin>:(\d+):\d+: error:", r.stderr)}
+    codes = iter("".join(re.findall("0x([0-9a-f]{2})", m)) for m in re.findall(r"encoding: (\[.*?\])", r.stdout))
+    if bad:         # llvm-mc prints nothing after an error
+        good = llvm_mc(triple, features, [t for i, t in enumerate(texts) if i not in bad])
+        codes = iter(good)
+    return ["-" if i in bad else next(codes) for i in range(len(texts))]
