@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "debug/trace.h"
 #include "devices/board_int.h"
+#include "loader/load.h"
 
 #define RAM_DEFAULT (128ull << 20)
 #define MAX_DEVICES 256
@@ -54,12 +55,15 @@ static int eval(struct board_state *b, const struct board_config *c) {
                              .bios = c->bios};
   const struct board_script *s = embedded(m->isa);
   if (c->board) {
-    uint8_t *text;
-    uint64_t size;
-    int rc = board_read_file(c->board, &text, &size);
-    if (rc) return rc;
-    rc = board_eval(b->name, (char *)text, size, &rq, &b->table);
-    free(text);
+    struct load_file f;
+    char why[512];
+    int rc = load_file(c->board, &f, why, sizeof why);
+    if (rc) {
+      log_error("%s", why);
+      return rc;
+    }
+    rc = board_eval(b->name, (char *)f.bytes, f.size, &rq, &b->table);
+    load_file_free(&f);
     return rc;
   }
   if (!s) {
@@ -209,6 +213,27 @@ static int add_devices(struct board_state *b) {
   return rc;
 }
 
+/* ---- Firmware's console ---- */
+
+void board_console_write(struct machine *m, const uint8_t *bytes, size_t n) {
+  struct board_state *b = m->board;
+  machine_lock(m);
+  chardev_write(b->serial, bytes, n);
+  machine_unlock(m);
+}
+
+bool board_console_read(struct machine *m, uint8_t *byte) {
+  struct board_state *b = m->board;
+  bool got = false;
+  machine_lock(m);
+  for (unsigned i = 0; !got && i < b->ndevices; i++) {
+    struct device *d = b->devices[i];
+    if (d->chardev == b->serial && d->ops->getc) got = d->ops->getc(d, byte);
+  }
+  machine_unlock(m);
+  return got;
+}
+
 /* ---- Life ---- */
 
 static void trace_mmio(void *opaque, const char *name, gpa_t pa, unsigned size, bool write, uint64_t value,
@@ -252,6 +277,10 @@ int board_create(struct machine *m, const struct board_config *c) {
   }
   if ((rc = add_devices(b))) goto done;
   rc = board_fdt(b, &b->dtb, &b->dtb_size);
+  if (!rc && b->boot.dtb && b->dtb_size > BOARD_DTB_MAX) {
+    log_error("%s: the device tree takes %u bytes, more than %u", b->name, b->dtb_size, BOARD_DTB_MAX);
+    rc = -E2BIG;
+  }
 done:
   if (rc == -ENOMEM) log_error("board: out of memory");
   return rc;
@@ -260,6 +289,8 @@ done:
 void board_free(struct machine *m) {
   struct board_state *b = m->board;
   if (!b) return;
+  const struct boot_ops *boot = boot_find(m->isa);
+  if (b->firmware && boot->free) boot->free(b->firmware);
   for (unsigned i = b->ndevices; i--;) device_free(b->devices[i]);
   for (unsigned i = 0; i < b->nimages; i++) free(b->images[i].bytes);
   chardev_free(b->serial);
@@ -277,33 +308,32 @@ void board_free(struct machine *m) {
   m->board = NULL;
 }
 
+/* Puts bytes, or zeros (bytes == NULL), at a physical address; HTIF pages are not RAM. */
 static int place(struct board_state *b, gpa_t at, const uint8_t *bytes, uint64_t size) {
   gpa_t end = at + size;
-  if (b->htif) htif_poke(b->htif, at, bytes, size);
-  while (at < end) {
+  int rc = 0;
+  if (b->htif && bytes) htif_poke(b->htif, at, bytes, size);
+  while (!rc && at < end) {
     gpa_t hole = htif_page(b->htif, at & GUEST_PAGE_MASK);
     gpa_t stop = hole < end ? (hole > at ? hole : at) : end;
-    int rc = stop > at ? phys_write(b->machine->phys, at, bytes, stop - at) : 0;
-    if (rc) {
-      log_error("%s: an image at 0x%" PRIx64 " to 0x%" PRIx64
-                " lies outside RAM: give more memory (-m) or link it elsewhere",
-                b->name, at, stop);
-      return rc;
-    }
-    bytes += stop - at;
-    at = stop;
-    if (at < end) { /* the rest of the hole was poked */
-      gpa_t after = hole + GUEST_PAGE_SIZE < end ? hole + GUEST_PAGE_SIZE : end;
-      bytes += after - at;
-      at = after;
-    }
+    gpa_t next = stop < end ? (hole + GUEST_PAGE_SIZE < end ? hole + GUEST_PAGE_SIZE : end) : end;
+    if (stop > at)
+      rc = bytes ? phys_write(b->machine->phys, at, bytes, stop - at)
+                 : phys_discard(b->machine->phys, at, stop - at);
+    if (bytes) bytes += next - at;
+    at = next;
   }
-  return 0;
+  if (rc) log_error("%s: an image up to 0x%" PRIx64 " lies outside RAM", b->name, end);
+  return rc;
 }
 
 int board_boot(struct machine *m) {
   struct board_state *b = m->board;
   int rc = 0;
+  if (!b->nimages) {
+    log_error("nothing to run: give a kernel or program, or firmware with --bios");
+    return -ENOENT;
+  }
   phys_set_mmio_observer(m->phys, m->trace.mmio ? trace_mmio : NULL, m);
   for (unsigned i = 0; i < b->ndevices; i++) device_reset(b->devices[i]);
   if (b->htif) htif_reset(b->htif);
@@ -311,7 +341,7 @@ int board_boot(struct machine *m) {
   for (unsigned i = 0; !rc && i < b->nimages; i++)
     rc = place(b, b->images[i].at, b->images[i].bytes, b->images[i].size);
   if (!rc && b->boot.dtb) rc = place(b, b->boot.dtb, b->dtb, b->dtb_size);
-  if (!rc) rc = boot_find(m->isa)->start(m, &b->boot);
+  if (!rc) rc = boot_find(m->isa)->start(m, &b->boot, &b->firmware);
   for (unsigned i = 0; i < m->nvcpus; i++)
     if (m->isa->arch->context) m->isa->arch->context(m->vcpu[i]);
   __atomic_store_n(&m->end, END_NONE, __ATOMIC_RELEASE);

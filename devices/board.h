@@ -44,6 +44,11 @@ bool board_exists(const struct isa *isa);
 struct device *board_device(struct machine *m, const char *id);
 struct device *board_device_at(struct machine *m, unsigned index);
 
+/* The first serial port's back end, for firmware consoles. Reading takes a byte that the port has received and the guest's
+ * driver has not taken yet; false when there is none. Any thread. */
+void board_console_write(struct machine *m, const uint8_t *bytes, size_t n);
+bool board_console_read(struct machine *m, uint8_t *byte);
+
 /* ---- What starting an ISA takes: implemented in runtime/firmware ---- */
 
 enum boot_kind {
@@ -63,8 +68,10 @@ struct boot_info {
 
 struct boot_ops {
   const char *isa;
-  /* vCPUs are freshly reset. Sets their start state: the first runs, the others wait as the ISA's firmware says. */
-  int (*start)(struct machine *m, const struct boot_info *b);
+  /* vCPUs are freshly reset. Sets their start state: the first runs, the others wait as the ISA's firmware says. *state
+   * is NULL at the first boot and then whatever start made of it; `free` (may be NULL) takes it back. */
+  int (*start)(struct machine *m, const struct boot_info *b, void **state);
+  void (*free)(void *state);
 };
 extern const struct boot_ops *const boot_list[]; /* NULL-terminated */
 

@@ -8,11 +8,16 @@
 #include "devices/htif.h"
 #include "devices/props.h"
 
+/* The top of RAM: BOARD_SLOT bytes, aligned, hold the device tree and the boot area behind it. */
+#define BOARD_SLOT    (64u << 10)
+#define BOARD_DTB_MAX (BOARD_SLOT - BOOT_AREA)
+
 /* Bytes to be put at a physical address at every boot. */
-struct image {
+struct image_part {
   gpa_t at;
   uint8_t *bytes; /* owned */
   uint64_t size;
+  uint64_t zero; /* bytes cleared behind them */
 };
 
 struct board_state {
@@ -29,12 +34,13 @@ struct board_state {
   const struct prop **device_props;
   unsigned ndevices;
   struct htif *htif; /* bare ELF with `tohost`, else NULL */
-  struct image *images;
+  struct image_part *images;
   unsigned nimages;
   gpa_t initrd, initrd_end; /* equal: none */
   uint8_t *dtb;             /* owned */
   uint32_t dtb_size;
   struct boot_info boot;
+  void *firmware; /* boot_ops.start's state */
 };
 
 /* Evaluates a board script. Global functions for it: device{}, ref"label", u64(n). It gets one argument, a table: ram,
@@ -54,8 +60,5 @@ int board_fdt(const struct board_state *b, uint8_t **out, uint32_t *size);
 
 /* Reads and places kernel, initrd and firmware; fills images, boot, initrd, htif. RAM is not there yet. */
 int board_load(struct board_state *b, const struct board_config *config);
-
-/* Reads a whole file; *bytes is malloced. -errno, logged. */
-int board_read_file(const char *path, uint8_t **bytes, uint64_t *size);
 
 #endif

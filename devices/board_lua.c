@@ -2,8 +2,8 @@
  * I/O: a board is a description. */
 #include <errno.h>
 #include <inttypes.h>
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lualib.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -57,6 +57,8 @@ struct device_ops {
   /* Off is inside the window, size one of `sizes`, off aligned to it. 0 or -EINVAL (bus fault). Machine lock held. */
   int (*read)(struct device *d, uint64_t off, unsigned size, uint64_t *value);
   int (*write)(struct device *d, uint64_t off, unsigned size, uint64_t value);
+  /* For serial ports: takes one received byte on behalf of firmware; false when there is none. Machine lock held. */
+  bool (*getc)(struct device *d, uint8_t *byte);
   /* For interrupt controllers: number of inputs and the level change of one. Machine lock held. */
   unsigned (*ninputs)(struct device *d);
   void (*input)(struct device *d, unsigned line, bool level);

@@ -185,6 +185,15 @@ static int uart_write(struct device *d, uint64_t off, unsigned size, uint64_t va
   return 0;
 }
 
+static bool uart_getc(struct device *d, uint8_t *byte) {
+  struct uart *u = uart(d);
+  if (!u->count) return false;
+  *byte = pop(u);
+  if (!u->count) chardev_accept(d->chardev);
+  update(u);
+  return true;
+}
+
 static size_t front_room(void *opaque) {
   struct uart *u = opaque;
   return u->mcr & MCR_LOOP ? 0 : depth(u) - (u->count < depth(u) ? u->count : depth(u));
@@ -224,4 +233,5 @@ const struct device_ops ns16550a_ops = {
     .reset = reset,
     .read = uart_read,
     .write = uart_write,
+    .getc = uart_getc,
 };

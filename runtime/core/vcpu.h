@@ -94,6 +94,10 @@ struct vcpu_common {
   /* Built-in firmware: answers an environment call that would otherwise be delivered to the ISA's firmware mode, and
    * returns true; NULL: there is none, such calls are delivered. Called on the vCPU's thread with v->pc at the call. */
   bool (*firmware_call)(struct vcpu *v);
+  /* Built-in firmware: serves what other vCPUs and timers asked this one to do, on its own thread, before interrupts are
+   * looked at; true if state (possibly v->pc) changed. NULL: nothing. */
+  bool (*firmware_poll)(struct vcpu *v);
+  void *firmware;            /* firmware's state of this vCPU; not owned */
   const struct trace_ops *trace; /* NULL unless tracing */
   struct vcpu_stats stats;
 };
