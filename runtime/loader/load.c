@@ -112,6 +112,8 @@ int load_identify(const uint8_t *bytes, size_t n, struct load_info *out, char *w
                      out->image.isa);
     return 0;
   }
+  if (n >= 2 && n < 64 && !memcmp(bytes, "MZ", 2))
+    return err_set(why, nwhy, -EINVAL, "truncated: %zu bytes cannot be a kernel", n);
   for (size_t i = 0; i < ARRAY_SIZE(foreigns); i++) {
     const struct foreign *f = &foreigns[i];
     if (n >= f->off + f->n && !memcmp(bytes + f->off, f->magic, f->n))
