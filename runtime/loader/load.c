@@ -152,13 +152,3 @@ int load_open(const char *path, const struct isa *want, bool raw, struct load_fi
   load_file_free(f);
   return -EINVAL;
 }
-
-int loader_detect(const char *path, struct loader_file *out, char *why, size_t nwhy) {
-  struct load_file f;
-  struct load_info info;
-  int rc = open_file(path, &f, &info, why, nwhy);
-  if (rc) return rc;
-  *out = (struct loader_file){.kind = info.kind, .isa = info.isa ? info.isa->name : NULL};
-  load_file_free(&f);
-  return 0;
-}

@@ -40,12 +40,4 @@ int load_identify(const uint8_t *bytes, size_t n, struct load_info *out, char *w
  * for another ISA is refused; LOAD_RAW is refused unless `raw` allows it. */
 int load_open(const char *path, const struct isa *want, bool raw, struct load_file *f, struct load_info *out);
 
-/* What a file is, without keeping it: kind and the ISA's name (NULL for LOAD_RAW). -errno with a line in `why` that names
- * the file. */
-struct loader_file {
-  enum load_kind kind;
-  const char *isa;
-};
-int loader_detect(const char *path, struct loader_file *out, char *why, size_t nwhy);
-
 #endif
