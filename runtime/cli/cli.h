@@ -71,17 +71,16 @@ int parse_size(const char *text, uint64_t *out);
 /* The ISA named by --isa, or NULL and one line. `name` NULL is an error too (the command needs it). */
 const struct isa *cli_isa(const char *name);
 
-/* A whole file: 0 with *bytes malloc'ed, else -errno and one line logged. Refuses directories and > max bytes. */
-int cli_read_file(const char *path, uint64_t max, uint8_t **bytes, size_t *n);
-
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
-/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. */
+/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `user` is NULL
+ * for machines. */
+struct user_process;
 struct run_times {
   uint64_t wall_ns, cpu_ns; /* of the vCPU's thread */
 };
 void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, struct run_times t, bool json,
-                 const struct strings *unknown_calls);
+                 const struct user_process *user);
 
 #endif

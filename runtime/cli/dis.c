@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "core/log.h"
+#include "loader/load.h"
 
 struct dis {
   const char *isa, *hex;
@@ -64,8 +64,8 @@ static int lines(const struct isa *isa, const struct dis *o) {
 static int dis_main(void *config, int argc, char **argv) {
   struct dis *o = config;
   const struct isa *isa = cli_isa(o->isa);
-  uint8_t small[4096], *bytes = NULL;
-  size_t n;
+  uint8_t small[4096];
+  struct load_file f;
   if (!isa) return EXIT_USAGE;
   if (!o->hex == !argc) {
     log_error("dis: give either --hex BYTES or one FILE");
@@ -81,16 +81,20 @@ static int dis_main(void *config, int argc, char **argv) {
     list(isa, o, small, (size_t)got, o->pc);
     return 0;
   }
-  int r = cli_read_file(argv[0], 1ull << 30, &bytes, &n);
-  if (r) return r == -ENOMEM ? EXIT_HOST : EXIT_USAGE;
-  if (o->offset > n || (o->length && o->length > n - o->offset)) {
-    log_error("%s: has %zu bytes; --offset and --length go past its end", argv[0], n);
-    free(bytes);
-    return EXIT_USAGE;
+  char why[300];
+  int r = load_file(argv[0], &f, why, sizeof why);
+  if (r) {
+    log_error("%s", why);
+    return r == -ENOMEM ? EXIT_HOST : EXIT_USAGE;
   }
-  list(isa, o, bytes + o->offset, o->length ? (size_t)o->length : n - o->offset, o->pc);
-  free(bytes);
-  return 0;
+  if (o->offset > f.size || (o->length && o->length > f.size - o->offset)) {
+    log_error("%s: has %zu bytes; --offset and --length go past its end", argv[0], f.size);
+    r = EXIT_USAGE;
+  } else {
+    list(isa, o, f.bytes + o->offset, o->length ? (size_t)o->length : f.size - o->offset, o->pc);
+  }
+  load_file_free(&f);
+  return r;
 }
 
 static const struct option options[] = {

@@ -3,13 +3,13 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/log.h"
 #include "devices/board.h"
+#include "loader/load.h"
 
 struct isa_options {
   const char *isa;
@@ -80,11 +80,14 @@ static int doc(const struct isa *isa) {
   snprintf(path[1], sizeof path[1], "%s/../share/isomer/%s.md", exe, isa->name);
   for (int i = 0; i < 2; i++) {
     if (access(path[i], R_OK)) continue;
-    uint8_t *text;
-    size_t len;
-    if (cli_read_file(path[i], 1ull << 28, &text, &len)) return EXIT_HOST;
-    fwrite(text, 1, len, stdout);
-    free(text);
+    struct load_file f;
+    char why[300];
+    if (load_file(path[i], &f, why, sizeof why)) {
+      log_error("%s", why);
+      return EXIT_HOST;
+    }
+    fwrite(f.bytes, 1, f.size, stdout);
+    load_file_free(&f);
     return 0;
   }
   log_error("isa doc: no reference of %s at %s or %s", isa->name, path[0], path[1]);

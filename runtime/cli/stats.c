@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "core/engine.h"
 #include "interp/interp.h"
+#include "user/user.h"
 
 /* Sum over vCPUs of one 64-bit counter. */
 static uint64_t sum(struct vcpu *const *v, unsigned n, size_t offset) {
@@ -82,7 +83,7 @@ static void memory(struct out *o) {
 }
 
 void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struct run_times t, bool json,
-                 const struct strings *calls) {
+                 const struct user_process *user) {
   struct out o = {.json = json, .first = true};
   char text[64], key[24];
   uint64_t insns = 0, pages = 0, decoded = 0;
@@ -131,14 +132,12 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struc
     if (c) number(&o, exit_names[k], text, "%" PRIu64, c);
   }
   close_group(&o);
-  if (calls) {
+  if (user) {
     open_group(&o, "unknown_system_calls");
-    for (unsigned i = 0; i < calls->n; i++) { /* "number count" */
-      unsigned nr, count;
-      if (sscanf(calls->at[i], "%u %u", &nr, &count) != 2) continue;
-      snprintf(key, sizeof key, "%u", nr);
-      snprintf(text, sizeof text, "system call %u answered ENOSYS", nr);
-      number(&o, key, text, "%u", count);
+    for (unsigned i = 0; i < USER_UNKNOWN_CALLS && user->unknown[i].count; i++) {
+      snprintf(key, sizeof key, "%" PRIu64, user->unknown[i].nr);
+      snprintf(text, sizeof text, "system call %s answered ENOSYS", key);
+      number(&o, key, text, "%" PRIu64, user->unknown[i].count);
     }
     close_group(&o);
   }

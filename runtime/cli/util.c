@@ -1,13 +1,8 @@
-/* What several subcommands need: finding the ISA, reading files, hex. */
+/* What several subcommands need: finding the ISA, hex. */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/log.h"
@@ -22,47 +17,6 @@ const struct isa *cli_isa(const char *name) {
   if (name) log_error("--isa %s: no such ISA in this build; there is: %s", name, names);
   else log_error("--isa is needed: one of %s", names);
   return NULL;
-}
-
-int cli_read_file(const char *path, uint64_t max, uint8_t **bytes, size_t *n) {
-  struct stat st;
-  int r = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
-  uint8_t *buf = NULL;
-  *n = 0;
-  if (fd < 0 || fstat(fd, &st)) {
-    r = -errno;
-    log_error("%s: %s", path, strerror(errno));
-    goto out;
-  }
-  if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > max) {
-    r = -EINVAL;
-    if (S_ISREG(st.st_mode)) log_error("%s: larger than %" PRIu64 " MiB", path, max >> 20);
-    else log_error("%s: not a regular file", path);
-    goto out;
-  }
-  buf = malloc((size_t)st.st_size + 1);
-  if (!buf) {
-    r = -ENOMEM;
-    log_error("%s: out of memory", path);
-    goto out;
-  }
-  while (*n < (size_t)st.st_size) {
-    ssize_t got = read(fd, buf + *n, (size_t)st.st_size - *n);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      r = -errno;
-      log_error("%s: %s", path, strerror(errno));
-      goto out;
-    }
-    if (!got) break; /* it shrank */
-    *n += (size_t)got;
-  }
-  *bytes = buf;
-  buf = NULL;
-out:
-  free(buf);
-  if (fd >= 0) close(fd);
-  return r;
 }
 
 int cli_hex(const char *text, uint8_t *out, size_t max) {

@@ -86,6 +86,7 @@ struct arch_ops {
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
+  int (*user_signal)(struct vcpu *v); /* Linux signal number that v->c->trap means to a process */
 };
 
 struct isa {

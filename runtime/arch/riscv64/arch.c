@@ -2,6 +2,7 @@
  * in walk.c, protection in pmp.c; what CSRs hold and allow is in isa/riscv64/sysregs.yaml. */
 #include "priv.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -192,6 +193,18 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
+/* As Linux maps causes in arch/riscv/kernel/traps.c and mm/fault.c. */
+static int user_signal(struct vcpu *v) {
+  switch (v->c->trap.kind) {
+  case RISCV64_TRAP_illegal: return SIGILL;
+  case RISCV64_TRAP_breakpoint: return SIGTRAP;
+  case RISCV64_TRAP_fetch_misaligned:
+  case RISCV64_TRAP_load_misaligned:
+  case RISCV64_TRAP_store_misaligned: return SIGBUS;
+  default: return SIGSEGV;
+  }
+}
+
 const struct arch_ops riscv64_arch = {
     .reset = reset,
     .translate = riscv64_translate,
@@ -206,4 +219,5 @@ const struct arch_ops riscv64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
+    .user_signal = user_signal,
 };

@@ -1,0 +1,236 @@
+/* `isomer run`: a machine from the command line, to its end. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "core/clock.h"
+#include "core/engine.h"
+#include "core/log.h"
+#include "debug/trace.h"
+#include "devices/board.h"
+#include "loader/load.h"
+
+struct run {
+  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dump_dtb, *serial, *console;
+  struct strings trace;
+  uint64_t memory, timeout_ns;
+  unsigned cpus;
+  bool no_reboot, stats, json, nographic;
+};
+
+static void defaults(void *config) {
+  struct run *o = config;
+  o->memory = 128ull << 20;
+  o->cpus = 1;
+  o->accel = "auto";
+}
+
+/* The ISA that a file is for: 0 with *isa set (NULL: raw firmware does not say), -errno with one line logged. */
+static int isa_of_file(const char *path, bool may_be_raw, const struct isa **isa) {
+  struct load_file f;
+  struct load_info info;
+  int r = load_open(path, NULL, may_be_raw, &f, &info);
+  if (r) return r;
+  *isa = info.isa;
+  load_file_free(&f);
+  return 0;
+}
+
+/* The ISA of what is to be run: --isa, and what the files say; they must agree. */
+static const struct isa *which_isa(const struct run *o) {
+  const struct isa *want = NULL, *found = NULL, *is;
+  const char *from = NULL;
+  const char *const files[] = {o->bios, o->kernel};
+  if (o->isa && !(want = cli_isa(o->isa))) return NULL;
+  for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+    if (!files[i]) continue;
+    if (isa_of_file(files[i], files[i] == o->bios, &is)) return NULL;
+    if (!is) continue;
+    if (found && found != is) {
+      log_error("%s is for %s, but %s is for %s", from, found->name, files[i], is->name);
+      return NULL;
+    }
+    found = is;
+    from = files[i];
+  }
+  if (found && want && found != want) {
+    log_error("--isa %s contradicts %s, which is for %s", want->name, from, found->name);
+    return NULL;
+  }
+  return found ? found : want ? want : cli_isa(NULL);
+}
+
+/* What is asked for but cannot be; -1 when all is well, else an exit code. */
+static int check(const struct run *o) {
+  if (o->cpus != 1) {
+    log_error("-smp %u: machines with more than one vCPU are not available in this version", o->cpus);
+    return EXIT_USAGE;
+  }
+  if (!o->memory || o->memory % GUEST_PAGE_SIZE) {
+    log_error("-m: memory must be a positive multiple of 4 KiB");
+    return EXIT_USAGE;
+  }
+  if (!o->kernel && !o->bios && !o->dump_dtb) {
+    log_error("nothing to run: give --kernel FILE, --bios FILE or a bare ELF program");
+    return EXIT_USAGE;
+  }
+  if (o->initrd && !o->kernel) {
+    log_error("--initrd needs --kernel");
+    return EXIT_USAGE;
+  }
+  if (o->json && !o->stats) {
+    log_error("--json says how --stats prints: give both");
+    return EXIT_USAGE;
+  }
+  return -1;
+}
+
+static int failed(int r) { return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN ? EXIT_HOST : EXIT_USAGE; }
+
+static int exit_code(const struct machine *m) {
+  switch ((enum machine_end)m->end) {
+  case END_POWEROFF:
+  case END_RESET:
+  case END_QUIT: return 0;
+  case END_CODE:
+    if (m->end_code <= EXIT_GUEST_MAX) return (int)m->end_code;
+    log_info("the guest ended with code %" PRIu64, m->end_code);
+    return EXIT_GUEST_MAX;
+  case END_FAILURE: log_error("the guest reported a failure"); return EXIT_GUEST_FAILURE;
+  case END_TIMEOUT: log_error("time-out"); return EXIT_TIMED_OUT;
+  case END_NONE:
+  case END_ERROR: break;
+  }
+  return EXIT_BUG;
+}
+
+static uint64_t thread_cpu_ns(void) {
+  struct timespec ts;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+  return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static int run_machine(struct machine *m, const struct run *o) {
+  uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
+  for (;;) {
+    uint64_t spent = clock_ns() - wall, left = 0;
+    if (o->timeout_ns) left = o->timeout_ns > spent ? o->timeout_ns - spent : 1;
+    enum machine_end end = machine_run(m, left);
+    if (end != END_RESET || o->no_reboot) break;
+    int r = board_boot(m);
+    if (r) return failed(r);
+  }
+  if (o->stats)
+    stats_print(m->isa, m->vcpu, m->nvcpus, (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu}, o->json, NULL);
+  return exit_code(m);
+}
+
+static int run_main(void *config, int argc, char **argv) {
+  struct run *o = config;
+  struct machine *m = NULL;
+  char why[200];
+  if (argc) {
+    if (o->kernel) {
+      log_error("%s: a program and --kernel exclude each other", argv[0]);
+      return EXIT_USAGE;
+    }
+    o->kernel = argv[0];
+  }
+  int code = check(o);
+  if (code >= 0) return code;
+  const struct isa *isa = which_isa(o);
+  if (!isa) return EXIT_USAGE;
+  if (!o->board && !board_exists(isa)) {
+    log_error("%s: there is no machine for this ISA in this version (isomer user runs its programs)", isa->name);
+    return EXIT_USAGE;
+  }
+  code = EXIT_HOST;
+  m = machine_new(isa);
+  if (!m) goto out;
+  for (unsigned i = 0; i < o->trace.n; i++) {
+    if (trace_parse(m, o->trace.at[i], why, sizeof why)) {
+      log_error("--trace: %s", why);
+      code = EXIT_USAGE;
+      goto out;
+    }
+  }
+  const struct board_config bc = {
+      .cpus = o->cpus, .ram_bytes = o->memory, .board = o->board, .kernel = o->kernel, .initrd = o->initrd,
+      .bios = o->bios, .append = o->append, .serial = o->dump_dtb ? "null" : o->serial, .console = o->console,
+  };
+  int r = board_create(m, &bc);
+  if (r) {
+    code = failed(r);
+    goto out;
+  }
+  if (o->dump_dtb) {
+    code = board_dump_dtb(m, o->dump_dtb) ? EXIT_HOST : 0;
+    goto out;
+  }
+  for (unsigned i = 0; i < m->nvcpus; i++) {
+    trace_attach(m->vcpu[i], m);
+    r = engine_select(m->vcpu[i], o->accel);
+    if (!r) continue;
+    code = failed(r);
+    goto out;
+  }
+  r = board_boot(m);
+  code = r ? failed(r) : run_machine(m, o);
+out:
+  if (m) board_free(m);
+  machine_free(m);
+  return code;
+}
+
+#define AT(f) offsetof(struct run, f)
+static const struct option options[] = {
+    {"kernel", "FILE", OPT_STR, AT(kernel), "Linux Image, or an ELF program for the bare machine"},
+    {"initrd", "FILE", OPT_STR, AT(initrd), "initial file system for the kernel"},
+    {"append", "TEXT", OPT_STR, AT(append), "command line of the kernel"},
+    {"memory m", "SIZE", OPT_SIZE, AT(memory), "guest memory, with suffix K, M or G; none means M (128M)"},
+    {"smp", "N", OPT_UINT, AT(cpus), "number of vCPUs (1)"},
+    {"isa", "ISA", OPT_STR, AT(isa), "instruction set, when the files do not say"},
+    {"bios", "FILE", OPT_STR, AT(bios), "firmware instead of the built-in one"},
+    {"board", "FILE", OPT_STR, AT(board), "Lua table of the machine instead of the built-in one"},
+    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
+    {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
+    {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
+    {"trace", "WHAT", OPT_LIST, AT(trace), "insn, exc, mmio, sbi, with commas; =LO-HI limits it to those PCs; on stderr"},
+    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end"},
+    {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
+    {"dump-dtb", "FILE", OPT_STR, AT(dump_dtb), "write the device tree and end; - is standard output"},
+    {"serial", "TO", OPT_STR, AT(serial), "first serial port: stdio, null or file:PATH (stdio)"},
+    {"console", "TO", OPT_STR, AT(console), "VirtIO console: stdio, null or file:PATH (null)"},
+    {"nographic", NULL, OPT_FLAG, AT(nographic), "accepted: there is no other way yet"},
+    {"disk drive hda", "FILE", OPT_LATER, 0, "no block devices yet"},
+    {"net netdev nic", "WHAT", OPT_LATER, 0, "no network devices yet"},
+    {"device", "WHAT", OPT_LATER, 0, "devices come from the board"},
+    {"script", "FILE", OPT_LATER, 0, "no scenarios yet"},
+    {"gdb s S", NULL, OPT_LATER, 0, "no GDB stub yet"},
+    {"snapshot loadvm", NULL, OPT_LATER, 0, "no snapshots yet"},
+    {"control qmp monitor", "WHERE", OPT_LATER, 0, "no control socket yet"},
+    {"dtb", "FILE", OPT_LATER, 0, "the device tree comes from the board"},
+    {"cpu", "MODEL", OPT_LATER, 0, "the vCPU has every feature that is on by default"},
+    {"machine M", "NAME", OPT_LATER, 0, "use --board"},
+    {"plugin", "FILE", OPT_LATER, 0, "no plugins yet"},
+    {"check", NULL, OPT_LATER, 0, "there is only one engine to check"},
+    {"seed deterministic", "N", OPT_LATER, 0, "no deterministic mode yet"},
+    {0},
+};
+
+const struct command cmd_run = {
+    .name = "run",
+    .usage = "[--kernel FILE [--initrd FILE] [--append TEXT] | PROGRAM.elf] [OPTIONS]",
+    .summary = "runs a machine",
+    .about = "The guest's serial port is standard output and input; Ctrl-A x ends the machine, Ctrl-A h helps.\n"
+             "PROGRAM.elf starts on the bare machine and may end it through HTIF (tohost) or the test finisher.\n",
+    .options = options,
+    .config_size = sizeof(struct run),
+    .max_args = 1,
+    .defaults = defaults,
+    .main = run_main,
+};
