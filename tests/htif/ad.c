@@ -4,20 +4,13 @@
 #include "vm.h"
 
 static const u64 va = 0x140000000;
-#define ADUE (1ull << 61)
+#define ADUE     (1ull << 61)
 #define RW_NO_AD (V | PR | PW | PX)
 
-static void put(u64 flags)
-{
-  vm_map(va, PAGES, 0, flags);
-}
-static u64 ad(void)
-{
-  return *vm_pte(va, 0) & (PA | PD);
-}
+static void put(u64 flags) { vm_map(va, PAGES, 0, flags); }
+static u64 ad(void) { return *vm_pte(va, 0) & (PA | PD); }
 
-static void by_hardware(void)
-{
+static void by_hardware(void) {
   put(RW_NO_AD);
   EQ(vm_ld(S, va, 0), NONE);
   EQ(ad(), PA);
@@ -57,8 +50,7 @@ static void by_hardware(void)
   sfence();
 }
 
-static void by_fault(void)
-{
+static void by_fault(void) {
   put(RW_NO_AD);
   EQ(vm_ld(S, va, 0), LOAD_PAGE);
   EQ(trap.tval, va);
@@ -85,14 +77,12 @@ static void by_fault(void)
 }
 
 /* Which of the two is in force now? */
-static int hardware(void)
-{
+static int hardware(void) {
   put(RW_NO_AD);
   return vm_ld(S, va, 0) == NONE;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   vm_init(LEVELS);
   u64 env = csr_read(0x30a);
   csr_write(0x30a, env | ADUE);

@@ -2,37 +2,43 @@
  * neighbours untouched, all aq/rl forms, rd = rs2 and rd = x0. */
 #include "htif.h"
 
-#define AMO(insn, old, src)                                                                                  \
-  ({                                                                                                         \
-    u64 r_;                                                                                                  \
-    cell[1] = (old);                                                                                         \
-    __asm__ volatile(insn " %0, %1, (%2)" : "=&r"(r_) : "r"((u64)(src)), "r"(&cell[1]) : "memory");          \
-    r_;                                                                                                      \
+#define AMO(insn, old, src)                                                                         \
+  ({                                                                                                \
+    u64 r_;                                                                                         \
+    cell[1] = (old);                                                                                \
+    __asm__ volatile(insn " %0, %1, (%2)" : "=&r"(r_) : "r"((u64)(src)), "r"(&cell[1]) : "memory"); \
+    r_;                                                                                             \
   })
 
 static volatile u64 cell[3] = {0x1111111111111111, 0, 0x2222222222222222};
 
-static const u64 values[] = {0, 1, -1ull, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff,
-                             0x8000000000000000, 0x0123456789abcdef, 0xfedcba9876543210, 0xffffffff80000000};
+static const u64 values[] = {0,
+                             1,
+                             -1ull,
+                             0x7fffffff,
+                             0x80000000,
+                             0xffffffff,
+                             0x100000000,
+                             0x7fffffffffffffff,
+                             0x8000000000000000,
+                             0x0123456789abcdef,
+                             0xfedcba9876543210,
+                             0xffffffff80000000};
 
-static u64 sx(u64 v)
-{
-  return (u64)(i64)(int32_t)v;
-}
+static u64 sx(u64 v) { return (u64)(i64)(int32_t)v; }
 
-#define TEST_D(insn, expr)                 \
-  do {                                     \
-    EQ(AMO(insn, a, b), a);                \
-    EQ(cell[1], (u64)(expr));              \
+#define TEST_D(insn, expr)    \
+  do {                        \
+    EQ(AMO(insn, a, b), a);   \
+    EQ(cell[1], (u64)(expr)); \
   } while (0)
-#define TEST_W(insn, expr)                                                    \
-  do {                                                                        \
-    EQ(AMO(insn, a, b), sx(a));                                               \
-    EQ(cell[1], (a & 0xffffffff00000000) | ((u64)(expr) & 0xffffffff));       \
+#define TEST_W(insn, expr)                                            \
+  do {                                                                \
+    EQ(AMO(insn, a, b), sx(a));                                       \
+    EQ(cell[1], (a & 0xffffffff00000000) | ((u64)(expr)&0xffffffff)); \
   } while (0)
 
-void test_main(void)
-{
+void test_main(void) {
   for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++)
     for (unsigned j = 0; j < sizeof values / sizeof values[0]; j++) {
       u64 a = values[i], b = values[j];

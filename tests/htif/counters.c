@@ -2,19 +2,16 @@
  * counters, mcountinhibit. Exact counting is in instret.c, time in time.c. */
 #include "htif.h"
 
-static long rd_cycle(u64 a)
-{
+static long rd_cycle(u64 a) {
   (void)a;
   return TRY("rdcycle a5");
 }
-static long rd_instret(u64 a)
-{
+static long rd_instret(u64 a) {
   (void)a;
   return TRY("rdinstret a5");
 }
 
-void test_main(void)
-{
+void test_main(void) {
   for (int m = 0; m < 2; m++)
     for (int s = 0; s < 2; s++) {
       csr_write(mcounteren, m ? 1 : 0);
@@ -34,8 +31,7 @@ void test_main(void)
 
   /* They move forward, and together with their read-only views. */
   u64 c0 = csr_read(mcycle), i0 = csr_read(minstret);
-  for (int i = 0; i < 100; i++)
-    __asm__ volatile("nop");
+  for (int i = 0; i < 100; i++) __asm__ volatile("nop");
   u64 c1 = csr_read(cycle), i1 = csr_read(instret);
   CHECK(c1 - c0 >= 1 && c1 > c0);
   CHECK(i1 - i0 >= 100);
@@ -53,8 +49,7 @@ void test_main(void)
   EQ(csr_warl(mcountinhibit, 5) & 7, 5);
   c0 = csr_read(mcycle);
   i0 = csr_read(minstret);
-  for (int i = 0; i < 100; i++)
-    __asm__ volatile("nop");
+  for (int i = 0; i < 100; i++) __asm__ volatile("nop");
   EQ(csr_read(mcycle), c0);
   EQ(csr_read(minstret), i0);
   csr_write(mcycle, 1000);
@@ -62,8 +57,7 @@ void test_main(void)
   EQ(csr_read(cycle), 1000);
   EQ(csr_read(instret), 2000);
   csr_write(mcountinhibit, 0);
-  for (int i = 0; i < 10; i++)
-    __asm__ volatile("nop");
+  for (int i = 0; i < 10; i++) __asm__ volatile("nop");
   c = csr_read(cycle);
   CHECK(c > 1000 && c < 1000 + (1ull << 36));
   c = csr_read(instret);

@@ -6,8 +6,7 @@
 static const u64 va = 0x140000000;
 #define P(n) ((volatile u8 *)(PAGES + 4096 * (n)))
 
-void test_main(void)
-{
+void test_main(void) {
   vm_init(LEVELS);
   /* Two virtual neighbours on pages that are not: 0 and 5. */
   vm_map(va, (u64)P(0), 0, RWX);
@@ -20,8 +19,7 @@ void test_main(void)
   for (int k = 1; k < 8; k++) {
     EQ(vm_ld(S, va + 4096 - (u64)k, 0), NONE);
     u64 want = 0;
-    for (int i = 0; i < 8; i++)
-      want |= (u64)(i < k ? 0xb0 - k + i : 0xb0 + i - k) << 8 * i;
+    for (int i = 0; i < 8; i++) want |= (u64)(i < k ? 0xb0 - k + i : 0xb0 + i - k) << 8 * i;
     EQ(vm_value, want);
   }
   EQ(vm_lwu(S, va + 4094, 0), NONE);

@@ -2,38 +2,34 @@
 #include "htif.h"
 
 #define STR(x) #x
-#define R(n) TRY("csrr a5, " #n)
-#define W(n) TRY("csrw " #n ", zero")
+#define R(n)   TRY("csrr a5, " #n)
+#define W(n)   TRY("csrw " #n ", zero")
 
-static long s_access(u64 a)
-{
+static long s_access(u64 a) {
   /* What S may read. */
-  if (R(sstatus) != NONE || R(sie) != NONE || R(stvec) != NONE || R(scounteren) != NONE || R(sscratch) != NONE ||
-      R(sepc) != NONE || R(scause) != NONE || R(stval) != NONE || R(sip) != NONE || R(satp) != NONE)
+  if (R(sstatus) != NONE || R(sie) != NONE || R(stvec) != NONE || R(scounteren) != NONE ||
+      R(sscratch) != NONE || R(sepc) != NONE || R(scause) != NONE || R(stval) != NONE || R(sip) != NONE ||
+      R(satp) != NONE)
     return 1;
   /* What it may not. */
   if (R(mstatus) != ILLEGAL || R(misa) != ILLEGAL || R(mie) != ILLEGAL || R(mtvec) != ILLEGAL ||
       R(mscratch) != ILLEGAL || R(mepc) != ILLEGAL || R(mhartid) != ILLEGAL || R(pmpcfg0) != ILLEGAL ||
       R(pmpaddr0) != ILLEGAL || R(mcycle) != ILLEGAL || R(medeleg) != ILLEGAL || R(0x30a) != ILLEGAL)
     return 2;
-  if (W(mstatus) != ILLEGAL || W(mscratch) != ILLEGAL || W(mcounteren) != ILLEGAL)
-    return 3;
+  if (W(mstatus) != ILLEGAL || W(mscratch) != ILLEGAL || W(mcounteren) != ILLEGAL) return 3;
   return (long)a;
 }
 
-static long u_access(u64 a)
-{
+static long u_access(u64 a) {
   if (R(sstatus) != ILLEGAL || R(sie) != ILLEGAL || R(stvec) != ILLEGAL || R(scounteren) != ILLEGAL ||
       R(sscratch) != ILLEGAL || R(sepc) != ILLEGAL || R(scause) != ILLEGAL || R(stval) != ILLEGAL ||
       R(sip) != ILLEGAL || R(satp) != ILLEGAL || R(mstatus) != ILLEGAL)
     return 1;
-  if (W(sscratch) != ILLEGAL || W(satp) != ILLEGAL)
-    return 2;
+  if (W(sscratch) != ILLEGAL || W(satp) != ILLEGAL) return 2;
   return (long)a;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   u64 v;
   EQ(run_in(S, s_access, 77), 77);
   EQ(run_in(U, u_access, 78), 78);

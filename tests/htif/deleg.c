@@ -2,37 +2,22 @@
  * never go down. */
 #include "htif.h"
 
-static long do_ebreak(u64 arg)
-{
+static long do_ebreak(u64 arg) {
   (void)arg;
   return TRY("ebreak");
 }
-static long do_illegal(u64 arg)
-{
+static long do_illegal(u64 arg) {
   (void)arg;
   return TRY(".4byte 0xffffffff");
 }
-static long do_load(u64 arg)
-{
-  return TRY("ld a5, (%0)", "r"(arg));
-}
-static long do_store(u64 arg)
-{
-  return TRY("sd zero, (%0)", "r"(arg));
-}
-static long do_fetch(u64 arg)
-{
-  return TRY("jr %0", "r"(arg));
-}
-static long do_ecall(u64 arg)
-{
+static long do_load(u64 arg) { return TRY("ld a5, (%0)", "r"(arg)); }
+static long do_store(u64 arg) { return TRY("sd zero, (%0)", "r"(arg)); }
+static long do_fetch(u64 arg) { return TRY("jr %0", "r"(arg)); }
+static long do_ecall(u64 arg) {
   register u64 a7 __asm__("a7") = arg;
   return TRY("ecall", "r"(a7));
 }
-static long do_lr(u64 arg)
-{
-  return TRY("lr.w a5, (%0)", "r"(arg));
-}
+static long do_lr(u64 arg) { return TRY("lr.w a5, (%0)", "r"(arg)); }
 
 static const struct {
   long (*fn)(u64);
@@ -40,26 +25,23 @@ static const struct {
   int cause_u, cause_s;
   int has_tval;
 } cases[] = {
-    {do_ebreak, 0, BREAKPOINT, BREAKPOINT, 0},       {do_illegal, 0, ILLEGAL, ILLEGAL, 0},
-    {do_load, HOLE, LOAD_ACCESS, LOAD_ACCESS, 1},    {do_store, HOLE, STORE_ACCESS, STORE_ACCESS, 1},
-    {do_fetch, HOLE, FETCH_ACCESS, FETCH_ACCESS, 1}, {do_ecall, 0, ECALL_U, ECALL_S, 0},
+    {do_ebreak, 0, BREAKPOINT, BREAKPOINT, 0},
+    {do_illegal, 0, ILLEGAL, ILLEGAL, 0},
+    {do_load, HOLE, LOAD_ACCESS, LOAD_ACCESS, 1},
+    {do_store, HOLE, STORE_ACCESS, STORE_ACCESS, 1},
+    {do_fetch, HOLE, FETCH_ACCESS, FETCH_ACCESS, 1},
+    {do_ecall, 0, ECALL_U, ECALL_S, 0},
     {do_lr, 0x80000001, LOAD_MISALIGNED, LOAD_MISALIGNED, 1},
 };
 
-static long ssip(u64 arg)
-{
-  for (u64 i = 0; i < arg && !irq.count; i++)
-    __asm__ volatile("nop");
+static long ssip(u64 arg) {
+  for (u64 i = 0; i < arg && !irq.count; i++) __asm__ volatile("nop");
   return irq.count;
 }
 
-static void clear_irq(void)
-{
-  irq.count = 0;
-}
+static void clear_irq(void) { irq.count = 0; }
 
-void test_main(void)
-{
+void test_main(void) {
   /* What can be delegated: at least what S mode needs; never an ecall from M. */
   u64 all = csr_warl(medeleg, -1ull);
   u64 want = 1 << BREAKPOINT | 1 << ILLEGAL | 1 << LOAD_ACCESS | 1 << STORE_ACCESS | 1 << FETCH_ACCESS |

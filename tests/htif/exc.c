@@ -3,33 +3,26 @@
 #include "htif.h"
 
 /* mtval of an illegal instruction is the instruction or zero (3.1.16). */
-static int illegal_tval(u32 insn)
-{
-  return trap.tval == 0 || trap.tval == insn;
-}
+static int illegal_tval(u32 insn) { return trap.tval == 0 || trap.tval == insn; }
 
-static long ecall_here(u64 arg)
-{
+static long ecall_here(u64 arg) {
   (void)arg;
   return TRY("li a7, 0\n\tecall", "i"(0)) != NONE ? (long)trap.next : 0;
 }
 
-static long bad_here(u64 arg)
-{
+static long bad_here(u64 arg) {
   (void)arg;
   return TRY(".4byte 0xffffffff");
 }
 
-static long csr_m_here(u64 arg)
-{
+static long csr_m_here(u64 arg) {
   (void)arg;
   return TRY("csrr a5, mscratch");
 }
 
 static u64 cell[4] = {1, 2, 3, 4};
 
-void test_main(void)
-{
+void test_main(void) {
   /* Illegal instructions. */
   EQ(TRY(".4byte 0xffffffff"), ILLEGAL);
   CHECK(EPC_IS(4) && illegal_tval(0xffffffff) && trap.level == M);

@@ -2,19 +2,14 @@
  * dirty, SD follows; and the aliasing of fcsr, frm and fflags. */
 #include "htif.h"
 
-static u64 fs(void)
-{
-  return csr_read(mstatus) >> 13 & 3;
-}
-static void set_fs(u64 v)
-{
+static u64 fs(void) { return csr_read(mstatus) >> 13 & 3; }
+static void set_fs(u64 v) {
   csr_clear(mstatus, MSTATUS_FS);
   csr_set(mstatus, v << 13);
 }
 static u64 cell[2] __attribute__((aligned(16)));
 
-static long fadd_here(u64 a)
-{
+static long fadd_here(u64 a) {
   (void)a;
   return TRY("fadd.d fa0, fa1, fa2");
 }
@@ -22,8 +17,7 @@ static long fadd_here(u64 a)
 /* One instruction of each FP group, given FS = off. */
 #define ILL(text) EQ(TRY(text, "r"(cell)), ILLEGAL)
 
-void test_main(void)
-{
+void test_main(void) {
   set_fs(0);
   EQ(fs(), 0);
   EQ(csr_read(mstatus) & MSTATUS_SD, 0);

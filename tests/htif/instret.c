@@ -2,26 +2,24 @@
  * an instruction that traps does not retire. */
 #include "htif.h"
 
-#define COUNT(code)                                                                               \
-  ({                                                                                              \
-    u64 a_, b_;                                                                                   \
-    __asm__ volatile("csrr %0, minstret\n\t" code "\n\tcsrr %1, minstret"                         \
-                     : "=&r"(a_), "=&r"(b_)                                                       \
-                     :                                                                            \
-                     : "t0", "a5", "memory");                                                     \
-    b_ - a_ - 1; /* the first csrr itself retired in between */                                   \
+#define COUNT(code)                                                       \
+  ({                                                                      \
+    u64 a_, b_;                                                           \
+    __asm__ volatile("csrr %0, minstret\n\t" code "\n\tcsrr %1, minstret" \
+                     : "=&r"(a_), "=&r"(b_)                               \
+                     :                                                    \
+                     : "t0", "a5", "memory");                             \
+    b_ - a_ - 1; /* the first csrr itself retired in between */           \
   })
 
-static long in_u(u64 a)
-{
+static long in_u(u64 a) {
   (void)a;
   u64 x, y;
   __asm__ volatile("rdinstret %0\n\tnop\n\tnop\n\trdinstret %1" : "=&r"(x), "=&r"(y));
   return (long)(y - x);
 }
 
-void test_main(void)
-{
+void test_main(void) {
   EQ(COUNT(""), 0);
   EQ(COUNT("nop"), 1);
   EQ(COUNT(".rept 100\n\tnop\n\t.endr"), 100);
@@ -48,8 +46,9 @@ void test_main(void)
   u64 a, b;
   extern char skip4[];
   csr_write(mtvec, skip4);
-  __asm__ volatile("csrr %0, minstret\n\t.option push\n\t.option norvc\n\tebreak\n\t.option pop\n\tcsrr %1, minstret"
-                   : "=&r"(a), "=&r"(b)::"t0", "memory");
+  __asm__ volatile(
+      "csrr %0, minstret\n\t.option push\n\t.option norvc\n\tebreak\n\t.option pop\n\tcsrr %1, minstret"
+      : "=&r"(a), "=&r"(b)::"t0", "memory");
   csr_write(mtvec, trap_m);
   /* csrr, then the handler's csrr, addi, csrw, mret. */
   EQ(b - a, 5);

@@ -2,36 +2,26 @@
  * The order of simultaneous ones is in irqprio.c, Sstc in sstc.c. */
 #include "htif.h"
 
-static void expect(u64 mie)
-{
+static void expect(u64 mie) {
   irq.count = 0;
   csr_write(mie, mie);
 }
-static int wait_irq(int n, int limit)
-{
-  for (int i = 0; i < limit && irq.count < n; i++)
-    __asm__ volatile("nop");
+static int wait_irq(int n, int limit) {
+  for (int i = 0; i < limit && irq.count < n; i++) __asm__ volatile("nop");
   return irq.count;
 }
-static long wait_one(u64 limit)
-{
-  return wait_irq(1, (int)limit);
-}
-static long wait_four(u64 a)
-{
+static long wait_one(u64 limit) { return wait_irq(1, (int)limit); }
+static long wait_four(u64 a) {
   (void)a;
   return wait_irq(4, 1000000);
 }
-static int poll_mip(u64 bit, u64 want)
-{
+static int poll_mip(u64 bit, u64 want) {
   for (int i = 0; i < 1000000; i++)
-    if ((csr_read(mip) & bit) == want)
-      return 1;
+    if ((csr_read(mip) & bit) == want) return 1;
   return 0;
 }
 
-static long s_self(u64 a)
-{
+static long s_self(u64 a) {
   (void)a;
   csr_set(sie, 1 << SSI);
   csr_set(sip, 1 << SSI); /* S raises its own */
@@ -41,15 +31,13 @@ static long s_self(u64 a)
   csr_clear(sip, 1 << SSI);
   return n;
 }
-static long s_wfi(u64 a)
-{
+static long s_wfi(u64 a) {
   (void)a;
   __asm__ volatile("wfi");
   return irq.count;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   *CLINT_MSIP = 0;
   *CLINT_MTIMECMP = -1ull;
 
@@ -111,8 +99,7 @@ void test_main(void)
   *CLINT_MTIMECMP = *CLINT_MTIME + 50000;
   csr_set(mstatus, MSTATUS_MIE);
   u64 after;
-  do
-    __asm__ volatile("wfi\n1:\n\tlla %0, 1b" : "=r"(after)::"memory");
+  do __asm__ volatile("wfi\n1:\n\tlla %0, 1b" : "=r"(after)::"memory");
   while (irq.count == 0);
   CHECK(irq.log[0] == MTI);
   csr_clear(mstatus, MSTATUS_MIE);
@@ -122,8 +109,7 @@ void test_main(void)
   expect(1 << MTI);
   t = *CLINT_MTIME;
   *CLINT_MTIMECMP = t + 50000;
-  do
-    __asm__ volatile("wfi" ::: "memory");
+  do __asm__ volatile("wfi" ::: "memory");
   while (!(csr_read(mip) & 1 << MTI));
   EQ(irq.count, 0);
   CHECK(*CLINT_MTIME >= t + 50000);

@@ -4,22 +4,21 @@
 static volatile u64 cell[2] __attribute__((aligned(64)));
 static volatile u64 other[2] __attribute__((aligned(4096)));
 
-#define SC(insn, v, p)                                                                             \
-  ({                                                                                               \
-    u64 r_;                                                                                        \
-    __asm__ volatile(insn " %0, %1, (%2)" : "=&r"(r_) : "r"((u64)(v)), "r"(p) : "memory");         \
-    r_;                                                                                            \
+#define SC(insn, v, p)                                                                     \
+  ({                                                                                       \
+    u64 r_;                                                                                \
+    __asm__ volatile(insn " %0, %1, (%2)" : "=&r"(r_) : "r"((u64)(v)), "r"(p) : "memory"); \
+    r_;                                                                                    \
   })
-#define LR(insn, p)                                                               \
-  ({                                                                              \
-    u64 r_;                                                                       \
-    __asm__ volatile(insn " %0, (%1)" : "=&r"(r_) : "r"(p) : "memory");           \
-    r_;                                                                           \
+#define LR(insn, p)                                                     \
+  ({                                                                    \
+    u64 r_;                                                             \
+    __asm__ volatile(insn " %0, (%1)" : "=&r"(r_) : "r"(p) : "memory"); \
+    r_;                                                                 \
   })
 
 /* A constrained loop must succeed in the end. */
-static u64 add_d(volatile u64 *p, u64 v)
-{
+static u64 add_d(volatile u64 *p, u64 v) {
   u64 old, fail, tmp;
   __asm__ volatile("1:\tlr.d.aq %0, (%3)\n\tadd %2, %0, %4\n\tsc.d.rl %1, %2, (%3)\n\tbnez %1, 1b"
                    : "=&r"(old), "=&r"(fail), "=&r"(tmp)
@@ -27,8 +26,7 @@ static u64 add_d(volatile u64 *p, u64 v)
                    : "memory");
   return old;
 }
-static u64 add_w(volatile u64 *p, u64 v)
-{
+static u64 add_w(volatile u64 *p, u64 v) {
   u64 old, fail, tmp;
   __asm__ volatile("1:\tlr.w %0, (%3)\n\taddw %2, %0, %4\n\tsc.w %1, %2, (%3)\n\tbnez %1, 1b"
                    : "=&r"(old), "=&r"(fail), "=&r"(tmp)
@@ -36,18 +34,14 @@ static u64 add_w(volatile u64 *p, u64 v)
                    : "memory");
   return old;
 }
-static long in_priv(u64 n)
-{
-  for (u64 i = 0; i < n; i++)
-    add_d(cell, 1);
+static long in_priv(u64 n) {
+  for (u64 i = 0; i < n; i++) add_d(cell, 1);
   return (long)cell[0];
 }
 
-void test_main(void)
-{
+void test_main(void) {
   cell[0] = 0x80000000;
-  for (u64 i = 0; i < 100; i++)
-    EQ(add_d(cell, 3), 0x80000000 + 3 * i);
+  for (u64 i = 0; i < 100; i++) EQ(add_d(cell, 3), 0x80000000 + 3 * i);
   cell[0] = 0x1234567880000000;
   EQ(add_w(cell, 5), 0xffffffff80000000); /* sign-extended */
   EQ(cell[0], 0x1234567880000005);

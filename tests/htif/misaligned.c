@@ -4,21 +4,16 @@
 
 static u8 buf[256] __attribute__((aligned(256)));
 
-static void fill(void)
-{
-  for (int i = 0; i < 256; i++)
-    buf[i] = (u8)(i * 7 + 129);
+static void fill(void) {
+  for (int i = 0; i < 256; i++) buf[i] = (u8)(i * 7 + 129);
 }
-static u64 expect(u64 at, int n)
-{
+static u64 expect(u64 at, int n) {
   u64 v = 0;
-  for (int i = 0; i < n; i++)
-    v |= (u64)buf[at + (u64)i] << 8 * i;
+  for (int i = 0; i < n; i++) v |= (u64)buf[at + (u64)i] << 8 * i;
   return v;
 }
 
-static long work(u64 arg)
-{
+static long work(u64 arg) {
   for (u64 at = 56; at < 136; at++) {
     const u8 *p = &buf[at];
     u64 h, hu, w, wu, d;
@@ -27,32 +22,25 @@ static long work(u64 arg)
     __asm__ volatile("lw %0, (%1)" : "=r"(w) : "r"(p) : "memory");
     __asm__ volatile("lwu %0, (%1)" : "=r"(wu) : "r"(p) : "memory");
     __asm__ volatile("ld %0, (%1)" : "=r"(d) : "r"(p) : "memory");
-    if (hu != expect(at, 2) || h != (u64)(int16_t)hu)
-      return -1;
-    if (wu != expect(at, 4) || w != (u64)(int32_t)wu)
-      return -2;
-    if (d != expect(at, 8))
-      return -3;
+    if (hu != expect(at, 2) || h != (u64)(int16_t)hu) return -1;
+    if (wu != expect(at, 4) || w != (u64)(int32_t)wu) return -2;
+    if (d != expect(at, 8)) return -3;
   }
   for (u64 at = 57; at < 130; at += 5) {
     u8 *p = &buf[at];
     u8 before = p[-1], after = p[8], six = p[6];
     __asm__ volatile("sd %0, (%1)" ::"r"(0x8877665544332211), "r"(p) : "memory");
-    if (expect(at, 8) != 0x8877665544332211 || p[-1] != before || p[8] != after)
-      return -4;
+    if (expect(at, 8) != 0x8877665544332211 || p[-1] != before || p[8] != after) return -4;
     __asm__ volatile("sw %0, 1(%1)" ::"r"(0xffffffffddccbbaa), "r"(p) : "memory");
-    if (expect(at, 8) != 0x887766ddccbbaa11)
-      return -5;
+    if (expect(at, 8) != 0x887766ddccbbaa11) return -5;
     __asm__ volatile("sh %0, 3(%1)" ::"r"(0xffff0123), "r"(p) : "memory");
-    if (expect(at, 8) != 0x8877660123bbaa11)
-      return -6;
+    if (expect(at, 8) != 0x8877660123bbaa11) return -6;
     (void)six;
   }
   return (long)arg;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   fill();
   EQ(work(1), 1);
   fill();

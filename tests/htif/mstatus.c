@@ -2,32 +2,24 @@
  * the sstatus view. SUM and MXR are in the paging programs, FS in fs.c. */
 #include "htif.h"
 
-static long try_satp_read(u64 a)
-{
+static long try_satp_read(u64 a) {
   (void)a;
   return TRY("csrr a5, satp");
 }
-static long try_satp_write(u64 a)
-{
-  return TRY("csrw satp, %0", "r"(a));
-}
-static long try_sfence(u64 a)
-{
+static long try_satp_write(u64 a) { return TRY("csrw satp, %0", "r"(a)); }
+static long try_sfence(u64 a) {
   (void)a;
   return TRY("sfence.vma");
 }
-static long try_wfi(u64 a)
-{
+static long try_wfi(u64 a) {
   (void)a;
   return TRY("wfi");
 }
-static long sstatus_write(u64 v)
-{
+static long sstatus_write(u64 v) {
   csr_write(sstatus, v);
   return (long)csr_read(sstatus);
 }
-static long try_sret(u64 a)
-{
+static long try_sret(u64 a) {
   (void)a;
   return TRY("sret");
 }
@@ -35,20 +27,19 @@ static long try_sret(u64 a)
 static u64 cell = 0x1122334455667788;
 
 /* A load in M with MPRV and the given MPP. */
-static long mprv_load(int mpp)
-{
+static long mprv_load(int mpp) {
   long c;
   set_mpp(mpp);
   trap.cause = NONE;
-  __asm__ volatile("lla t5, 1f\n\tli t6, 0x7e57\n\tcsrs mstatus, %1\n\tlwu %0, (%2)\n1:\n\tcsrc mstatus, %1\n\tli t6, 0"
-                   : "=&r"(c)
-                   : "r"(MSTATUS_MPRV), "r"(&cell)
-                   : "t5", "t6", "memory");
+  __asm__ volatile(
+      "lla t5, 1f\n\tli t6, 0x7e57\n\tcsrs mstatus, %1\n\tlwu %0, (%2)\n1:\n\tcsrc mstatus, %1\n\tli t6, 0"
+      : "=&r"(c)
+      : "r"(MSTATUS_MPRV), "r"(&cell)
+      : "t5", "t6", "memory");
   return trap.cause;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   /* TVM: satp and sfence.vma in S. */
   EQ(run_in(S, try_satp_read, 0), NONE);
   EQ(run_in(S, try_satp_write, 0), NONE);
@@ -115,8 +106,11 @@ void test_main(void)
   csr_clear(mstatus, MSTATUS_SUM | MSTATUS_MXR | MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS);
   u64 before = csr_read(mstatus);
   u64 v = (u64)run_in(S, sstatus_write, -1ull & ~MSTATUS_SIE);
-  EQ(v & (MSTATUS_SUM | MSTATUS_MXR | MSTATUS_SPIE | MSTATUS_SPP), MSTATUS_SUM | MSTATUS_MXR | MSTATUS_SPIE | MSTATUS_SPP);
-  EQ(v & (MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP | MSTATUS_MPRV | MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR | 3ull << 34), 0);
+  EQ(v & (MSTATUS_SUM | MSTATUS_MXR | MSTATUS_SPIE | MSTATUS_SPP),
+     MSTATUS_SUM | MSTATUS_MXR | MSTATUS_SPIE | MSTATUS_SPP);
+  EQ(v & (MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP | MSTATUS_MPRV | MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR |
+          3ull << 34),
+     0);
   u64 mine = MSTATUS_MPRV | MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR;
   EQ(csr_read(mstatus) & mine, before & mine);
   v = (u64)run_in(S, sstatus_write, 0);

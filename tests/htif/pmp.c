@@ -7,8 +7,7 @@ enum { R = 1, W = 2, X = 4, TOR = 8, NA4 = 16, NAPOT = 24 };
 
 /* Entry 7 stays everything-allowed unless a test says otherwise. */
 static u64 cfg;
-static void entry(int i, u64 addr, int c)
-{
+static void entry(int i, u64 addr, int c) {
   switch (i) {
   case 0: csr_write(pmpaddr0, addr); break;
   case 1: csr_write(pmpaddr1, addr); break;
@@ -21,38 +20,27 @@ static void entry(int i, u64 addr, int c)
   csr_write(pmpcfg0, cfg);
   sfence();
 }
-static u64 napot(u64 base, u64 size)
-{
-  return base >> 2 | (size / 8 - 1);
-}
+static u64 napot(u64 base, u64 size) { return base >> 2 | (size / 8 - 1); }
 /* 1 readable, 2 writable, 4 executable for priv; -1: not an access fault there. */
-static int can(int priv, u64 at)
-{
+static int can(int priv, u64 at) {
   int r = 0;
   long c = vm_lwu(priv, at, 0);
   u32 keep = (u32)vm_value;
-  if (c == NONE)
-    r |= 1;
-  else if (c != LOAD_ACCESS || trap.tval != at)
-    return -1;
+  if (c == NONE) r |= 1;
+  else if (c != LOAD_ACCESS || trap.tval != at) return -1;
   keep = *(volatile u32 *)at;
   c = vm_sb(priv, at, keep & 255);
-  if (c == NONE)
-    r |= 2;
-  else if (c != STORE_ACCESS || trap.tval != at)
-    return -1;
+  if (c == NONE) r |= 2;
+  else if (c != STORE_ACCESS || trap.tval != at) return -1;
   *(volatile u32 *)at = 0x00008082; /* c.jr ra; c.illegal */
   fence_i();
   run_pc(priv, at, 0);
-  if (!trap.aborted)
-    r |= 4;
-  else if (trap.cause != FETCH_ACCESS || trap.tval != at || trap.epc != at)
-    return -1;
+  if (!trap.aborted) r |= 4;
+  else if (trap.cause != FETCH_ACCESS || trap.tval != at || trap.epc != at) return -1;
   return r;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   entry(7, -1ull, NAPOT | R | W | X);
   entry(0, 0, 0);
   EQ(can(S, AREA), 7);
@@ -60,8 +48,7 @@ void test_main(void)
 
   /* Every permission in NAPOT, for S and U alike, never for M. W without R is reserved. */
   for (int p = 0; p < 8; p++) {
-    if ((p & (R | W)) == W)
-      continue;
+    if ((p & (R | W)) == W) continue;
     entry(0, napot(AREA, 4096), NAPOT | p);
     EQ(csr_read(pmpcfg0) & 255, NAPOT | p);
     EQ(can(S, AREA), p);

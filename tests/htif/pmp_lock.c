@@ -4,17 +4,10 @@
 enum { R = 1, W = 2, X = 4, TOR = 8, NA4 = 16, NAPOT = 24, L = 128 };
 #define AREA 0x80400000ull
 
-static long m_load(u64 a)
-{
-  return TRY("lw a5, (%0)", "r"(a));
-}
-static long m_store(u64 a)
-{
-  return TRY("sw zero, (%0)", "r"(a));
-}
+static long m_load(u64 a) { return TRY("lw a5, (%0)", "r"(a)); }
+static long m_store(u64 a) { return TRY("sw zero, (%0)", "r"(a)); }
 
-void test_main(void)
-{
+void test_main(void) {
   *(volatile u32 *)AREA = 0x8082;
   fence_i();
   csr_write(pmpaddr7, -1ull);

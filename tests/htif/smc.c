@@ -3,18 +3,16 @@
 #include "vm.h"
 
 #define LI(rd, v) ((u32)(v) << 20 | (rd) << 7 | 0x13)
-#define RET 0x8082
+#define RET       0x8082
 
-static long call(volatile void *p)
-{
+static long call(volatile void *p) {
   long r;
   register void *t __asm__("t0") = (void *)p;
   __asm__ volatile("jalr ra, t0\n\tmv %0, a0" : "=r"(r), "+r"(t)::"ra", "a0", "a1", "memory");
   return r;
 }
 
-static long s_patch(u64 arg)
-{
+static long s_patch(u64 arg) {
   volatile u32 *p = (u32 *)(PAGES + arg);
   long sum = 0;
   for (u32 i = 0; i < 20; i++) {
@@ -26,8 +24,7 @@ static long s_patch(u64 arg)
   return sum;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   volatile u32 *code = (u32 *)PAGES;
   code[0] = LI(10, 1);
   code[1] = RET;
@@ -120,8 +117,7 @@ void test_main(void)
   EQ(run_in(S, s_patch, 0), 190);
 
   /* A page's worth of code, changed in the middle each time. */
-  for (int i = 0; i < 1000; i++)
-    code[i] = LI(10, 0) | 10 << 15 | 1 << 20; /* addi a0, a0, 1 */
+  for (int i = 0; i < 1000; i++) code[i] = LI(10, 0) | 10 << 15 | 1 << 20; /* addi a0, a0, 1 */
   code[0] = LI(10, 0);
   code[1000] = RET;
   fence_i();

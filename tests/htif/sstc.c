@@ -2,15 +2,13 @@
 #include "htif.h"
 
 #define STCE (1ull << 63)
-#define RD "csrr a5, 0x14d"
+#define RD   "csrr a5, 0x14d"
 
-static long rd(u64 a)
-{
+static long rd(u64 a) {
   (void)a;
   return TRY(RD);
 }
-static long s_timer(u64 a)
-{
+static long s_timer(u64 a) {
   (void)a;
   u64 t = csr_read(time);
   csr_write(0x14d, t + 20000);
@@ -19,20 +17,16 @@ static long s_timer(u64 a)
   while (irq.count == 0 && csr_read(time) < t + 100000000)
     ;
   csr_clear(sstatus, MSTATUS_SIE);
-  if (csr_read(time) < t + 20000)
-    return -1;
+  if (csr_read(time) < t + 20000) return -1;
   return irq.count;
 }
-static int poll(u64 want)
-{
+static int poll(u64 want) {
   for (int i = 0; i < 1000000; i++)
-    if ((csr_read(mip) & 1 << STI) == want)
-      return 1;
+    if ((csr_read(mip) & 1 << STI) == want) return 1;
   return 0;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   csr_set(0x30a, STCE);
   CHECK(csr_read(0x30a) & STCE);
   csr_clear(0x30a, STCE);

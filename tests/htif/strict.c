@@ -3,22 +3,19 @@
 
 static u64 cell[4] = {1, 2, 3, 4};
 
-static long ecall_s(u64 arg)
-{
+static long ecall_s(u64 arg) {
   (void)arg;
   return 7;
 }
 
 /* Goes on in S; run_in's stub then returns from there. */
-static long sret_from_m(u64 a)
-{
+static long sret_from_m(u64 a) {
   (void)a;
   __asm__ volatile("lla t0, 1f\n\tcsrw sepc, t0\n\tsret\n\tebreak\n1:" ::: "t0", "memory");
   return 7;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   /* An AMO that faults or is misaligned reports a store (QEMU: a load). */
   u64 odd = (u64)cell + 4;
   EQ(TRY("amoadd.d a5, zero, (%0)", "r"(odd)), STORE_MISALIGNED);
@@ -79,6 +76,13 @@ void test_main(void)
   /* pmpaddr has 54 bits (QEMU: 64). */
   EQ(csr_warl(pmpaddr3, -1ull), (1ull << 54) - 1);
   csr_write(pmpaddr3, 0);
+
+  /* ctzw looks at the low word only (QEMU: finds bit 63). */
+  u64 n;
+  __asm__ volatile("ctzw %0, %1" : "=r"(n) : "r"(1ull << 63));
+  EQ(n, 32);
+  __asm__ volatile("ctzw %0, %1" : "=r"(n) : "r"(1ull << 40));
+  EQ(n, 32);
 
   /* All 29 event counters exist (QEMU: 16). */
   EQ(TRY("csrr a5, mhpmcounter31"), NONE);

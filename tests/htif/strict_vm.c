@@ -4,8 +4,7 @@
 
 static const u64 va = 0x140000000;
 
-void test_main(void)
-{
+void test_main(void) {
   vm_init(LEVELS);
 
   /* A page table where there is no memory: an access fault of the original

@@ -1,14 +1,12 @@
 /* The time CSR follows the CLINT's mtime, gated by mcounteren and scounteren. */
 #include "htif.h"
 
-static long rd_time(u64 a)
-{
+static long rd_time(u64 a) {
   (void)a;
   return TRY("rdtime a5");
 }
 
-void test_main(void)
-{
+void test_main(void) {
   EQ(rd_time(0), NONE);
   csr_write(mcounteren, 0);
   EQ(run_in(S, rd_time, 0), ILLEGAL);
@@ -28,8 +26,7 @@ void test_main(void)
     CHECK(a <= m && m <= b);
   }
   u64 t = csr_read(time);
-  for (int i = 0; i < 10000000 && csr_read(time) == t; i++)
-    __asm__ volatile("nop");
+  for (int i = 0; i < 10000000 && csr_read(time) == t; i++) __asm__ volatile("nop");
   CHECK(csr_read(time) > t);
 
   /* mtime is writable and moves time with it; also in halves. */

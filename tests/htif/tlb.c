@@ -5,13 +5,9 @@
 
 static const u64 va = 0x140000000;
 
-static u64 look(u64 at)
-{
-  return vm_ld(S, at, 0) == NONE ? vm_value : 0;
-}
+static u64 look(u64 at) { return vm_ld(S, at, 0) == NONE ? vm_value : 0; }
 
-static long s_remap(u64 to)
-{
+static long s_remap(u64 to) {
   /* S changes a mapping it uses, with a fence of its own. */
   volatile u64 *p = (u64 *)va;
   u64 before = *p;
@@ -20,8 +16,7 @@ static long s_remap(u64 to)
   return (long)(before << 32 | *p);
 }
 
-static long s_satp(u64 satp)
-{
+static long s_satp(u64 satp) {
   u64 old = csr_swap(satp, satp);
   __asm__ volatile("sfence.vma" ::: "memory");
   u64 v = *(volatile u64 *)va;
@@ -30,8 +25,7 @@ static long s_satp(u64 satp)
   return (long)(v << 32 | *(volatile u64 *)va);
 }
 
-void test_main(void)
-{
+void test_main(void) {
   volatile u64 *p0 = (u64 *)PAGES, *p1 = (u64 *)(PAGES + 4096), *p2 = (u64 *)(PAGES + 8192);
   *p0 = 100, *p1 = 101, *p2 = 102;
   vm_init(LEVELS);
@@ -94,13 +88,11 @@ void test_main(void)
     *vm_pte(va + 0x200000 + 4096 * i, 0) = vm_leaf(PAGES + 0x100000 + 4096 * i, RWX);
   }
   sfence();
-  for (u64 i = 0; i < 512; i++)
-    EQ(look(va + 0x200000 + 4096 * i), 1000 + i);
+  for (u64 i = 0; i < 512; i++) EQ(look(va + 0x200000 + 4096 * i), 1000 + i);
   for (u64 i = 0; i < 512; i++)
     *vm_pte(va + 0x200000 + 4096 * i, 0) = vm_leaf(PAGES + 0x100000 + 4096 * (511 - i), RWX);
   sfence();
-  for (u64 i = 0; i < 512; i++)
-    EQ(look(va + 0x200000 + 4096 * i), 1511 - i);
+  for (u64 i = 0; i < 512; i++) EQ(look(va + 0x200000 + 4096 * i), 1511 - i);
 
   /* Inside S, changing what is in use. */
   vm_map(va, (u64)p0, 0, RWX);

@@ -1,33 +1,27 @@
 /* mtvec and stvec: direct and vectored mode, and what each kind of trap jumps to. */
 #include "htif.h"
 
-static long spin(u64 n)
-{
-  while (n-- && !irq.count)
-    __asm__ volatile("nop");
+static long spin(u64 n) {
+  while (n-- && !irq.count) __asm__ volatile("nop");
   return irq.count;
 }
 
-static long trap_here(u64 arg)
-{
+static long trap_here(u64 arg) {
   (void)arg;
   return TRY("ebreak");
 }
 
-static long ssip_here(u64 arg)
-{
+static long ssip_here(u64 arg) {
   (void)arg;
   csr_set(sstatus, MSTATUS_SIE);
   csr_set(sie, 1 << SSI);
   csr_set(sip, 1 << SSI);
-  for (int i = 0; i < 100000 && !irq.count; i++)
-    __asm__ volatile("nop");
+  for (int i = 0; i < 100000 && !irq.count; i++) __asm__ volatile("nop");
   csr_clear(sip, 1 << SSI);
   return irq.count;
 }
 
-void test_main(void)
-{
+void test_main(void) {
   /* Direct mode: everything goes to the base. */
   EQ(csr_read(mtvec), trap_m);
   *CLINT_MSIP = 1;

@@ -5,16 +5,14 @@
 enum { BITS_M = MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP, BITS_S = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP };
 
 /* Sets mstatus bits, executes mret to the next line, returns mstatus after it. */
-static u64 mret_with(u64 bits)
-{
+static u64 mret_with(u64 bits) {
   csr_clear(mstatus, BITS_M);
   csr_set(mstatus, bits);
   __asm__ volatile("lla t0, 1f\n\tcsrw mepc, t0\n\tmret\n\tebreak\n1:" ::: "t0", "memory");
   return csr_read(mstatus);
 }
 
-static long sret_with(u64 bits)
-{
+static long sret_with(u64 bits) {
   csr_clear(sstatus, BITS_S);
   csr_set(sstatus, bits);
   __asm__ volatile("lla t0, 1f\n\tcsrw sepc, t0\n\tsret\n\tebreak\n1:" ::: "t0", "memory");
@@ -22,51 +20,43 @@ static long sret_with(u64 bits)
 }
 
 /* In S: goes on in U, which ends with an ecall that M records. */
-static long sret_to_u(u64 bits)
-{
+static long sret_to_u(u64 bits) {
   csr_clear(sstatus, BITS_S);
   csr_set(sstatus, bits);
   __asm__ volatile("lla t0, 1f\n\tcsrw sepc, t0\n\tsret\n\tebreak\n1:" ::: "t0", "memory");
   return TRY("csrr a5, sscratch");
 }
 
-static long try_mret(u64 arg)
-{
+static long try_mret(u64 arg) {
   (void)arg;
   return TRY("mret");
 }
-static long try_sret(u64 arg)
-{
+static long try_sret(u64 arg) {
   (void)arg;
   return TRY("sret");
 }
 
 /* Which privilege is this? By what is allowed. */
-static long where(u64 arg)
-{
+static long where(u64 arg) {
   (void)arg;
-  if (TRY("csrr a5, mscratch") == NONE)
-    return M;
+  if (TRY("csrr a5, mscratch") == NONE) return M;
   return TRY("csrr a5, sscratch") == NONE ? S : U;
 }
 
 /* In M: sret to where(), which returns to run_in's stub in its own privilege. */
-static long sret_from_m(u64 spp)
-{
+static long sret_from_m(u64 spp) {
   csr_clear(mstatus, MSTATUS_SPP);
   csr_set(mstatus, spp);
   __asm__ volatile("lla t0, 1f\n\tcsrw sepc, t0\n\tsret\n\tebreak\n1:" ::: "t0", "memory");
   return where(0);
 }
 
-static long ecall_level(u64 arg)
-{
+static long ecall_level(u64 arg) {
   register u64 a7 __asm__("a7") = arg;
   return TRY("ecall", "r"(a7));
 }
 
-void test_main(void)
-{
+void test_main(void) {
   u64 s;
   /* mret to M: MIE = MPIE, MPIE = 1, MPP = U. */
   s = mret_with(MSTATUS_MPP | MSTATUS_MPIE);

@@ -2,45 +2,28 @@
 #include "vm.h"
 
 #define CBO(op) ".insn i 0x0f, 2, x0, %0, " #op /* inval 0, clean 1, flush 2, zero 4 */
-#define CBZE (1ull << 7)
-#define CBCFE (1ull << 6)
-#define CBIE (3ull << 4)
+#define CBZE    (1ull << 7)
+#define CBCFE   (1ull << 6)
+#define CBIE    (3ull << 4)
 
 static u8 area[1024] __attribute__((aligned(1024)));
 
-static long zero(u64 p)
-{
-  return TRY(CBO(4), "r"(p));
-}
-static long inval(u64 p)
-{
-  return TRY(CBO(0), "r"(p));
-}
-static long clean(u64 p)
-{
-  return TRY(CBO(1), "r"(p));
-}
-static long flush(u64 p)
-{
-  return TRY(CBO(2), "r"(p));
-}
+static long zero(u64 p) { return TRY(CBO(4), "r"(p)); }
+static long inval(u64 p) { return TRY(CBO(0), "r"(p)); }
+static long clean(u64 p) { return TRY(CBO(1), "r"(p)); }
+static long flush(u64 p) { return TRY(CBO(2), "r"(p)); }
 
-void test_main(void)
-{
+void test_main(void) {
   /* The block: a power of two, aligned, all zero, nothing beside it. */
-  for (int i = 0; i < 1024; i++)
-    area[i] = 0xa5;
+  for (int i = 0; i < 1024; i++) area[i] = 0xa5;
   EQ(zero((u64)area + 512 + 13), NONE);
   int lo = 0, hi = 1024;
-  while (lo < 1024 && area[lo])
-    lo++;
-  while (hi > 0 && area[hi - 1])
-    hi--;
+  while (lo < 1024 && area[lo]) lo++;
+  while (hi > 0 && area[hi - 1]) hi--;
   int size = hi - lo;
   CHECK(size >= 4 && size <= 512 && (size & (size - 1)) == 0 && lo % size == 0);
   CHECK(lo <= 512 + 13 && 512 + 13 < hi);
-  for (int i = lo; i < hi; i++)
-    CHECK(area[i] == 0);
+  for (int i = lo; i < hi; i++) CHECK(area[i] == 0);
   EQ(size, 64);
   EQ(clean((u64)area), NONE);
   EQ(flush((u64)area + 5), NONE);

@@ -1,17 +1,16 @@
 /* Zicond: czero.eqz and czero.nez (binutils of the time does not know them). */
 #include "htif.h"
 
-#define CZ(f3, a, b)                                                                                        \
-  ({                                                                                                        \
-    u64 r_;                                                                                                 \
-    __asm__ volatile(".insn r 0x33, " #f3 ", 7, %0, %1, %2" : "=r"(r_) : "r"((u64)(a)), "r"((u64)(b)));     \
-    r_;                                                                                                     \
+#define CZ(f3, a, b)                                                                                    \
+  ({                                                                                                    \
+    u64 r_;                                                                                             \
+    __asm__ volatile(".insn r 0x33, " #f3 ", 7, %0, %1, %2" : "=r"(r_) : "r"((u64)(a)), "r"((u64)(b))); \
+    r_;                                                                                                 \
   })
 #define EQZ(a, b) CZ(5, a, b)
 #define NEZ(a, b) CZ(7, a, b)
 
-void test_main(void)
-{
+void test_main(void) {
   static const u64 v[] = {0, 1, -1ull, 0x8000000000000000, 0x100000000, 0x7fffffff};
   for (int i = 0; i < 6; i++)
     for (int j = 0; j < 6; j++) {

@@ -46,16 +46,16 @@ def missing() -> str:
     return "" if shutil.which(GCC) else f"{GCC} is not installed (scripts/setup installs it)"
 
 
-def build(name: str, outdir: Path) -> Path:
-    """Compiles one program; returns the ELF."""
+def build(name: str, outdir: Path, source: Path | None = None) -> Path:
+    """Compiles one program, by default SRC/name.c; returns the ELF."""
     outdir.mkdir(parents=True, exist_ok=True)
     elf = outdir / f"{name}.elf"
     subprocess.run([GCC, *FLAGS, "-T", str(SRC / "link.ld"), str(SRC / "crt.S"), str(SRC / "rt.c"),
-                    str(SRC / f"{name}.c"), "-o", str(elf)], check=True)
+                    "-I", str(SRC), str(source or SRC / f"{name}.c"), "-o", str(elf)], check=True)
     return elf
 
 
-def explain(name: str, elf: Path, code: int) -> str:
+def explain(name: str, elf: Path, code: int, source: Path | None = None) -> str:
     """What a program's exit code says, with the source line of a failed check."""
     if code == 0:
         return "passed"
@@ -67,7 +67,7 @@ def explain(name: str, elf: Path, code: int) -> str:
     lines = sorted({line for n, line in struct.iter_unpack("<II", checks.read_bytes()) if n == code})
     if not lines:
         return f"{name}: ended with code {code}, which is no check of it"
-    source = SRC / f"{name}.c"
+    source = source or SRC / f"{name}.c"
     if m := re.search(r'#include "(\w+\.inc)"', source.read_text()):
         source = SRC / m[1]
     text = source.read_text().splitlines()
