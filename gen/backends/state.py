@@ -40,6 +40,18 @@ def registers(isa: Isa) -> list[tuple[str, str, int, str]]:
     return out
 
 
+def slots(isa: Isa) -> list[tuple[str, int]]:
+    """(name, first id): every register of every file and every slot has one number, the only name the IR knows."""
+    out, n = [], 0
+    for f in isa.files.values():
+        out.append((f.name, n))
+        n += f.n
+    for s in isa.slots.values():
+        out.append((s.name, n))
+        n += 1
+    return out + [("S", n)]
+
+
 class Pool:
     def __init__(self) -> None:
         self.at: dict[str, int] = {"": 0}
@@ -106,7 +118,7 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
     helpers = [f"int {isa.name}_h_{h.name}(" + ", ".join(
         ["struct vcpu *v"] + [f"{ctype(t)} {p}" for p, t in h.args] + [f"{ctype(t)} *{p}" for p, t in h.returns]) + ");"
         for h in isa.helpers.values()]
-    out = {"state.h": render("state.h.j2", isa=isa, members=members(isa), helpers=helpers),
+    out = {"state.h": render("state.h.j2", isa=isa, members=members(isa), helpers=helpers, slots=slots(isa)),
            "tables.c": render("tables.c.j2", isa=isa, rows=rows, pool=pool.text(), registers=registers(isa), c_string=c_string,
                               default_features=sum(1 << i for i, f in enumerate(isa.features.values()) if f.default),
                               resets=[s for s in isa.slots.values() if s.reset])}
