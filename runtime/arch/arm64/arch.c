@@ -1,0 +1,105 @@
+/* arm64's arch_ops and helpers for programs at EL0: entry, system calls, signals. There is no EL1 here: no exception
+ * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
+#include "arm64/state.h"
+#include "core/isa.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "interp/interp.h"
+#include "mem/access.h"
+#include "mem/tlb.h"
+
+/* Second argument of a data abort, as in ESR_ELx.ISS (D24.2.37): write, and the fault status code. */
+enum { WNR = 1 << 6, FSC_TRANSLATION_L3 = 0x07, FSC_ALIGNMENT = 0x21, FSC = 0x3f };
+
+/* Linux signal numbers. */
+enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGSEGV_ = 11 };
+
+static struct arm64_vcpu *state(struct vcpu *v) { return (struct arm64_vcpu *)v; }
+
+static void reset(struct vcpu *v) {
+  arm64_reset_state(v);
+  v->pc = 0;
+  mem_excl_clear(v);
+  tlb_flush_all(v);
+}
+
+static void context(struct vcpu *v) {
+  if (v->tag_data && v->tag_fetch) return;
+  v->tag_data = v->tag_fetch = tlb_context(v, 0, 0);
+}
+
+static int bus_fault(struct vcpu *v, gva_t va, enum access access) {
+  if (access == ACCESS_FETCH) return vcpu_trap(v, ARM64_TRAP_insn_abort, 1, va, 0, 0);
+  return vcpu_trap(v, ARM64_TRAP_data_abort, 2, va, (access == ACCESS_WRITE ? WNR : 0) | FSC_TRANSLATION_L3, 0);
+}
+
+static int translate(struct vcpu *v, gva_t va, enum access access, struct translation *out) {
+  (void)out; /* user mode brings its own: no translation tables are walked */
+  return bus_fault(v, va, access);
+}
+
+static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
+  (void)bits, (void)len;
+  return vcpu_trap(v, ARM64_TRAP_undef, 0, 0, 0, 0);
+}
+
+static void deliver(struct vcpu *v) {
+  log_error("vCPU %u: %s at pc 0x%llx: arm64 has no exception levels above EL0 in this version: use isomer user",
+            v->c->index, v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
+  if (v->c->machine) machine_end(v->c->machine, END_FAILURE, 0);
+}
+
+static void user_entry(struct vcpu *v, gva_t pc, gva_t sp) {
+  reset(v);
+  state(v)->SP = sp;
+  v->pc = pc;
+  context(v);
+}
+
+static bool user_syscall(struct vcpu *v, uint64_t *nr, uint64_t arg[6]) {
+  const struct arm64_vcpu *s = state(v);
+  if (v->c->trap.kind != ARM64_TRAP_svc) return false;
+  *nr = s->x[8];
+  for (unsigned i = 0; i < 6; i++) arg[i] = s->x[i];
+  return true;
+}
+
+static void user_result(struct vcpu *v, int64_t result) {
+  state(v)->x[0] = (uint64_t)result;
+  v->pc += 4;
+}
+
+static int user_signal(struct vcpu *v) {
+  const struct trap *t = &v->c->trap;
+  switch (t->kind) {
+  case ARM64_TRAP_brk: return SIGTRAP_;
+  case ARM64_TRAP_pc_alignment: return SIGBUS_;
+  case ARM64_TRAP_insn_abort: return SIGSEGV_;
+  case ARM64_TRAP_data_abort: return (t->arg[1] & FSC) == FSC_ALIGNMENT ? SIGBUS_ : SIGSEGV_;
+  default: return SIGILL_;
+  }
+}
+
+/* isb: instructions written before it are fetched after it. */
+int arm64_h_isync(struct vcpu *v) {
+  interp_fence_i(v);
+  return STEP_END;
+}
+
+int arm64_h_clrex(struct vcpu *v) {
+  mem_excl_clear(v);
+  return STEP_NEXT;
+}
+
+const struct arch_ops arm64_arch = {
+    .reset = reset,
+    .translate = translate,
+    .bus_fault = bus_fault,
+    .illegal = illegal,
+    .deliver = deliver,
+    .context = context,
+    .user_entry = user_entry,
+    .user_syscall = user_syscall,
+    .user_result = user_result,
+    .user_signal = user_signal,
+};
