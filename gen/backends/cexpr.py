@@ -82,7 +82,8 @@ def render(e: E, p: Place) -> str:
     if op == "slot":
         return p.slot(str(e.k))
     if op == "reg":
-        return p.reg(str(e.k), render(a[0], p))
+        s = p.reg(str(e.k), render(a[0], p))
+        return lane(s, 0, n) if n > 64 else s
     if op == "reglane":
         file, lo = e.k
         return lane(p.reg(file, render(a[0], p)), lo, n)
