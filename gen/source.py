@@ -132,7 +132,7 @@ class _Parser:
             if not isinstance(key, Scalar):
                 raise DescError(key.where, f"a key is text, not {kind(key)}: quote text that starts with {{ or [")
             name = key.where.s
-            if e.style is None and name == "<<":
+            if not e.style and name == "<<":
                 raise DescError(key.where, "merge keys are not used in descriptions")
             if name in items:
                 first = items[name][0]
@@ -141,7 +141,7 @@ class _Parser:
         return Map(where, items)
 
     def value(self, event: yaml.Event, what: str, flow: bool) -> Node:
-        if isinstance(event, yaml.ScalarEvent) and event.style is None and event.value == "" and event.tag is None:
+        if isinstance(event, yaml.ScalarEvent) and not event.style and event.value == "" and event.tag is None:
             if flow:
                 raise DescError(self.place(event), f"{what} has no value: quote expressions inside {{ }}")
             raise DescError(self.place(event), f'{what} has no value: write "" for an empty text')
