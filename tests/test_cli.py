@@ -151,11 +151,11 @@ def test_run_refuses(riscv: Path, args: list[str], words: list[str]) -> None:
     (b"hello, world\n" * 100, []),
     (gzip.compress(image("riscv64")), ["gzip"]),
     (image("riscv64")[:40], []),
-    (elf(62), ["x86_64"]),
+    (elf(62), ["x86"]),
     (elf(8), []),
     (elf(243)[:70], []),
     (image("arm64"), ["arm64"]),
-])
+], ids=["missing", "empty", "text", "gzip", "short", "x86-64", "mips", "short-elf", "arm64"])
 def test_kernel_files(tmp_path: Path, content: bytes | None, words: list[str]) -> None:
     p = tmp_path / "kernel"
     if content is not None:
@@ -230,9 +230,9 @@ def test_asm_error() -> None:
 
 
 def test_dis_illegal_and_truncated() -> None:
-    r = isomer("dis", "--isa", "riscv64", "--plain", "--hex", "0000 1385")
+    r = isomer("dis", "--isa", "riscv64", "--plain", "--hex", "419c 1385")
     assert r.returncode == 0
-    assert r.stdout.splitlines() == ["<illegal> 00 00", "<truncated> 13 85"]
+    assert r.stdout.splitlines() == ["<illegal> 41 9c", "<truncated> 13 85"]
 
 
 def test_dis_of_a_file(tmp_path: Path) -> None:
@@ -247,3 +247,79 @@ def test_unwritable_output() -> None:
     with open("/dev/full", "w") as full:
         r = subprocess.run([ISOMER, "isa", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert r.returncode == 121 and "standard output" in r.stderr
+
+
+# ---- user ---------------------------------------------------------------------------------------
+
+
+def program(path: Path, *lines: str, raw: str = "") -> Path:
+    """A riscv64 program of these instructions; tests of meaning are elsewhere."""
+    a = isomer("asm", "--isa", "riscv64", *lines)
+    assert a.returncode == 0, a.stderr
+    code = bytes.fromhex("".join(a.stdout.split()) + raw)
+    header = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 243, 1, 0x10078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    size = 0x78 + len(code)
+    path.write_bytes(header + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x10000, 0x10000, size, size, 0x1000) + code)
+    return path
+
+
+def test_user_status(tmp_path: Path) -> None:
+    r = isomer("user", program(tmp_path / "p", "addi a0, zero, 300", "addi a7, zero, 94", "ecall"), "--fly")
+    assert (r.returncode, r.stdout, r.stderr) == (300 & 0xFF, "", "")
+
+
+def test_user_arguments_and_write(tmp_path: Path) -> None:
+    """write(1, argv[1], 5); exit(argc)."""
+    p = program(tmp_path / "p", "ld a1, 16(sp)", "ld s0, 0(sp)", "addi a0, zero, 1", "addi a2, zero, 5",
+                "addi a7, zero, 64", "ecall", "addi a0, s0, 0", "addi a7, zero, 93", "ecall")
+    r = isomer("user", p, "hello", "-m", "x")
+    assert (r.returncode, r.stdout, r.stderr) == (4, "hello", "")
+
+
+def test_user_stack_is_what_linux_builds(tmp_path: Path) -> None:
+    """16-byte alignment at entry, and a bad pointer is EFAULT (14): exit((sp & 15) << 4 | -write(1, 8, 1))."""
+    p = program(tmp_path / "p", "andi s0, sp, 15", "slli s0, s0, 4", "addi a0, zero, 1", "addi a1, zero, 8",
+                "addi a2, zero, 1", "addi a7, zero, 64", "ecall", "sub a0, s0, a0", "addi a7, zero, 93", "ecall")
+    for n in range(3):
+        assert isomer("user", p, *["x"] * n).returncode == 14
+
+
+def test_user_unknown_calls_are_counted(tmp_path: Path) -> None:
+    """exit(-getpid() & 0xff): ENOSYS is 38."""
+    p = program(tmp_path / "p", "addi a7, zero, 172", "ecall", "sub a0, zero, a0", "addi a7, zero, 93", "ecall")
+    r = isomer("user", "--stats", "--json", p)
+    assert r.returncode == 38
+    assert json.loads(r.stderr)["unknown_system_calls"] == {"172": 1}
+    assert json.loads(r.stderr)["instructions"] == 3  # the calls are counted as traps
+
+
+@pytest.mark.parametrize("raw, lines, status, words", [
+    ("0000", [], 128 + 4, ["illegal", "0x1007c"]),
+    ("", ["ebreak"], 128 + 5, ["breakpoint", "0x10078", "ebreak"]),
+    ("", ["addi a0, zero, 16", "ld a0, 8(a0)"], 128 + 11, ["load", "0x18", "0x1007c", "ld"]),
+    ("", ["jr zero"], 128 + 11, ["fetch", "pc 0x0"]),
+])
+def test_user_fatal_traps(tmp_path: Path, raw: str, lines: list[str], status: int, words: list[str]) -> None:
+    p = program(tmp_path / "p", *(lines or ["addi zero, zero, 0"]), raw=raw)
+    refused(isomer("user", p), *words, code=status)
+
+
+def test_user_program_is_missing_or_bad(tmp_path: Path) -> None:
+    refused(isomer("user", tmp_path / "none"), "none", code=127)
+    (tmp_path / "text").write_text("#!/bin/sh\n")
+    refused(isomer("user", tmp_path / "text"), code=126)
+    p = program(tmp_path / "p", "ecall")
+    refused(isomer("user", "--isa", "x86_64", p), "x86_64", code=126)
+
+
+def test_user_trace(tmp_path: Path) -> None:
+    p = program(tmp_path / "p", "addi a0, zero, 7", "addi a7, zero, 93", "ecall")
+    r = isomer("user", "--trace", "insn,exc", p)
+    assert r.returncode == 7
+    lines = [" ".join(line.split()) for line in r.stderr.splitlines()]
+    assert len(lines) == 4
+    assert lines[0] == "insn 0:0000000000010078 00700513 li a0, 7"
+    assert lines[3] == "exc 0:0000000000010080 ecall_u()"
+    r = isomer("user", "--trace", "insn=0x1007c-0x10080", p)
+    assert len(r.stderr.splitlines()) == 1 and "a7" in r.stderr
