@@ -1,0 +1,106 @@
+/* x86_64's arch_ops for programs in user mode: entry, system calls, signals. There is no system mode here: no exception
+ * delivery, no page walk. Instruction meanings are in isa/x86_64. Manual = Intel SDM. */
+#include "core/isa.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "mem/access.h"
+#include "mem/tlb.h"
+#include "x86_64/state.h"
+
+/* Error code of a page fault (vol. 3, 4.7). */
+enum { PF_WRITE = 1 << 1, PF_USER = 1 << 2, PF_FETCH = 1 << 4 };
+
+/* Linux signal numbers. */
+enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGFPE_ = 8, SIGSEGV_ = 11 };
+
+enum { RAX, RCX, RDX, RSP = 4, RSI = 6, RDI, R8, R9, R10, R11 };
+enum { MAX_LENGTH = 15 };
+
+static struct x86_64_vcpu *state(struct vcpu *v) { return (struct x86_64_vcpu *)v; }
+
+static void reset(struct vcpu *v) {
+  x86_64_reset_state(v);
+  v->pc = 0;
+  mem_excl_clear(v);
+  tlb_flush_all(v);
+}
+
+static void context(struct vcpu *v) {
+  if (v->tag_data && v->tag_fetch) return;
+  v->tag_data = v->tag_fetch = tlb_context(v, 0, 0);
+}
+
+/* Bits 63 to 47 of a canonical address are equal (vol. 1, 3.3.7.1). */
+static bool canonical(gva_t va) { return (gva_t)((int64_t)(va << 16) >> 16) == va; }
+
+static int bus_fault(struct vcpu *v, gva_t va, enum access access) {
+  if (!canonical(va)) return vcpu_trap(v, X86_64_TRAP_GP, 1, 0, 0, 0);
+  uint64_t code = PF_USER | (access == ACCESS_WRITE ? PF_WRITE : access == ACCESS_FETCH ? PF_FETCH : 0);
+  return vcpu_trap(v, X86_64_TRAP_PF, 2, code, va, 0);
+}
+
+static int translate(struct vcpu *v, gva_t va, enum access access, struct translation *out) {
+  (void)out; /* user mode brings its own: no page tables are walked */
+  return bus_fault(v, va, access);
+}
+
+/* Longer than 15 bytes is #GP (vol. 2, 2.3.11), anything else undescribed #UD. */
+static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
+  (void)bits;
+  if (len > MAX_LENGTH) return vcpu_trap(v, X86_64_TRAP_GP, 1, 0, 0, 0);
+  return vcpu_trap(v, X86_64_TRAP_UD, 0, 0, 0, 0);
+}
+
+static void deliver(struct vcpu *v) {
+  log_error("vCPU %u: %s at pc 0x%llx: x86_64 has no system mode in this version: use isomer user", v->c->index,
+            v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
+  if (v->c->machine) machine_end(v->c->machine, END_FAILURE, 0);
+}
+
+static void user_entry(struct vcpu *v, gva_t pc, gva_t sp) {
+  reset(v);
+  state(v)->r[RSP] = sp;
+  v->pc = pc;
+  context(v);
+}
+
+/* System V ABI, AMD64 supplement, A.2.1. */
+static bool user_syscall(struct vcpu *v, uint64_t *nr, uint64_t arg[6]) {
+  static const uint8_t regs[6] = {RDI, RSI, RDX, R10, R8, R9};
+  const struct x86_64_vcpu *s = state(v);
+  if (v->c->trap.kind != X86_64_TRAP_syscall) return false;
+  *nr = s->r[RAX];
+  for (unsigned i = 0; i < 6; i++) arg[i] = s->r[regs[i]];
+  return true;
+}
+
+/* Returns as sysret does: to the address in rcx (the flags, in r11, have not changed). */
+static void user_result(struct vcpu *v, int64_t result) {
+  struct x86_64_vcpu *s = state(v);
+  s->r[RAX] = (uint64_t)result;
+  v->pc = s->r[RCX];
+}
+
+static int user_signal(struct vcpu *v) {
+  switch (v->c->trap.kind) {
+  case X86_64_TRAP_DE: return SIGFPE_;
+  case X86_64_TRAP_BP: return SIGTRAP_;
+  case X86_64_TRAP_UD: return SIGILL_;
+  case X86_64_TRAP_SS:
+  case X86_64_TRAP_AC: return SIGBUS_;
+  default: return SIGSEGV_;
+  }
+}
+
+const struct arch_ops x86_64_arch = {
+    .reset = reset,
+    .translate = translate,
+    .bus_fault = bus_fault,
+    .illegal = illegal,
+    .deliver = deliver,
+    .context = context,
+    .user_entry = user_entry,
+    .user_syscall = user_syscall,
+    .user_result = user_result,
+    .user_signal = user_signal,
+};
