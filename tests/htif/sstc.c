@@ -67,6 +67,7 @@ void test_main(void) {
 
   /* With STCE off the comparison has no effect and STIP is M's to write. */
   csr_clear(0x30a, STCE);
+  csr_clear(mip, 1 << STI);
   csr_write(0x14d, 0);
   CHECK(poll(0));
   csr_set(mip, 1 << STI);

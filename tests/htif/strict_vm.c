@@ -19,7 +19,6 @@ void test_main(void) {
   CHECK(trap.aborted && trap.cause == FETCH_ACCESS && trap.tval == va && trap.epc == va);
 
   /* A D, A or U in a pointer entry is reserved. */
-  vm_map(va, PAGES, 0, 0);
   *vm_pte(va, 1) = 0;
   vm_map(va, PAGES, 0, RWX);
   EQ(vm_rw(S, va), 3);
