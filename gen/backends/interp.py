@@ -1,4 +1,4 @@
-"""The interpreter's C: one handler per leaf (`i_<leaf>`), hot ones inline (`hi_<leaf>`), the table of all handlers.
+"""The interpreter's C: one handler per leaf (`<isa>_i_<leaf>`), hot ones inline (`hi_<leaf>`), the table of all handlers.
 
 A trap discards register writes: what may be written before a possible fault is saved first and put back on the fault
 path (`undo`). Everything else is a direct transcription of the typed tree."""
@@ -368,19 +368,19 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
     for m in checked.leaves:
         if m.leaf.hot:
             hot.append(handler(isa, place, m, f"hi_{m.leaf.ident}", "static inline __attribute__((always_inline)) "))
-            text = (f"int i_{m.leaf.ident}(struct vcpu *v, const struct insn *d) {{ return hi_{m.leaf.ident}(v, d); }}\n")
+            text = (f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d) {{ return hi_{m.leaf.ident}(v, d); }}\n")
         else:
-            text = handler(isa, place, m, f"i_{m.leaf.ident}", "")
+            text = handler(isa, place, m, f"{isa.name}_i_{m.leaf.ident}", "")
         cold.setdefault(family_file(m), []).append((m, text))
     guard = f"ISOMER_GEN_{isa.name.upper()}_INTERP_HOT_H"
     out = {"interp_hot.h": f"/* Generated: handlers that run inside {isa.name}'s loop. */\n#ifndef {guard}\n#define {guard}\n\n{top}\n"
                            + "\n".join(hot) + "\n#endif\n"}
     for name, items in cold.items():
-        protos = "".join(f"int i_{m.leaf.ident}(struct vcpu *v, const struct insn *d);\n" for m, _ in items)
+        protos = "".join(f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d);\n" for m, _ in items)
         include = '#include "%s/interp_hot.h"\n' % isa.name if any(m.leaf.hot for m, _ in items) else ""
         out[name] = f"/* Generated: handlers of {isa.name}. */\n{top}{include}\n{protos}\n" + "\n".join(t for _, t in items)
-    protos = "".join(f"int i_{m.leaf.ident}(struct vcpu *v, const struct insn *d);\n" for m in checked.leaves)
-    rows = "".join(f"    i_{m.leaf.ident},\n" for m in checked.leaves)
+    protos = "".join(f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d);\n" for m in checked.leaves)
+    rows = "".join(f"    {isa.name}_i_{m.leaf.ident},\n" for m in checked.leaves)
     out["exec.c"] = (f'/* Generated: the handlers of {isa.name} by leaf number. */\n#include "core/isa.h"\n\nextern insn_fn *const {isa.name}_exec[];\n'
                      f"{protos}\ninsn_fn *const {isa.name}_exec[] = {{\n    0,\n{rows}}};\n")
     return out
