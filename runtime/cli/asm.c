@@ -65,7 +65,8 @@ const struct command cmd_asm = {
     .name = "asm",
     .usage = "--isa ISA (TEXT... | -)",
     .summary = "assembles instructions, one per argument (or per line of standard input)",
-    .about = "Prints each instruction's bytes in memory order as hex. Exit code 1 when a text is no instruction.\n",
+    .about = "Prints each instruction's bytes in memory order as hex. Exit code 1 when a text is no "
+             "instruction.\n",
     .options = options,
     .config_size = sizeof(struct asm_options),
     .min_args = 1,

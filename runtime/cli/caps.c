@@ -14,8 +14,8 @@ static int caps_main(void *config, int argc, char **argv) {
   if (!uname(&u)) printf("host: %s %s\n", u.sysname, u.machine);
   for (const struct isa *const *p = isa_list; *p; p++) {
     bool user = (*p)->arch && (*p)->arch->user_entry && (*p)->arch->user_syscall;
-    printf("%s: machine %s, user mode %s, assembler %s\n", (*p)->name, board_exists(*p) ? "yes" : "no", user ? "yes" : "no",
-           (*p)->assemble ? "yes" : "no");
+    printf("%s: machine %s, user mode %s, assembler %s\n", (*p)->name, board_exists(*p) ? "yes" : "no",
+           user ? "yes" : "no", (*p)->assemble ? "yes" : "no");
     for (unsigned i = 0; i < engine_count; i++) {
       const struct engine_ops *e = engine_list[i];
       if (e->probe(*p, why, sizeof why)) printf("  engine %s: no (%s)\n", e->name, why);

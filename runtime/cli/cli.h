@@ -10,22 +10,22 @@
 /* 0 is success; `run` passes 1..EXIT_GUEST_MAX through from the guest. */
 enum exit_code {
   EXIT_GUEST_MAX = 119,
-  EXIT_USAGE = 120,   /* usage or configuration */
-  EXIT_HOST = 121,    /* a host resource is missing */
+  EXIT_USAGE = 120, /* usage or configuration */
+  EXIT_HOST = 121,  /* a host resource is missing */
   EXIT_GUEST_FAILURE = 122,
   EXIT_TIMED_OUT = 124,
   EXIT_BUG = 125,
 };
 
 enum opt_type {
-  OPT_FLAG,   /* bool */
-  OPT_STR,    /* const char * */
-  OPT_UINT,   /* unsigned */
-  OPT_U64,    /* uint64_t, any base; *_set is not needed: the default stays */
-  OPT_SIZE,   /* uint64_t bytes; suffix K M G T, none means MiB */
-  OPT_NS,     /* uint64_t ns from seconds, a fraction allowed */
-  OPT_LIST,   /* struct strings */
-  OPT_LATER,  /* understood, but not available: `help` says what is missing */
+  OPT_FLAG,  /* bool */
+  OPT_STR,   /* const char * */
+  OPT_UINT,  /* unsigned */
+  OPT_U64,   /* uint64_t, any base; *_set is not needed: the default stays */
+  OPT_SIZE,  /* uint64_t bytes; suffix K M G T, none means MiB */
+  OPT_NS,    /* uint64_t ns from seconds, a fraction allowed */
+  OPT_LIST,  /* struct strings */
+  OPT_LATER, /* understood, but not available: `help` says what is missing */
 };
 
 struct strings {
@@ -35,18 +35,18 @@ struct strings {
 
 /* One option. The first name is the one shown; one or two dashes make no difference. */
 struct option {
-  const char *names;  /* separated by blanks */
-  const char *arg;    /* NULL: takes none */
+  const char *names; /* separated by blanks */
+  const char *arg;   /* NULL: takes none */
   enum opt_type type;
-  size_t offset;      /* into the subcommand's configuration */
+  size_t offset; /* into the subcommand's configuration */
   const char *help;
 };
 
 struct command {
   const char *name;
-  const char *usage;   /* what follows the name */
-  const char *summary; /* one line */
-  const char *about;   /* further lines for help, may be NULL */
+  const char *usage;            /* what follows the name */
+  const char *summary;          /* one line */
+  const char *about;            /* further lines for help, may be NULL */
   const struct option *options; /* the last has names == NULL */
   size_t config_size;
   unsigned min_args, max_args;

@@ -15,8 +15,8 @@ struct dis {
 };
 
 /* One instruction at the start of `bytes`; writes its text and returns its length (>= 1). */
-static unsigned one(const struct isa *isa, const struct dis *o, const uint8_t *bytes, size_t n, uint64_t pc, char *text,
-                    size_t size) {
+static unsigned one(const struct isa *isa, const struct dis *o, const uint8_t *bytes, size_t n, uint64_t pc,
+                    char *text, size_t size) {
   uint64_t buf[64] = {0};
   struct insn *d = (struct insn *)buf;
   uint64_t features = o->all ? ~0ull >> (64 - isa->nfeatures) : isa->default_features;
@@ -26,9 +26,12 @@ static unsigned one(const struct isa *isa, const struct dis *o, const uint8_t *b
     isa->disasm(d, pc, o->canonical ? 0 : DISASM_ALIASES, text, size);
     return (unsigned)len;
   }
-  unsigned claim = len == 0 && d->len && d->len <= n ? d->len : isa->insn_unit <= n ? isa->insn_unit : (unsigned)n;
+  unsigned claim = len == 0 && d->len && d->len <= n ? d->len
+                   : isa->insn_unit <= n             ? isa->insn_unit
+                                                     : (unsigned)n;
   size_t at = (size_t)snprintf(text, size, len < 0 ? "<truncated>" : "<illegal>");
-  for (unsigned i = 0; i < claim && at < size; i++) at += (size_t)snprintf(text + at, size - at, " %02x", bytes[i]);
+  for (unsigned i = 0; i < claim && at < size; i++)
+    at += (size_t)snprintf(text + at, size - at, " %02x", bytes[i]);
   return claim;
 }
 
@@ -99,13 +102,15 @@ static int dis_main(void *config, int argc, char **argv) {
 
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, offsetof(struct dis, isa), "whose instructions (isomer isa list)"},
-    {"hex", "BYTES", OPT_STR, offsetof(struct dis, hex), "bytes in memory order, as hex; - reads lines from standard input"},
+    {"hex", "BYTES", OPT_STR, offsetof(struct dis, hex),
+     "bytes in memory order, as hex; - reads lines from standard input"},
     {"offset", "N", OPT_U64, offsetof(struct dis, offset), "first byte of FILE (0)"},
     {"length", "N", OPT_U64, offsetof(struct dis, length), "how many bytes of FILE (to its end)"},
     {"pc", "ADDRESS", OPT_U64, offsetof(struct dis, pc), "address of the first instruction (0)"},
     {"no-aliases", NULL, OPT_FLAG, offsetof(struct dis, canonical), "canonical text only"},
     {"plain", NULL, OPT_FLAG, offsetof(struct dis, plain), "text only, without address and bytes"},
-    {"all-features", NULL, OPT_FLAG, offsetof(struct dis, all), "also instructions of extensions that are off by default"},
+    {"all-features", NULL, OPT_FLAG, offsetof(struct dis, all),
+     "also instructions of extensions that are off by default"},
     {0},
 };
 

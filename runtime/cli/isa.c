@@ -19,7 +19,8 @@ static void feature_list(const struct isa *isa, uint64_t set, char *buf, size_t 
   size_t at = 0;
   buf[0] = 0;
   for (unsigned i = 0; i < isa->nfeatures && at < size; i++)
-    if (set >> i & 1) at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? " " : "", isa->features[i].name);
+    if (set >> i & 1)
+      at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? " " : "", isa->features[i].name);
 }
 
 static int list(void) {
@@ -27,8 +28,9 @@ static int list(void) {
   for (const struct isa *const *p = isa_list; *p; p++) {
     const struct isa *isa = *p;
     feature_list(isa, isa->default_features, names, sizeof names);
-    printf("%-8s  %s\n  %u instructions, %u system registers; machine: %s\n  on by default: %s\n", isa->name, isa->title,
-           isa->nleaves - 1, isa->nsysregs, board_exists(isa) ? "yes" : "none yet (user mode only)", names);
+    printf("%-8s  %s\n  %u instructions, %u system registers; machine: %s\n  on by default: %s\n", isa->name,
+           isa->title, isa->nleaves - 1, isa->nsysregs,
+           board_exists(isa) ? "yes" : "none yet (user mode only)", names);
   }
   return 0;
 }
@@ -39,10 +41,12 @@ static void show_leaf(const struct isa *isa, const struct leaf_info *l) {
   char names[400];
   uint64_t by_default = l->requires_ & ~isa->default_features;
   feature_list(isa, l->requires_, names, sizeof names);
-  printf("%s %s\n  family    %s\n  mnemonic  %s\n  described %s:%u\n  needs     %s%s\n  straight  %s%s\n", isa->name,
-         str(isa, l->name), str(isa, l->family), str(isa, l->mnemonic), str(isa, l->file), l->line,
+  printf("%s %s\n  family    %s\n  mnemonic  %s\n  described %s:%u\n  needs     %s%s\n  straight  %s%s\n",
+         isa->name, str(isa, l->name), str(isa, l->family), str(isa, l->mnemonic), str(isa, l->file), l->line,
          names[0] ? names : "nothing", by_default ? " (off by default)" : "",
-         l->flags & INSN_ENDS ? (l->flags & INSN_FALLS ? "may leave the straight line" : "leaves the straight line") : "yes",
+         l->flags & INSN_ENDS
+             ? (l->flags & INSN_FALLS ? "may leave the straight line" : "leaves the straight line")
+             : "yes",
          l->flags & INSN_EFFECT ? ", touches memory" : "");
 }
 
@@ -55,7 +59,9 @@ static int show(const char *name, const char *leaf) {
     if (only && *p != only) continue;
     for (unsigned i = 1; i < (*p)->nleaves; i++) {
       const struct leaf_info *l = &(*p)->leaves[i];
-      if (strcmp(str(*p, l->name), leaf) && strcmp(str(*p, l->family), leaf) && strcmp(str(*p, l->mnemonic), leaf)) continue;
+      if (strcmp(str(*p, l->name), leaf) && strcmp(str(*p, l->family), leaf) &&
+          strcmp(str(*p, l->mnemonic), leaf))
+        continue;
       show_leaf(*p, l);
       found = true;
     }
@@ -146,7 +152,8 @@ const struct command cmd_isa = {
     .usage = "list | show NAME | doc ISA | coverage ISA",
     .summary = "lists and explains the described instruction sets",
     .about = "list      the ISAs of this build\n"
-             "show      an instruction: its place in the description and what it needs (NAME: leaf, family or mnemonic)\n"
+             "show      an instruction: its place in the description and what it needs (NAME: leaf, family "
+             "or mnemonic)\n"
              "doc       the generated reference, as Markdown\n"
              "coverage  how many instructions are described, by extension\n",
     .options = options,

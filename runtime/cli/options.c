@@ -150,7 +150,8 @@ static void spell(const struct option *o, char *buf, size_t size) {
   size_t at = 0;
   for (const char *p = o->names; *p && at < size;) {
     size_t n = strcspn(p, " ");
-    at += (size_t)snprintf(buf + at, size - at, "%s%s%.*s", at ? ", " : "", n == 1 || at ? "-" : "--", (int)n, p);
+    at += (size_t)snprintf(buf + at, size - at, "%s%s%.*s", at ? ", " : "", n == 1 || at ? "-" : "--", (int)n,
+                           p);
     p += n + (p[n] == ' ');
   }
   if (o->arg && at < size) snprintf(buf + at, size - at, " %s", o->arg);
@@ -182,7 +183,8 @@ void help_markdown(void) {
       spell(o, buf, sizeof buf);
       for (char *b = buf; *b; b++)
         if (*b == '|') *b = '/';
-      printf("| `%s` | %s%s%s |\n", buf, o->type == OPT_LATER ? "not yet (" : "", o->help, o->type == OPT_LATER ? ")" : "");
+      printf("| `%s` | %s%s%s |\n", buf, o->type == OPT_LATER ? "not yet (" : "", o->help,
+             o->type == OPT_LATER ? ")" : "");
     }
   }
   printf("\n## Exit codes of `run`\n\n| code | |\n|---|---|\n"

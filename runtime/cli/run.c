@@ -89,7 +89,9 @@ static int check(const struct run *o) {
   return -1;
 }
 
-static int failed(int r) { return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN ? EXIT_HOST : EXIT_USAGE; }
+static int failed(int r) {
+  return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN ? EXIT_HOST : EXIT_USAGE;
+}
 
 static int exit_code(const struct machine *m) {
   switch ((enum machine_end)m->end) {
@@ -125,7 +127,8 @@ static int run_machine(struct machine *m, const struct run *o) {
     if (r) return failed(r);
   }
   if (o->stats)
-    stats_print(m->isa, m->vcpu, m->nvcpus, (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu}, o->json, NULL);
+    stats_print(m->isa, m->vcpu, m->nvcpus, (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu},
+                o->json, NULL);
   return exit_code(m);
 }
 
@@ -145,7 +148,8 @@ static int run_main(void *config, int argc, char **argv) {
   const struct isa *isa = which_isa(o);
   if (!isa) return EXIT_USAGE;
   if (!o->board && !board_exists(isa)) {
-    log_error("%s: there is no machine for this ISA in this version (isomer user runs its programs)", isa->name);
+    log_error("%s: there is no machine for this ISA in this version (isomer user runs its programs)",
+              isa->name);
     return EXIT_USAGE;
   }
   code = EXIT_HOST;
@@ -159,8 +163,15 @@ static int run_main(void *config, int argc, char **argv) {
     }
   }
   const struct board_config bc = {
-      .cpus = o->cpus, .ram_bytes = o->memory, .board = o->board, .kernel = o->kernel, .initrd = o->initrd,
-      .bios = o->bios, .append = o->append, .serial = o->dump_dtb ? "null" : o->serial, .console = o->console,
+      .cpus = o->cpus,
+      .ram_bytes = o->memory,
+      .board = o->board,
+      .kernel = o->kernel,
+      .initrd = o->initrd,
+      .bios = o->bios,
+      .append = o->append,
+      .serial = o->dump_dtb ? "null" : o->serial,
+      .console = o->console,
   };
   int r = board_create(m, &bc);
   if (r) {
@@ -199,7 +210,8 @@ static const struct option options[] = {
     {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
     {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
     {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
-    {"trace", "WHAT", OPT_LIST, AT(trace), "insn, exc, mmio, sbi, with commas; =LO-HI limits it to those PCs; on stderr"},
+    {"trace", "WHAT", OPT_LIST, AT(trace),
+     "insn, exc, mmio, sbi, with commas; =LO-HI limits it to those PCs; on stderr"},
     {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
     {"dump-dtb", "FILE", OPT_STR, AT(dump_dtb), "write the device tree and end; - is standard output"},
@@ -226,8 +238,9 @@ const struct command cmd_run = {
     .name = "run",
     .usage = "[--kernel FILE [--initrd FILE] [--append TEXT] | PROGRAM.elf] [OPTIONS]",
     .summary = "runs a machine",
-    .about = "The guest's serial port is standard output and input; Ctrl-A x ends the machine, Ctrl-A h helps.\n"
-             "PROGRAM.elf starts on the bare machine and may end it through HTIF (tohost) or the test finisher.\n",
+    .about =
+        "The guest's serial port is standard output and input; Ctrl-A x ends the machine, Ctrl-A h helps.\n"
+        "PROGRAM.elf starts on the bare machine and may end it through HTIF (tohost) or the test finisher.\n",
     .options = options,
     .config_size = sizeof(struct run),
     .max_args = 1,

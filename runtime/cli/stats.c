@@ -29,7 +29,8 @@ static const struct {
     {"page_walks", "page walks", offsetof(struct vcpu_stats, page_walks)},
     {"decode_hits", "decoded cache: slow look-ups that hit", offsetof(struct vcpu_stats, decode_hit)},
     {"decode_misses", "decoded cache: instructions decoded", offsetof(struct vcpu_stats, decode_miss)},
-    {"code_invalidations", "decoded cache: pages invalidated", offsetof(struct vcpu_stats, code_invalidations)},
+    {"code_invalidations", "decoded cache: pages invalidated",
+     offsetof(struct vcpu_stats, code_invalidations)},
 };
 
 static const char *const exit_names[] = {"none", "kick", "budget", "wait", "trap", "shutdown", "error"};
@@ -53,7 +54,8 @@ struct out {
   bool first;
 };
 
-static void number(struct out *o, const char *key, const char *text, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void number(struct out *o, const char *key, const char *text, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 static void number(struct out *o, const char *key, const char *text, const char *fmt, ...) {
   char value[64];
   va_list ap;
@@ -98,7 +100,8 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struc
   number(&o, "instructions", "instructions", "%" PRIu64, insns);
   number(&o, "wall_seconds", "wall-clock seconds", "%.6f", (double)t.wall_ns / 1e9);
   number(&o, "cpu_seconds", "CPU seconds of vCPU 0", "%.6f", (double)t.cpu_ns / 1e9);
-  if (t.cpu_ns) number(&o, "mips", "million instructions per CPU second", "%.2f", (double)insns * 1e3 / (double)t.cpu_ns);
+  if (t.cpu_ns)
+    number(&o, "mips", "million instructions per CPU second", "%.2f", (double)insns * 1e3 / (double)t.cpu_ns);
   for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
     number(&o, counters[i].key, counters[i].text, "%" PRIu64, sum(v, n, counters[i].offset));
   number(&o, "decoded_pages", "decoded cache: pages held", "%" PRIu64, pages);

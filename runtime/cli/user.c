@@ -42,7 +42,8 @@ static int user_main(void *config, int argc, char **argv) {
   }
   if (o->isa && !(want = cli_isa(o->isa))) return EXIT_USAGE;
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
-  int r = user_create(&p, want, argc, argv, environ), code = r == -ENOENT && access(argv[0], F_OK) ? NOT_FOUND : CANNOT_RUN;
+  int r = user_create(&p, want, argc, argv, environ),
+      code = r == -ENOENT && access(argv[0], F_OK) ? NOT_FOUND : CANNOT_RUN;
   if (r) goto out;
   code = EXIT_USAGE;
   for (unsigned i = 0; i < o->trace.n; i++) {
@@ -67,7 +68,8 @@ out:
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
     {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
-    {"trace", "WHAT", OPT_LIST, AT(trace), "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
+    {"trace", "WHAT", OPT_LIST, AT(trace),
+     "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
     {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, unknown system calls among them"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
     {"sysroot L", "DIR", OPT_LATER, 0, "only static programs yet"},
@@ -80,9 +82,11 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS]",
     .summary = "runs a static Linux program of another ISA",
-    .about = "The program's system calls write and exit work; all others are answered ENOSYS and counted (--stats).\n"
+    .about = "The program's system calls write and exit work; all others are answered ENOSYS and counted "
+             "(--stats).\n"
              "The program has your own rights: user mode is no security boundary.\n"
-             "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 when it is not there.\n",
+             "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 "
+             "when it is not there.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 1,

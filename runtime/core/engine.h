@@ -8,7 +8,7 @@ struct engine_ops {
   const char *name;
   /* 0 when this host and `isa` can use the engine; else -errno and one line in `why`. */
   int (*probe)(const struct isa *isa, char *why, size_t n);
-  int (*create)(struct vcpu *v);   /* attaches private state to v->c->engine; -errno */
+  int (*create)(struct vcpu *v); /* attaches private state to v->c->engine; -errno */
   void (*destroy)(struct vcpu *v);
   /* Runs until something outside must act; returns and stores v->exit. The vCPU's state is canonical afterwards. */
   enum vcpu_exit (*run)(struct vcpu *v);

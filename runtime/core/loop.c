@@ -17,8 +17,8 @@
 
 struct watch {
   struct watch *next;
-  int fd;             /* -1: free for reuse */
-  bool always;        /* cannot be polled: always readable */
+  int fd;      /* -1: free for reuse */
+  bool always; /* cannot be polled: always readable */
   machine_fd_fn *fn;
   void *opaque;
 };
@@ -26,7 +26,7 @@ struct watch {
 struct machine_timer {
   struct machine_timer *next;
   struct loop *loop;
-  uint64_t when;      /* host monotonic ns; UINT64_MAX = off */
+  uint64_t when; /* host monotonic ns; UINT64_MAX = off */
   machine_timer_fn *fn;
   void *opaque;
 };
@@ -37,8 +37,9 @@ struct loop {
   pthread_t thread;
   bool running;
   uint32_t stop;
-  pthread_mutex_t lock;     /* lists and timerfd; taken inside the machine lock, never the other way round */
-  struct watch *watches;    /* entries live as long as the loop, so an event in flight never points to freed memory */
+  pthread_mutex_t lock; /* lists and timerfd; taken inside the machine lock, never the other way round */
+  struct watch
+      *watches; /* entries live as long as the loop, so an event in flight never points to freed memory */
   struct machine_timer *timers;
   unsigned nalways;
 };
@@ -47,7 +48,8 @@ static struct loop *loop_of(struct machine *m) { return m->loop; }
 
 static void wake(struct loop *l) {
   uint64_t one = 1;
-  if (write(l->wakefd, &one, sizeof one) < 0 && errno != EAGAIN) log_warn("event loop: cannot wake: errno %d", errno);
+  if (write(l->wakefd, &one, sizeof one) < 0 && errno != EAGAIN)
+    log_warn("event loop: cannot wake: errno %d", errno);
 }
 
 /* Sets timerfd to the earliest timer; call with l->lock held. */
@@ -129,7 +131,8 @@ int loop_create(struct machine *m) {
   l->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   pthread_mutex_init(&l->lock, NULL);
   m->loop = l;
-  struct epoll_event te = {.events = EPOLLIN, .data.ptr = &l->timerfd}, we = {.events = EPOLLIN, .data.ptr = &l->wakefd};
+  struct epoll_event te = {.events = EPOLLIN, .data.ptr = &l->timerfd},
+                     we = {.events = EPOLLIN, .data.ptr = &l->wakefd};
   if (l->epfd < 0 || l->timerfd < 0 || l->wakefd < 0 || epoll_ctl(l->epfd, EPOLL_CTL_ADD, l->timerfd, &te) ||
       epoll_ctl(l->epfd, EPOLL_CTL_ADD, l->wakefd, &we)) {
     int e = errno;

@@ -4,9 +4,9 @@
 
 #include "core/machine.h"
 
-int loop_create(struct machine *m);    /* sets m->loop; -errno */
+int loop_create(struct machine *m); /* sets m->loop; -errno */
 void loop_destroy(struct machine *m);
-int loop_start(struct machine *m);     /* starts the thread; -errno */
-void loop_stop(struct machine *m);     /* waits until the thread is gone; no callback runs afterwards */
+int loop_start(struct machine *m); /* starts the thread; -errno */
+void loop_stop(struct machine *m); /* waits until the thread is gone; no callback runs afterwards */
 
 #endif

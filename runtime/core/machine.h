@@ -17,7 +17,7 @@ enum machine_end {
   END_FAILURE,  /* guest-reported failure (SBI "system failure", triple fault) */
   END_QUIT,     /* the operator quit (Ctrl-A x, signal) */
   END_TIMEOUT,
-  END_ERROR,    /* our bug: an engine failed and logged why */
+  END_ERROR, /* our bug: an engine failed and logged why */
 };
 
 struct machine;
@@ -28,17 +28,20 @@ typedef void machine_fd_fn(void *opaque, int fd);
 typedef void machine_timer_fn(void *opaque);
 
 struct machine {
-  pthread_mutex_t lock;    /* machine_lock; recursive */
+  pthread_mutex_t lock; /* machine_lock; recursive */
   const struct isa *isa;
   struct phys *phys;
   struct vcpu *vcpu[MACHINE_MAX_VCPUS];
   unsigned nvcpus;
-  uint64_t epoch_ns;       /* host monotonic nanoseconds at which the guest clock read zero */
-  uint32_t end;            /* enum machine_end, set once (atomically) by machine_end */
+  uint64_t epoch_ns; /* host monotonic nanoseconds at which the guest clock read zero */
+  uint32_t end;      /* enum machine_end, set once (atomically) by machine_end */
   uint64_t end_code;
-  void *board;             /* struct board_state, owned by devices/board.c */
-  void *loop;              /* event loop, owned by core/loop.c */
-  struct { bool insn, exc, mmio, sbi; gva_t lo, hi; } trace; /* --trace; hi == 0: every PC */
+  void *board; /* struct board_state, owned by devices/board.c */
+  void *loop;  /* event loop, owned by core/loop.c */
+  struct {
+    bool insn, exc, mmio, sbi;
+    gva_t lo, hi;
+  } trace; /* --trace; hi == 0: every PC */
 };
 
 /* A machine with an empty physical map, no vCPU, and guest time starting now. NULL and a message when out of memory. */

@@ -116,7 +116,8 @@ static void on_insn(struct vcpu *v, const struct insn *d) {
     memcpy(raw + done, host + off, n);
     done += n;
   }
-  for (unsigned i = 0; i < d->len && i < sizeof raw; i++) /* a fixed-width word as a number, other encodings in order */
+  for (unsigned i = 0; i < d->len && i < sizeof raw;
+       i++) /* a fixed-width word as a number, other encodings in order */
     snprintf(bytes + 2 * i, 3, "%02x", raw[isa->insn_unit == 1 ? i : d->len - 1 - i]);
   isa->disasm(d, pc, DISASM_ALIASES, text, sizeof text);
   snprintf(line, sizeof line, "%-*s  %s", 2 * (isa->insn_unit == 1 ? 10 : isa->insn_max), bytes, text);

@@ -22,8 +22,10 @@ static inline bool trace_covers(const struct machine *m, gva_t pc) {
 
 /* Write one line of kind `kind` (insn, exc, mmio, sbi) when that is enabled; trace_at names the vCPU and v->pc, and only
  * when that is in the range. */
-void trace_line(const struct machine *m, const char *kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void trace_at(const struct vcpu *v, const char *kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void trace_line(const struct machine *m, const char *kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void trace_at(const struct vcpu *v, const char *kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The name of a trap kind of `isa`, or "trap N" in a static-duration per-thread buffer. */
 const char *trace_trap_name(const struct isa *isa, uint32_t kind);

@@ -15,18 +15,18 @@
 #include "mem/phys.h"
 #include "mem/tlb.h"
 
-#define MAX_PAGES 4096u         /* windows per vCPU */
-#define MAX_INSNS (3u << 20)    /* decoded instructions per vCPU, the bound on resident memory */
-#define BUCKETS 4096u           /* of the physical-page hash */
-#define CROSS 64u               /* decoded instructions that cross a page */
+#define MAX_PAGES      4096u      /* windows per vCPU */
+#define MAX_INSNS      (3u << 20) /* decoded instructions per vCPU, the bound on resident memory */
+#define BUCKETS        4096u      /* of the physical-page hash */
+#define CROSS          64u        /* decoded instructions that cross a page */
 #define MAX_INSN_BYTES 16u
-#define QUEUE 256u              /* pages written by other threads since the last poll */
-#define NO_PAGE UINT32_MAX
+#define QUEUE          256u /* pages written by other threads since the last poll */
+#define NO_PAGE        UINT32_MAX
 
 struct page {
   gpa_t pa;
-  uint32_t next;   /* hash chain or free list */
-  uint32_t used;   /* instructions in the window, pseudo-instructions included */
+  uint32_t next; /* hash chain or free list */
+  uint32_t used; /* instructions in the window, pseudo-instructions included */
   bool live, marked, recent;
 };
 
@@ -50,10 +50,11 @@ struct cache {
   unsigned max_pages;
   uint32_t epoch;
   char *cross_buf;
+  char *no_slots; /* window without instructions: of pages that may not be executed as a whole */
   struct crossing cross[CROSS];
   struct cache *link; /* list of all caches of the process, for the code listener */
   pthread_mutex_t lock;
-  unsigned nqueue;    /* > QUEUE: too many to remember, drop everything */
+  unsigned nqueue; /* > QUEUE: too many to remember, drop everything */
   gpa_t queue[QUEUE];
 };
 
@@ -65,7 +66,9 @@ static struct cache *cache_of(struct vcpu *v) { return (struct cache *)interp_of
 static char *window(struct cache *k, uint32_t i) { return k->arena + (size_t)i * k->win_bytes; }
 static size_t slot_bytes(const struct cache *k) { return ((size_t)k->nslots * 2 + 7) & ~(size_t)7; }
 static char *insns(struct cache *k, uint32_t i) { return window(k, i) + slot_bytes(k); }
-static uint32_t hash(gpa_t pa) { return (uint32_t)((pa >> GUEST_PAGE_BITS) * 0x9e3779b97f4a7c15ull >> 52) % BUCKETS; }
+static uint32_t hash(gpa_t pa) {
+  return (uint32_t)((pa >> GUEST_PAGE_BITS) * 0x9e3779b97f4a7c15ull >> 52) % BUCKETS;
+}
 
 static uint32_t find(struct cache *k, gpa_t pa) {
   for (uint32_t i = k->bucket[hash(pa)]; i != NO_PAGE; i = k->pages[i].next)
@@ -158,7 +161,9 @@ static struct insn *append(struct cache *k, uint32_t i) {
 
 static void pseudo(struct insn *d, unsigned off) { *d = (struct insn){.off = (uint16_t)off, .len = 0}; }
 
-static uint16_t disp_of(const struct isa *isa, unsigned op) { return isa->disp ? isa->disp[op] : (uint16_t)DISP_CALL; }
+static uint16_t disp_of(const struct isa *isa, unsigned op) {
+  return isa->disp ? isa->disp[op] : (uint16_t)DISP_CALL;
+}
 
 /* Decodes from `off` to the end of the straight line, the page or known code. False when the first instruction cannot
  * be decoded within the page (illegal, or it crosses). */
@@ -181,7 +186,8 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
     int len = isa->decode(k->v->c->features, host + off, GUEST_PAGE_SIZE - off, d);
     if (len <= 0) break;
     struct insn *last = p->used ? (struct insn *)((char *)d - k->size) : NULL;
-    if (last && last->op == 0 && last->off == off) d = memcpy(last, d, k->size); /* the run before grows over its end */
+    if (last && last->op == 0 && last->off == off)
+      d = memcpy(last, d, k->size); /* the run before grows over its end */
     else append(k, i);
     d->off = (uint16_t)off;
     d->disp = disp_of(isa, d->op);
@@ -243,6 +249,47 @@ static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, 
   return d;
 }
 
+/* The instruction at v->pc alone, every insn_unit of it fetched under its own permission. Nothing is remembered. */
+static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, unsigned off) {
+  struct vcpu *v = k->v;
+  const struct isa *isa = v->c->isa;
+  uint8_t bytes[MAX_INSN_BYTES] = {0};
+  struct crossing *x = &k->cross[(v->pc >> GUEST_PAGE_BITS) % CROSS];
+  struct insn *d = x->insn;
+  const uint8_t *at = host + off;
+  unsigned n = 0;
+  int len;
+
+  k->in.win = k->no_slots;
+  v->pcbase = v->pc & GUEST_PAGE_MASK;
+  x->n = 0;
+  for (;;) {
+    memcpy(bytes + n, at, k->unit);
+    n += k->unit;
+    d->flags = 0;
+    len = isa->decode(v->c->features, bytes, n, d);
+    if (len >= 0 || n >= isa->insn_max) break;
+    gpa_t page;
+    if (tlb_fetch(v, v->pc + n, &page, &host)) return NULL;
+    if (!host) {
+      isa->arch->bus_fault(v, v->pc + n, ACCESS_FETCH);
+      return NULL;
+    }
+    at = host + ((v->pc + n) & ~GUEST_PAGE_MASK);
+  }
+  if (len <= 0) {
+    uint64_t bits = 0;
+    memcpy(&bits, bytes, n < 8 ? n : 8);
+    isa->arch->illegal(v, bits, n);
+    return NULL;
+  }
+  d->off = (uint16_t)off;
+  d->disp = disp_of(isa, d->op);
+  pseudo((struct insn *)((char *)d + k->size), off + (unsigned)len);
+  v->c->stats.decode_miss++;
+  return d;
+}
+
 const struct insn *interp_miss(struct vcpu *v) {
   struct cache *k = cache_of(v);
   const struct isa *isa = v->c->isa;
@@ -261,6 +308,7 @@ const struct insn *interp_miss(struct vcpu *v) {
     isa->arch->bus_fault(v, pc, ACCESS_FETCH);
     return NULL;
   }
+  if (!tlb_fetch_whole(v, pc)) return decode_guarded(k, host, off);
   uint32_t i = page_for(k, pa);
   struct interp_vpage *e = &k->in.vpage[(pc >> GUEST_PAGE_BITS) % INTERP_VPAGES];
   *e = (struct interp_vpage){base | v->tag_fetch, window(k, i)};
@@ -293,7 +341,8 @@ static void invalidate(struct cache *k, gpa_t pa) {
 /* phys.h: the first write to a code page, on the thread that writes. */
 static void code_written(void *opaque, gpa_t pa) {
   struct phys *phys = opaque;
-  if (mine && mine->v->c->phys == phys && !all->link) { /* one vCPU in the process: no lock, the frequent case */
+  if (mine && mine->v->c->phys == phys &&
+      !all->link) { /* one vCPU in the process: no lock, the frequent case */
     invalidate(mine, pa);
     return;
   }
@@ -377,17 +426,21 @@ int cache_create(struct vcpu *v) {
   k->epoch = v->c->flush_epoch;
   k->pages = calloc(MAX_PAGES, sizeof *k->pages);
   k->cross_buf = calloc(CROSS, 2 * (size_t)k->size);
-  k->arena = mmap(NULL, MAX_PAGES * k->win_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (!k->pages || !k->cross_buf || k->arena == MAP_FAILED) {
+  k->no_slots = calloc(1, slot_bytes(k));
+  k->arena = mmap(NULL, MAX_PAGES * k->win_bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (!k->pages || !k->cross_buf || !k->no_slots || k->arena == MAP_FAILED) {
     if (k->arena != MAP_FAILED) munmap(k->arena, MAX_PAGES * k->win_bytes);
     free(k->pages);
     free(k->cross_buf);
+    free(k->no_slots);
     free(k);
     return -ENOMEM;
   }
   for (uint32_t i = 0; i < BUCKETS; i++) k->bucket[i] = NO_PAGE;
   for (uint32_t i = 0; i < MAX_PAGES; i++) k->pages[i].next = i + 1 < MAX_PAGES ? i + 1 : NO_PAGE;
-  for (unsigned i = 0; i < CROSS; i++) k->cross[i].insn = (struct insn *)(k->cross_buf + (size_t)i * 2 * k->size);
+  for (unsigned i = 0; i < CROSS; i++)
+    k->cross[i].insn = (struct insn *)(k->cross_buf + (size_t)i * 2 * k->size);
   pthread_mutex_init(&k->lock, NULL);
   v->c->engine = k;
   forget_virtual(k);
@@ -411,6 +464,7 @@ void cache_destroy(struct vcpu *v) {
   munmap(k->arena, MAX_PAGES * k->win_bytes);
   pthread_mutex_destroy(&k->lock);
   free(k->cross_buf);
+  free(k->no_slots);
   free(k->pages);
   free(k);
   v->c->engine = NULL;

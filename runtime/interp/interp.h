@@ -28,8 +28,8 @@ struct interp_vpage {
 
 /* The part of the interpreter's state that the run loop uses. */
 struct interp {
-  int64_t left;  /* slice: instructions left times insn_size; the loop returns STEP_NEXT once it is negative */
-  char *win;     /* window of the page being executed (virtual address v->pcbase) */
+  int64_t left; /* slice: instructions left times insn_size; the loop returns STEP_NEXT once it is negative */
+  char *win;    /* window of the page being executed (virtual address v->pcbase) */
   struct interp_vpage vpage[INTERP_VPAGES];
 };
 

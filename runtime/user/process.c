@@ -14,14 +14,25 @@
 #include "mem/tlb.h"
 #include "user/user.h"
 
-#define STACK_TOP UINT64_C(0x3ffffff000) /* below the end of every ISA's 39-bit user half */
-#define STACK_SIZE (UINT64_C(8) << 20)
-#define STRINGS_MAX (STACK_SIZE / 4)     /* as Linux: arguments and environment take at most a quarter */
-#define PIE_BIAS UINT64_C(0x2a00000000)
+#define STACK_TOP   UINT64_C(0x3ffffff000) /* below the end of every ISA's 39-bit user half */
+#define STACK_SIZE  (UINT64_C(8) << 20)
+#define STRINGS_MAX (STACK_SIZE / 4) /* as Linux: arguments and environment take at most a quarter */
+#define PIE_BIAS    UINT64_C(0x2a00000000)
 
 /* Auxiliary vector, Linux include/uapi/linux/auxvec.h. */
-enum { AT_NULL_ = 0, AT_PHDR_ = 3, AT_PHENT_ = 4, AT_PHNUM_ = 5, AT_PAGESZ_ = 6, AT_ENTRY_ = 9, AT_HWCAP_ = 16,
-       AT_CLKTCK_ = 17, AT_SECURE_ = 23, AT_RANDOM_ = 25, AT_EXECFN_ = 31 };
+enum {
+  AT_NULL_ = 0,
+  AT_PHDR_ = 3,
+  AT_PHENT_ = 4,
+  AT_PHNUM_ = 5,
+  AT_PAGESZ_ = 6,
+  AT_ENTRY_ = 9,
+  AT_HWCAP_ = 16,
+  AT_CLKTCK_ = 17,
+  AT_SECURE_ = 23,
+  AT_RANDOM_ = 25,
+  AT_EXECFN_ = 31
+};
 
 struct stack {
   struct phys *phys;
@@ -51,8 +62,8 @@ static unsigned count(char *const *list) {
 
 /* Writes argument strings, environment, auxiliary vector and the pointers to them (System V ABI, process initialisation).
  * Returns the stack pointer, or 0 with *error set. */
-static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t bias, int argc, char *const *argv,
-                         char *const *envp, int *error) {
+static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t bias, int argc,
+                         char *const *argv, char *const *envp, int *error) {
   unsigned nenv = count(envp), n = (unsigned)argc + nenv;
   struct stack s = {.phys = p->machine->phys, .sp = STACK_TOP, .limit = STACK_TOP - STRINGS_MAX};
   uint8_t random[16];
@@ -69,8 +80,16 @@ static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t b
     at = push(&s, text, strlen(text) + 1);
   }
   const uint64_t aux[][2] = {
-      {AT_NULL_, 0}, {AT_EXECFN_, execfn}, {AT_RANDOM_, noise}, {AT_SECURE_, 0}, {AT_CLKTCK_, 100}, {AT_HWCAP_, 0},
-      {AT_ENTRY_, e->entry + bias}, {AT_PAGESZ_, GUEST_PAGE_SIZE}, {AT_PHNUM_, e->phnum}, {AT_PHENT_, 56},
+      {AT_NULL_, 0},
+      {AT_EXECFN_, execfn},
+      {AT_RANDOM_, noise},
+      {AT_SECURE_, 0},
+      {AT_CLKTCK_, 100},
+      {AT_HWCAP_, 0},
+      {AT_ENTRY_, e->entry + bias},
+      {AT_PAGESZ_, GUEST_PAGE_SIZE},
+      {AT_PHNUM_, e->phnum},
+      {AT_PHENT_, 56},
       {AT_PHDR_, e->phdr ? e->phdr + bias : 0},
   };
   /* argc, argv, NULL, envp, NULL, auxv: an even number of words keeps the final stack pointer 16-byte aligned. */
@@ -95,7 +114,8 @@ static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t b
   return s.error ? 0 : s.sp;
 }
 
-int user_create(struct user_process *p, const struct isa *want, int argc, char *const *argv, char *const *envp) {
+int user_create(struct user_process *p, const struct isa *want, int argc, char *const *argv,
+                char *const *envp) {
   struct load_file file = {0};
   struct load_info info;
   char why[200];
@@ -145,7 +165,8 @@ out:
 
 void user_free(struct user_process *p) {
   symtab_free(&p->symbols);
-  machine_free(p->machine); /* the vCPU first: it translates through flat, which maps into the machine's memory */
+  machine_free(
+      p->machine); /* the vCPU first: it translates through flat, which maps into the machine's memory */
   flat_free(p->flat);
   *p = (struct user_process){0};
 }
@@ -169,7 +190,8 @@ static void describe_insn(struct vcpu *v, char *text, size_t size) {
     return;
   }
   size_t at = (size_t)snprintf(text, size, n ? "bytes" : "no instruction can be fetched");
-  for (unsigned i = 0; i < n && i < 8 && at < size; i++) at += (size_t)snprintf(text + at, size - at, " %02x", bytes[i]);
+  for (unsigned i = 0; i < n && i < 8 && at < size; i++)
+    at += (size_t)snprintf(text + at, size - at, " %02x", bytes[i]);
 }
 
 static int killed(struct user_process *p) {
@@ -183,8 +205,8 @@ static int killed(struct user_process *p) {
     at += (size_t)snprintf(args + at, sizeof args - at, "%s0x%" PRIx64, i ? ", " : "", t.arg[i]);
   if (s) snprintf(where, sizeof where, " (%.150s+0x%" PRIx64 ")", s->name, v->pc - s->addr);
   describe_insn(v, insn, sizeof insn);
-  log_error("%s: %s(%s) at pc 0x%" PRIx64 "%s: %s: killed by signal %d", p->path, trace_trap_name(v->c->isa, t.kind), args,
-            v->pc, where, insn, sig);
+  log_error("%s: %s(%s) at pc 0x%" PRIx64 "%s: %s: killed by signal %d", p->path,
+            trace_trap_name(v->c->isa, t.kind), args, v->pc, where, insn, sig);
   return 128 + sig;
 }
 

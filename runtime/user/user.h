@@ -27,7 +27,8 @@ struct user_process {
 /* Loads the program `argv[0]` with arguments and environment; the vCPU has no engine yet. `want` may be NULL. Strings are
  * used only during the call, except argv[0]. -errno with one line logged (-ENOENT: there is no such file); user_free is
  * due in any case. */
-int user_create(struct user_process *p, const struct isa *want, int argc, char *const *argv, char *const *envp);
+int user_create(struct user_process *p, const struct isa *want, int argc, char *const *argv,
+                char *const *envp);
 void user_free(struct user_process *p);
 
 /* Runs to the end: the exit status, or 128 + signal with one line logged when a trap kills the program. -EIO when the

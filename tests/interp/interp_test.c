@@ -32,22 +32,32 @@ static int fk_translate(struct vcpu *v, gva_t va, enum access access, struct tra
   *out = (struct translation){.pa = pa, .size = 4096, .prot = 7};
   return 0;
 }
-static int fk_bus(struct vcpu *v, gva_t va, enum access access) { return vcpu_trap(v, FAULT, 2, va, access, 1); }
-static int fk_illegal(struct vcpu *v, uint64_t bits, unsigned len) { return vcpu_trap(v, ILLEGAL, 2, bits, len, 0); }
+static int fk_bus(struct vcpu *v, gva_t va, enum access access) {
+  return vcpu_trap(v, FAULT, 2, va, access, 1);
+}
+static int fk_illegal(struct vcpu *v, uint64_t bits, unsigned len) {
+  return vcpu_trap(v, ILLEGAL, 2, bits, len, 0);
+}
 static void fk_deliver(struct vcpu *v) { v->pc = 0; }
 static void fk_context(struct vcpu *v) { v->tag_fetch = v->tag_data = tlb_context(v, 0, 0); }
 static bool never(struct vcpu *v) {
   (void)v;
   return false;
 }
-static const struct arch_ops fk_arch = {.translate = fk_translate, .bus_fault = fk_bus, .illegal = fk_illegal,
-                                        .deliver = fk_deliver, .context = fk_context, .interrupt = never, .wake = never};
+static const struct arch_ops fk_arch = {.translate = fk_translate,
+                                        .bus_fault = fk_bus,
+                                        .illegal = fk_illegal,
+                                        .deliver = fk_deliver,
+                                        .context = fk_context,
+                                        .interrupt = never,
+                                        .wake = never};
 
 static int fk_decode(uint64_t features, const uint8_t *b, size_t n, struct insn *d) {
   (void)features;
   struct fake_insn *f = (struct fake_insn *)d;
   static const uint8_t len[] = {0, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2};
-  static const uint8_t flags[] = {0, 0, INSN_ENDS | INSN_FALLS, INSN_ENDS, 0, INSN_ENDS, INSN_ENDS, INSN_ENDS, 0, 0, INSN_ENDS};
+  static const uint8_t flags[] = {
+      0, 0, INSN_ENDS | INSN_FALLS, INSN_ENDS, 0, INSN_ENDS, INSN_ENDS, INSN_ENDS, 0, 0, INSN_ENDS};
   if (n < 2) return -1;
   d->len = b[0] & 0x80 ? 4 : 2;
   if (n < d->len) return -1;
@@ -92,11 +102,20 @@ static int c_jr(struct vcpu *v, const struct insn *d) {
   v->pc = ((struct fake_vcpu *)v)->x[OF(d)->a & 7] & ~1ull;
   return STEP_JUMP;
 }
-insn_fn *const fake_exec[] = {NULL, c_addi, c_bnez, c_jmp, c_store, c_end, c_trap, c_wait, c_rep, c_count, c_jr};
+insn_fn *const fake_exec[] = {NULL,   c_addi, c_bnez, c_jmp,   c_store, c_end,
+                              c_trap, c_wait, c_rep,  c_count, c_jr};
 
-static struct isa fake = {.name = "fake", .insn_unit = 2, .insn_max = 4, .insn_size = sizeof(struct fake_insn),
-                          .vcpu_size = sizeof(struct fake_vcpu), .nleaves = 11, .exec = fake_exec, .decode = fk_decode,
-                          .run = fake_run, .disp = fake_disp, .arch = &fk_arch};
+static struct isa fake = {.name = "fake",
+                          .insn_unit = 2,
+                          .insn_max = 4,
+                          .insn_size = sizeof(struct fake_insn),
+                          .vcpu_size = sizeof(struct fake_vcpu),
+                          .nleaves = 11,
+                          .exec = fake_exec,
+                          .decode = fk_decode,
+                          .run = fake_run,
+                          .disp = fake_disp,
+                          .arch = &fk_arch};
 
 /* ---- the oracle: executes n steps or until a trap or wait; returns the trap kind, 0, or -1 for wait ---- */
 
@@ -120,7 +139,9 @@ static int ref_run(struct ref *r, uint64_t n) {
     uint64_t next = r->pc + len;
     switch (op) {
     case 1: r->x[a & 7] += (uint64_t)imm; break;
-    case 2: if (r->x[a & 7]) next = r->pc + (uint64_t)(imm * 2); break;
+    case 2:
+      if (r->x[a & 7]) next = r->pc + (uint64_t)(imm * 2);
+      break;
     case 3: next = r->pc + (uint64_t)(imm * 2); break;
     case 4: r->mem[r->x[a >> 4 & 7] % MEM] = (uint8_t)r->x[a & 7]; break;
     case 6: r->arg0 = a; return TRAP;
@@ -168,16 +189,20 @@ static int teardown(void **state) {
   return 0;
 }
 
-#define ADDI(r, i) 0x81, (r), (uint8_t)(i), (uint8_t)((i) >> 8)
+#define ADDI(r, i)      0x81, (r), (uint8_t)(i), (uint8_t)((i) >> 8)
 #define BNEZ(r, halves) 0x82, (r), (uint8_t)(halves), (uint8_t)((halves) >> 8)
-#define JMP(halves) 0x83, 0, (uint8_t)(halves), (uint8_t)((halves) >> 8)
-#define STORE(at, val) 4, (uint8_t)((at) << 4 | (val))
-#define END 5, 0
-#define TRAPN(n) 6, (n)
-#define WAIT 7, 0
-#define COUNT(r) 9, (r)
-#define JR(r) 10, (r)
-#define PUT(r, at, ...) do { const uint8_t code_[] = {__VA_ARGS__}; phys_write((r)->phys, (at), code_, sizeof code_); } while (0)
+#define JMP(halves)     0x83, 0, (uint8_t)(halves), (uint8_t)((halves) >> 8)
+#define STORE(at, val)  4, (uint8_t)((at) << 4 | (val))
+#define END             5, 0
+#define TRAPN(n)        6, (n)
+#define WAIT            7, 0
+#define COUNT(r)        9, (r)
+#define JR(r)           10, (r)
+#define PUT(r, at, ...)                               \
+  do {                                                \
+    const uint8_t code_[] = {__VA_ARGS__};            \
+    phys_write((r)->phys, (at), code_, sizeof code_); \
+  } while (0)
 
 static struct fake_vcpu *fv(struct rig *r) { return (struct fake_vcpu *)r->v; }
 
@@ -252,7 +277,8 @@ static void test_instruction_across_pages(void **state) {
   fv(r)->x[0] = 2, fv(r)->x[1] = 0;
   assert_int_equal(go(r, 4094, 1000000), EXIT_TRAP);
   assert_int_equal(fv(r)->x[1], 18);
-  PUT(r, MEM - 2, 0x81, 1); /* the second half is not mapped: the fault names its page, the PC the instruction */
+  PUT(r, MEM - 2, 0x81,
+      1); /* the second half is not mapped: the fault names its page, the PC the instruction */
   assert_int_equal(go(r, MEM - 2, 10), EXIT_TRAP);
   assert_int_equal(r->v->c->trap.kind, FAULT);
   assert_int_equal(r->v->c->trap.arg[0], MEM);
@@ -345,7 +371,9 @@ static void random_programs(struct rig *r, int mode) {
       ref.mem[at] = (uint8_t)(op | (op <= 3 ? 0x80 : 0));
       ref.mem[at + 1] = (uint8_t)rnd();
       if (op <= 3 && at + 4 <= MEM) {
-        int16_t imm = (int16_t)(op == 1 ? (int)(rnd() % 4096) : rnd() % 8 ? (int)(rnd() % 40) - 20 : (int)(rnd() % 6000) - 3000);
+        int16_t imm = (int16_t)(op == 1     ? (int)(rnd() % 4096)
+                                : rnd() % 8 ? (int)(rnd() % 40) - 20
+                                            : (int)(rnd() % 6000) - 3000);
         memcpy(ref.mem + at + 2, &imm, 2);
         at += 2;
       }
@@ -403,10 +431,19 @@ static void test_engine_list(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      T(test_counts_are_exact), T(test_budget_ends_on_the_instruction), T(test_kick_leaves_a_loop),
-      T(test_store_into_own_run), T(test_instruction_across_pages), T(test_illegal_and_fetch_faults),
-      T(test_remapped_page), T(test_write_by_another_thread), T(test_cache_is_bounded), T(test_random_run_loop),
-      T(test_random_tiny_cache), T(test_random_single_steps), T(test_engine_list),
+      T(test_counts_are_exact),
+      T(test_budget_ends_on_the_instruction),
+      T(test_kick_leaves_a_loop),
+      T(test_store_into_own_run),
+      T(test_instruction_across_pages),
+      T(test_illegal_and_fetch_faults),
+      T(test_remapped_page),
+      T(test_write_by_another_thread),
+      T(test_cache_is_bounded),
+      T(test_random_run_loop),
+      T(test_random_tiny_cache),
+      T(test_random_single_steps),
+      T(test_engine_list),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,9 @@
 #include "core/machine.h"
 
 static struct {
-  enum vcpu_exit does;     /* what run() returns each time; EXIT_KICK: spins until kicked */
+  enum vcpu_exit does; /* what run() returns each time; EXIT_KICK: spins until kicked */
   unsigned runs;
-  uint32_t wakes;          /* arch.wake answers true once this is not zero */
+  uint32_t wakes; /* arch.wake answers true once this is not zero */
   uint64_t deadline;
 } script;
 
@@ -238,10 +238,14 @@ static void test_guest_time(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_end_from_another_thread), cmocka_unit_test(test_timeout),
-      cmocka_unit_test(test_sleeps_until_interrupt), cmocka_unit_test(test_sleeps_until_deadline),
-      cmocka_unit_test(test_engine_errors_end_the_machine), cmocka_unit_test(test_watches_a_pipe),
-      cmocka_unit_test(test_watches_what_cannot_be_polled), cmocka_unit_test(test_timers),
+      cmocka_unit_test(test_end_from_another_thread),
+      cmocka_unit_test(test_timeout),
+      cmocka_unit_test(test_sleeps_until_interrupt),
+      cmocka_unit_test(test_sleeps_until_deadline),
+      cmocka_unit_test(test_engine_errors_end_the_machine),
+      cmocka_unit_test(test_watches_a_pipe),
+      cmocka_unit_test(test_watches_what_cannot_be_polled),
+      cmocka_unit_test(test_timers),
       cmocka_unit_test(test_guest_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
