@@ -278,7 +278,7 @@ class Lifter:
                              "helper": f"helper {s.attrs.get('name')}", "fill": "fill"}[s.kind])
 
     def function(self) -> str:
-        head = f"int l_{self.m.name}(struct lift *l, const struct insn *insn)"
+        head = f"int {self.isa.name}_l_{self.m.name}(struct lift *l, const struct insn *insn)"
         lead = [f"  const struct {self.isa.name}_insn *d = (const struct {self.isa.name}_insn *)insn;", "  (void)d;"]
         try:
             self.body(self.m.body)
@@ -295,14 +295,14 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
         lf = Lifter(isa, place, m)
         if m.leaf.family.lift == "interp":
             raise_note = "handler: asked for"
-            parts.append(f"int l_{m.name}(struct lift *l, const struct insn *insn) {{\n  return lift_by_handler(l, insn);\n}}\n")
+            parts.append(f"int {isa.name}_l_{m.name}(struct lift *l, const struct insn *insn) {{\n  return lift_by_handler(l, insn);\n}}\n")
             report.append(f"{m.leaf.name}: {raise_note}")
             continue
         parts.append(f"/* {m.leaf.where.file}:{m.leaf.where.line} {m.leaf.name} */\n" + lf.function())
         for note in sorted(lf.notes):
             report.append(f"{m.leaf.name}: {note}")
-    protos = "".join(f"int l_{m.name}(struct lift *l, const struct insn *insn);\n" for m in checked.leaves)
-    rows = "".join(f"    l_{m.name},\n" for m in checked.leaves)
+    protos = "".join(f"int {isa.name}_l_{m.name}(struct lift *l, const struct insn *insn);\n" for m in checked.leaves)
+    rows = "".join(f"    {isa.name}_l_{m.name},\n" for m in checked.leaves)
     text = (f'/* Generated: the lifter of {isa.name}. */\n#include "{isa.name}/state.h"\n#include "{isa.name}/insn.h"\n#include "ir/build.h"\n\n'
             f"{protos}extern lift_fn *const {isa.name}_lift[];\n\n" + "\n".join(parts) + f"\nlift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n")
     return {"lift.c": text, "lift.txt": "\n".join(report) + "\n"}
