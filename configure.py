@@ -157,6 +157,9 @@ def directives(source: str) -> dict[str, str]:
 def rules(g: Graph) -> None:
     g.rule("cc", "$cc $cflags $incs $extra -MMD -MF $out.d -c $in -o $out",
            depfile="$out.d", deps="gcc", description="CC $out")
+    # Only for oracles whose libraries have no complete C interface.
+    g.rule("cxx", "$cxx $cxxflags $incs $extra -MMD -MF $out.d -c $in -o $out",
+           depfile="$out.d", deps="gcc", description="CXX $out")
     g.rule("ar", "rm -f $out && $ar qcsD $out $in", description="AR $out")
     g.rule("link", "$cc $cflags -pie -o $out $in $libs", description="LINK $out")
     g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
@@ -176,8 +179,9 @@ class Builder:
 
     def compile(self, source: str, **more: str) -> str:
         inside = source.removeprefix(self.dir + "/") if source.startswith(self.dir + "/gen/") else source
-        obj = f"$builddir/obj/{inside.removesuffix('.c')}.o"
-        self.g.build([obj], "cc", [self.short(source)], order=["generated"], **more)
+        stem, dot, kind = inside.rpartition(".")
+        obj = f"$builddir/obj/{stem}.o"
+        self.g.build([obj], "cxx" if kind == "cpp" else "cc", [self.short(source)], order=["generated"], **more)
         return obj
 
     def short(self, path: str) -> str:
@@ -216,7 +220,8 @@ class Builder:
                 self.objects.append(self.compile(f"{self.dir}/gen/{out}"))
 
     def tests(self, library: str) -> None:
-        """One program per tests/unit/test_*.c and tests/oracle/*.c; other files of tests/unit go into each."""
+        """One program per tests/unit/test_*.c and tests/oracle/*.c; other files of tests/unit go into each, C++ ones of
+        tests/oracle into the oracles."""
         g = self.g
         units = listing("tests/unit", "*.c")
         shared = [s for s in units if not Path(s).name.startswith("test_")]
@@ -227,12 +232,18 @@ class Builder:
         support = f"{self.dir}/tests/support.a"
         g.build([self.bd(support)], "ar", [self.compile(s) for s in shared] + self.test_objects)
         bins = []
+
+        def compiled(s: str) -> str:
+            d = directives(s)
+            return self.compile(s, **({"extra": d["cflags"]} if "cflags" in d else {}))
+
+        shims = [compiled(s) for s in listing("tests/oracle", "*.cpp")]
         for s in mains:
             d = directives(s)
-            obj = self.compile(s, **({"extra": d["cflags"]} if "cflags" in d else {}))
+            objs = [compiled(s), *(shims if s.startswith("tests/oracle/") else [])]
             binary = f"$builddir/{s.removesuffix('.c')}"
             libs = " ".join(filter(None, [d.get("link", ""), TEST_LIBS, "$libs"]))
-            g.build([binary], "link", [obj, self.bd(support), library], libs=libs)
+            g.build([binary], "link", [*objs, self.bd(support), library], libs=libs)
             bins.append(binary)
         g.build(["test-bins"], "phony", bins)
 
@@ -244,7 +255,9 @@ class Builder:
         cc, ar = HOSTS[o.host]
         g.lines.append("# Written by configure.py; run it again instead of editing this file.")
         for name, value in (("ninja_required_version", "1.11"), ("builddir", self.dir), ("cc", cc), ("ar", ar),
-                            ("cflags", o.cflags()), ("incs", "-I. -Iruntime -I$builddir/gen -I/usr/include/lua5.4"),
+                            ("cflags", o.cflags()), ("cxx", cc.replace("gcc", "g++")),
+                            ("cxxflags", o.cflags().replace("-std=gnu17", "-std=gnu++17")),
+                            ("incs", "-I. -Iruntime -I$builddir/gen -I/usr/include/lua5.4"),
                             ("libs", LIBS)):
             g.var(name, value)
         rules(g)
