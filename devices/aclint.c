@@ -93,6 +93,7 @@ static int aclint_write(struct device *d, uint64_t off, unsigned size, uint64_t 
       update_timer(a, h);
     } else {
       a->delta += v - now;
+      __atomic_store_n(&a->d.machine->counter_delta, a->delta, __ATOMIC_RELAXED);
       for (h = 0; h < a->nharts; h++) update_timer(a, h);
     }
   } else if (size == 4 && off < 4ull * a->nharts) {

@@ -78,6 +78,9 @@ struct vcpu_common {
   bool trap_exits;           /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
   /* Translates a guest virtual address; 0, or STEP_TRAP with `trap` set. Taken from arch_ops at creation. */
   int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
+  /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.
+   * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
+  uint16_t access_len;
   void *translate_data;      /* of a replaced `translate` (mem/flat.h); not owned */
   void *engine;              /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;

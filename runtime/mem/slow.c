@@ -38,6 +38,7 @@ static int transfer(struct vcpu *v, gva_t a, unsigned size, enum access access, 
   unsigned n = in_page(a, size);
   for (unsigned i = 0; i < (n < size ? 2u : 1u); i++) {
     gva_t at = i ? a + n : a;
+    v->c->access_len = (uint16_t)(i ? size - n : n);
     int rc = tlb_resolve(v, at, access, &s[i]);
     if (rc) return rc;
     if (!s[i].host) return bus_fault(v, at, access);
@@ -56,6 +57,7 @@ static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out
   struct tlb_spot s;
   int rc;
   check_window(attr);
+  v->c->access_len = (uint16_t)size;
   if (in_page(a, size) < size) {
     rc = transfer(v, a, size, ACCESS_READ, out);
   } else if (!(rc = tlb_resolve(v, a, ACCESS_READ, &s))) {
@@ -79,6 +81,7 @@ static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const vo
   int rc;
   uint8_t bytes[16];
   check_window(attr);
+  v->c->access_len = (uint16_t)size;
   memcpy(bytes, in, size);
   if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
   if (in_page(a, size) < size) {
@@ -124,6 +127,7 @@ int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
   struct tlb_spot s;
   while (len) {
     uint64_t n = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
+    v->c->access_len = (uint16_t)(n < len ? n : len);
     int rc = tlb_resolve(v, a, access, &s);
     if (rc) return rc;
     if (n >= len) break;
@@ -139,6 +143,7 @@ int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
     for (uint64_t left = len; left;) {
       struct tlb_spot s;
       uint64_t n = GUEST_PAGE_SIZE - (at & ~GUEST_PAGE_MASK);
+      v->c->access_len = (uint16_t)(n < left ? n : left);
       int rc = tlb_resolve(v, at, ACCESS_WRITE, &s);
       if (rc) return rc;
       if (!s.host) return bus_fault(v, at, ACCESS_WRITE);

@@ -348,9 +348,15 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
 
 int tlb_fetch(struct vcpu *v, gva_t va, gpa_t *page, const uint8_t **host) {
   struct tlb_spot s;
+  v->c->access_len = v->c->isa->insn_unit;
   int rc = tlb_resolve(v, va, ACCESS_FETCH, &s);
   if (rc) return rc;
   *page = s.pa & GUEST_PAGE_MASK;
   *host = s.host ? s.host - (s.pa & ~GUEST_PAGE_MASK) : NULL;
   return 0;
+}
+
+bool tlb_fetch_whole(struct vcpu *v, gva_t va) {
+  const struct tlb_entry *e = &v->tlb->l1[(va >> GUEST_PAGE_BITS) & L1_MASK];
+  return e->tag[ACCESS_FETCH] == ((va & GUEST_PAGE_MASK) | v->tag_fetch);
 }

@@ -60,6 +60,9 @@ void tlb_poll(struct vcpu *v); /* called by engines when v->kick was set */
 /* Instruction fetch: physical page of va for execution. 0 with *page (4 KiB-aligned) and *host (its host address, NULL
  * when it is not RAM), or STEP_TRAP. */
 int tlb_fetch(struct vcpu *v, gva_t va, gpa_t *page, const uint8_t **host);
+/* After a tlb_fetch of va that found RAM: may the whole page be executed, or only va's insn_unit bytes (protection finer
+ * than a page)? */
+bool tlb_fetch_whole(struct vcpu *v, gva_t va);
 
 /* For mem/: where one byte (and what follows in its page) lies. host is NULL when pa is not RAM (device or nothing).
  * For ACCESS_WRITE to RAM the write hook has been told. 0, or STEP_TRAP. */

@@ -18,7 +18,7 @@
 #define G1   (UINT64_C(1) << 30)
 #define M2   (UINT64_C(1) << 21)
 enum { R = 1 << ACCESS_READ, W = 1 << ACCESS_WRITE, X = 1 << ACCESS_FETCH, RWX = R | W | X };
-enum { pR = 1, pW = 2, pX = 4, TOR = 8, NAPOT = 0x18, LOCK = 0x80 };
+enum { pR = 1, pW = 2, pX = 4, TOR = 8, NA4 = 0x10, NAPOT = 0x18, LOCK = 0x80 };
 enum { V = 1, PR = 2, PW = 4, PX = 8, PU = 16, PG = 32, PA = 64, PD = 128 };
 
 static struct phys *phys;
@@ -61,9 +61,10 @@ static void test_reset(void **state) {
 
 static uint64_t napot(gpa_t base, uint64_t size) { return base >> 2 | (size / 2 - 1) >> 2; }
 
+/* Rights of one word at pa, and the block around it that has the same. */
 static void expect_pmp(gpa_t pa, unsigned priv, uint64_t ask, unsigned rights, uint64_t size) {
-  assert_int_equal(riscv64_pmp(cpu, pa, priv, &ask), rights);
-  assert_int_equal(ask, size);
+  assert_int_equal(riscv64_pmp(cpu, pa, 4, priv), rights);
+  assert_int_equal(riscv64_pmp_block(cpu, pa, ask), size);
 }
 
 static void test_pmp(void **state) {
@@ -82,24 +83,43 @@ static void test_pmp(void **state) {
   s->pmpaddr1 = (UINT64_C(1) << 54) - 1;
   s->pmpcfg0 = NAPOT | (uint64_t)(NAPOT | pR | pW | pX) << 8;
   expect_pmp(RAM + 0x11000, PRIV_S, G1, 0, 0x10000);
-  expect_pmp(RAM + 0x1f123, PRIV_S, 4096, 0, 4096);
+  expect_pmp(RAM + 0x1f120, PRIV_S, 4096, 0, 4096);
   expect_pmp(RAM + 0x100000, PRIV_S, M2, RWX, 0x100000);
   expect_pmp(RAM + 0x8000, PRIV_S, M2, RWX, 0x10000);
   expect_pmp(RAM + M2, PRIV_S, M2, RWX, M2);
   expect_pmp(RAM + 0x11000, PRIV_M, M2, RWX, 0x10000);
-  /* TOR, whose low ten address bits do not count; entry 0 starts at zero; an empty range matches nothing */
-  s->pmpaddr0 = (RAM + 0x2000) >> 2 | 0x3ff;
+  /* TOR; entry 0 starts at zero; an empty range matches nothing */
+  s->pmpaddr0 = (RAM + 0x2008) >> 2;
   s->pmpaddr1 = (RAM + 0x1000) >> 2;
   s->pmpaddr2 = (RAM + 0x4000) >> 2;
   s->pmpcfg0 = (TOR | pR) | (TOR | pW) << 8 | (TOR | pX) << 16;
-  expect_pmp(RAM + 0x1fff, PRIV_S, 4096, R, 4096);
-  expect_pmp(RAM + 0x2000, PRIV_S, 4096, X, 4096);
+  expect_pmp(RAM + 0x1ffc, PRIV_S, 4096, R, 4096);
+  expect_pmp(RAM + 0x2004, PRIV_S, 4096, R, 8);
+  expect_pmp(RAM + 0x2008, PRIV_S, 4096, X, 8);
   expect_pmp(RAM + 0x4000, PRIV_S, 4096, 0, 4096);
-  /* the last entry, of the second configuration register */
+  /* a partial match fails, whatever the permissions, for M mode too */
+  assert_int_equal(riscv64_pmp(cpu, RAM + 0x2004, 8, PRIV_S), 0);
+  assert_int_equal(riscv64_pmp(cpu, RAM + 0x2004, 8, PRIV_M), 0);
+  assert_int_equal(riscv64_pmp(cpu, RAM + 0x2000, 8, PRIV_M), RWX);
+  /* four bytes, in the last entry, which the second configuration register holds */
   s->pmpcfg0 = 0;
-  s->pmpaddr15 = napot(RAM, 4096);
-  s->pmpcfg2 = (uint64_t)(NAPOT | pW | pR) << 56;
-  expect_pmp(RAM + 8, PRIV_U, 4096, R | W, 4096);
+  s->pmpaddr15 = RAM >> 2;
+  s->pmpcfg2 = (uint64_t)(NA4 | pW | pR) << 56;
+  expect_pmp(RAM, PRIV_U, 4096, R | W, 4);
+  expect_pmp(RAM + 4, PRIV_U, 4096, 0, 4);
+  expect_pmp(RAM + 8, PRIV_M, 4096, RWX, 8);
+  /* memory sees it: words of one page have their own rights */
+  uint32_t word;
+  uint64_t wide;
+  s->PRIV = PRIV_U;
+  cpu->c->isa->arch->context(cpu);
+  assert_int_equal(mem_load32(cpu, RAM, 0, &word), 0);
+  assert_int_equal(mem_load32(cpu, RAM + 4, 0, &word), STEP_TRAP);
+  assert_int_equal(cpu->c->trap.kind, RISCV64_TRAP_load_access);
+  assert_int_equal(mem_load64(cpu, RAM, 0, &wide), STEP_TRAP);
+  assert_int_equal(mem_store32(cpu, RAM, 0, 7), 0);
+  assert_int_equal(mem_rmw32(cpu, RAM, 0, RMW_ADD, 1, &word), 0);
+  assert_int_equal(word, 7);
 }
 
 /* Paging: root at RAM + 0x100000, tables behind it. */

@@ -162,8 +162,9 @@ static uint64_t deadline(struct vcpu *v) {
   const struct riscv64_vcpu *s = rv(v);
   const struct machine *m = v->c->machine;
   if (!m || !(s->menvcfg & MENVCFG_STCE) || !(s->mie & IRQ_STI)) return UINT64_MAX;
-  u128 ns = (u128)s->stimecmp * (1000000000u / RISCV64_TIMEBASE) + m->epoch_ns;
-  return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+  i128 ticks = (i128)s->stimecmp - (int64_t)__atomic_load_n(&m->counter_delta, __ATOMIC_RELAXED);
+  i128 ns = ticks * (int)(1000000000u / RISCV64_TIMEBASE) + m->epoch_ns;
+  return ns < 0 ? 0 : ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
 
 /* A Linux process starts with zeroed registers and usable floating point, counters and cache operations. */

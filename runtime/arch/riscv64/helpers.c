@@ -8,8 +8,10 @@
 #include "mem/tlb.h"
 
 uint64_t riscv64_time(struct vcpu *v) {
-  uint64_t ns = v->c->machine ? machine_now(v->c->machine) : clock_ns();
-  return ns / (NSEC_PER_SEC / RISCV64_TIMEBASE);
+  struct machine *m = v->c->machine;
+  uint64_t ns = m ? machine_now(m) : clock_ns();
+  return ns / (NSEC_PER_SEC / RISCV64_TIMEBASE) +
+         (m ? __atomic_load_n(&m->counter_delta, __ATOMIC_RELAXED) : 0);
 }
 
 /* 3.1.9 and chapter 14 (Sstc): levels from devices, software-writable bits, and the supervisor timer, which under
@@ -66,4 +68,11 @@ int riscv64_h_fence_i(struct vcpu *v) {
 /* 19.4: a cache-block management instruction needs read or write permission; its faults are those of a store. */
 int riscv64_h_cbo_probe(struct vcpu *v, uint64_t va) {
   return mem_probe(v, va, 1, ACCESS_READ) ? mem_probe(v, va, 1, ACCESS_WRITE) : STEP_NEXT;
+}
+
+/* cbo.zero: a block of 64 bytes; its fault names the address that was given, not the block's. */
+int riscv64_h_cbo_zero(struct vcpu *v, uint64_t va) {
+  int rc = mem_fill(v, va & ~UINT64_C(63), 64, 0);
+  if (rc) v->c->trap.arg[0] = va;
+  return rc;
 }

@@ -1,4 +1,4 @@
-/* Physical memory protection (3.7) with granules of one page. Registers are kept and legalised by their descriptions in
+/* Physical memory protection (3.7), in grains of four bytes. Registers are kept and legalised by their descriptions in
  * isa/riscv64/sysregs.yaml; here they are only evaluated, on page walks, so nothing derived needs to be kept. */
 #include "priv.h"
 
@@ -7,9 +7,7 @@
 enum { CFG_R = 1, CFG_W = 2, CFG_X = 4, CFG_A = 3 << 3, CFG_L = 1 << 7 };
 enum { A_OFF = 0, A_TOR = 1 << 3, A_NA4 = 2 << 3, A_NAPOT = 3 << 3 };
 
-#define ADDR_MASK   ((UINT64_C(1) << 54) - 1)
-#define NAPOT_GRAIN UINT64_C(0x1ff) /* address bits [G-2:0] count as ones */
-#define TOR_GRAIN   UINT64_C(0x3ff) /* address bits [G-1:0] count as zeros */
+#define ADDR_MASK ((UINT64_C(1) << 54) - 1)
 
 static unsigned config(const struct riscv64_vcpu *s, unsigned i) {
   return (i < 8 ? s->pmpcfg0 : s->pmpcfg2) >> (i % 8 * 8) & 0xff;
@@ -37,19 +35,21 @@ static uint64_t address(const struct riscv64_vcpu *s, unsigned i) {
   }
 }
 
-/* Range of entry i as [*lo, *hi], inclusive; false when it is off or empty. NA4 cannot be selected with this grain. */
+/* Range of entry i as [*lo, *hi], inclusive; false when it is off or empty. */
 static bool range(const struct riscv64_vcpu *s, unsigned i, gpa_t *lo, gpa_t *hi) {
-  uint64_t a = address(s, i) & ADDR_MASK;
+  uint64_t a = address(s, i) & ADDR_MASK, from;
   switch (config(s, i) & CFG_A) {
-  case A_TOR: {
-    uint64_t from = i ? address(s, i - 1) & ADDR_MASK & ~TOR_GRAIN : 0, to = a & ~TOR_GRAIN;
-    if (from >= to) return false;
+  case A_TOR:
+    from = i ? address(s, i - 1) & ADDR_MASK : 0;
+    if (from >= a) return false;
     *lo = from << 2;
-    *hi = (to << 2) - 1;
+    *hi = (a << 2) - 1;
     return true;
-  }
+  case A_NA4:
+    *lo = a << 2;
+    *hi = a << 2 | 3;
+    return true;
   case A_NAPOT:
-    a |= NAPOT_GRAIN;
     *lo = (a & (a + 1)) << 2;
     *hi = (a | (a + 1)) << 2 | 3;
     return true;
@@ -62,22 +62,30 @@ static unsigned rights(unsigned cfg) {
          (cfg & CFG_X ? 1u << ACCESS_FETCH : 0);
 }
 
-unsigned riscv64_pmp(struct vcpu *v, gpa_t pa, unsigned priv, uint64_t *size) {
-  const struct riscv64_vcpu *s = rv(v);
-  const unsigned all = rights(CFG_R | CFG_W | CFG_X), none = priv == PRIV_M ? all : 0;
-  if (!(s->pmpcfg0 | s->pmpcfg2)) return none;
-  for (unsigned i = 0; i < ENTRIES; i++) {
+unsigned riscv64_pmp(const struct vcpu *v, gpa_t pa, uint64_t len, unsigned priv) {
+  const struct riscv64_vcpu *s = (const struct riscv64_vcpu *)v;
+  const unsigned all = rights(CFG_R | CFG_W | CFG_X);
+  for (unsigned i = 0; i < ENTRIES && s->pmpcfg0 | s->pmpcfg2; i++) {
+    gpa_t lo, hi, last = pa + len - 1;
+    if (!range(s, i, &lo, &hi) || last < lo || pa > hi) continue;
+    if (pa < lo || last > hi) return 0;
+    unsigned cfg = config(s, i);
+    return priv == PRIV_M && !(cfg & CFG_L) ? all : rights(cfg);
+  }
+  return priv == PRIV_M ? all : 0;
+}
+
+uint64_t riscv64_pmp_block(const struct vcpu *v, gpa_t pa, uint64_t size) {
+  const struct riscv64_vcpu *s = (const struct riscv64_vcpu *)v;
+  for (unsigned i = 0; i < ENTRIES && s->pmpcfg0 | s->pmpcfg2; i++) {
     gpa_t lo, hi;
     if (!range(s, i, &lo, &hi)) continue;
     for (;;) { /* the first entry that matches any byte decides, so a block must lie inside or outside */
-      gpa_t first = pa & ~(*size - 1), last = pa | (*size - 1);
+      gpa_t first = pa & ~(size - 1), last = pa | (size - 1);
       if (last < lo || first > hi) break;
-      if (first >= lo && last <= hi) {
-        unsigned cfg = config(s, i);
-        return priv == PRIV_M && !(cfg & CFG_L) ? all : rights(cfg);
-      }
-      *size >>= 1;
+      if (first >= lo && last <= hi) return size;
+      size >>= 1;
     }
   }
-  return none;
+  return size;
 }

@@ -54,9 +54,11 @@ uint64_t riscv64_time(struct vcpu *v);
 /* Bits of mip as read, restricted to `mask` (the clock is looked at only when the mask asks for the supervisor timer). */
 uint64_t riscv64_pending(struct vcpu *v, uint64_t mask);
 
-/* PMP (3.7): permissions (1 << enum access) at privilege `priv` for the page that holds pa. *size is the size of an
- * aligned power-of-two block around pa, at least a page; it is lowered until one answer holds for the whole block. */
-unsigned riscv64_pmp(struct vcpu *v, gpa_t pa, unsigned priv, uint64_t *size);
+/* PMP (3.7): permissions (1 << enum access) at privilege `priv` of an access to [pa, pa + len); none when an entry matches
+ * only a part of it. */
+unsigned riscv64_pmp(const struct vcpu *v, gpa_t pa, uint64_t len, unsigned priv);
+/* Size of the largest aligned block around pa, a power of two up to `size` and at least 4, that one answer holds for. */
+uint64_t riscv64_pmp_block(const struct vcpu *v, gpa_t pa, uint64_t size);
 
 /* Page walk: the arch_ops contract of `translate`. */
 int riscv64_translate(struct vcpu *v, gva_t va, enum access access, struct translation *out);

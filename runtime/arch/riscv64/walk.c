@@ -38,8 +38,7 @@ static unsigned rights(const struct riscv64_vcpu *s, uint64_t pte, unsigned priv
 }
 
 static bool pmp_allows(struct vcpu *v, gpa_t pa, enum access access) {
-  uint64_t size = GUEST_PAGE_SIZE;
-  return riscv64_pmp(v, pa, PRIV_S, &size) >> access & 1;
+  return riscv64_pmp(v, pa, 8, PRIV_S) >> access & 1;
 }
 
 /* Sets A (and D for writes) in the PTE at `at`, which held `old`. 1: done, *pte is the new value; 0: it changed
@@ -103,6 +102,16 @@ int riscv64_translate(struct vcpu *v, gva_t va, enum access access, struct trans
     int rc = walk(v, va, access, priv, out);
     if (rc) return rc;
   }
-  out->prot &= (uint8_t)riscv64_pmp(v, out->pa, priv, &out->size);
-  return out->prot >> access & 1 ? 0 : riscv64_bus_fault(v, va, access);
+  uint64_t block = riscv64_pmp_block(v, out->pa, out->size);
+  unsigned rights = out->prot;
+  if (block >= GUEST_PAGE_SIZE) {
+    out->size = block;
+    rights &= riscv64_pmp(v, out->pa, 1, priv);
+    out->prot = (uint8_t)rights;
+  } else { /* different answers within the page: every access asks again */
+    out->size = GUEST_PAGE_SIZE;
+    rights &= riscv64_pmp(v, out->pa, v->c->access_len, priv);
+    out->prot = 0;
+  }
+  return rights >> access & 1 ? 0 : riscv64_bus_fault(v, va, access);
 }
