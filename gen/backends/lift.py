@@ -279,7 +279,7 @@ class Lifter:
 
     def function(self) -> str:
         head = f"int {self.isa.name}_l_{self.m.name}(struct lift *l, const struct insn *insn)"
-        lead = [f"  const struct {self.isa.name}_insn *d = (const struct {self.isa.name}_insn *)insn;", "  (void)d;"]
+        lead = [f"  const struct {self.isa.name}_insn *d = (const struct {self.isa.name}_insn *)insn;", "  (void)d, (void)l;"]
         try:
             self.body(self.m.body)
         except ByHandler as why:
