@@ -11,6 +11,7 @@ from ..model import EncField, Isa, Leaf
 from ..tir import B1
 from . import fields
 from .jinja import render
+from .scanner import falls
 
 
 @dataclass
@@ -27,7 +28,7 @@ def extraction(f: EncField) -> str:
     for p in f.pieces:
         n = p.hi - p.lo + 1
         s = f"(w >> {p.pos} & {fields.mask(n)})" if p.pos else f"(w & {fields.mask(n)})"
-        parts.append(f"{s} << {p.lo}" if p.lo else s)
+        parts.append(f"{'(uint64_t)' if p.hi > 31 else ''}{s} << {p.lo}" if p.lo else s)
     s = " | ".join(parts)
     return f"i->{ident(f.name)} = {f'({s}) + {f.add}' if f.add else s};"
 
@@ -84,7 +85,7 @@ class Builder:
         layout = [extraction(f) for f in leaf.fields.values()] + derived(self.checker, leaf)
         requires = sum({1 << list(self.isa.features).index(r) for r in leaf.requires})
         m = self.meaning.get(leaf.id)
-        flags = (1 if m and m.ends else 0) | (2 if m and m.memory else 0)
+        flags = (1 if m and m.ends else 0) | (2 if m and m.memory else 0) | (4 if m and m.ends and falls(m) else 0)
         return (f"{{{requires:#x}, {leaf.mask:#x}, {leaf.value:#x}, {leaf.id}, {self.layouts.of(chr(10).join(layout))},"
                 f" {self.reserved.of(condition(self.checker, leaf))}, {flags}}}, /* {leaf.name} */")
 
