@@ -70,13 +70,18 @@ void test_main(void) {
   sfence_va(va);
   EQ(vm_rw(S, va), 3);
 
-  /* A superpage in place of a table and back, fenced by one address in it. */
+  /* A superpage in place of a table: a change of a non-leaf entry needs the fence of all addresses. */
   u64 *table_entry = vm_pte(va, 1), table = *table_entry;
   *table_entry = vm_leaf(PAGES, RWX);
-  sfence_va(va);
+  sfence();
   EQ(look(va), 100);
   EQ(look(va + 4096), 101);
   EQ(look(va + 8192), 102);
+  /* A superpage's leaf entry changed: one address in it fences all of it. */
+  *table_entry = vm_leaf(PAGES, V | PR | PA | PD);
+  sfence_va(va + 4096);
+  EQ(vm_rw(S, va), 1);
+  EQ(vm_rw(S, va + 8192), 1);
   *table_entry = table;
   sfence();
   EQ(look(va + 4096), 102);
