@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .. import asmtext
+from .. import asmtext, encoding
 from ..asmtext import Int, Lit, Named, Reg
 from ..expand import ident
 from ..meaning import Checker
@@ -72,6 +72,8 @@ class Builder:
         self.solve: dict[str, list[int]] = {}
         self.names: dict[str, int] = {}
         self.values: dict[str, int] = {}
+        self.order = encoding.Order([x for x in isa.leaves if x.form is None])
+        self.spelled: dict[tuple[str, ...], Leaf] = {}  # texts of canonical templates -> the leaf that owns them
         self.aliases: dict[str, list[Alias]] = {}
         for a in isa.aliases:
             self.aliases.setdefault(a.of, []).append(a)
@@ -125,7 +127,10 @@ class Builder:
             raise DescError(leaf.where, f"{leaf.name} has no assembly text")
         texts, shown = len(self.texts), set()
         for alt in leaf.asm:
-            shown |= {p.operand for p in self.text(leaf, alt.text, alt.when, alt.set) if not isinstance(p, Lit)}
+            parts = self.text(leaf, alt.text, alt.when, alt.set)
+            shown |= {p.operand for p in parts if not isinstance(p, Lit)}
+            if alt.when is None:
+                self.unambiguous(leaf, alt.text, parts)
             shown |= {n for n, _ in alt.set}
         aliases, naliases = len(self.texts), 0
         for a in self.aliases.get(leaf.name, []) + (
@@ -144,6 +149,16 @@ class Builder:
         self.leaves.append(f"{{{requires:#x}, {leaf.value | leaf.should:#x}, {leaf.length // 8}, {len(frows)},"
                            f" {len(leaf.operands)}, {len(search)}, {len(leaf.asm)}, {naliases}, {self.fields.of(frows)},"
                            f" {d}, {s}, {texts}, {aliases}}}, /* {leaf.name} */")
+
+    def unambiguous(self, leaf: Leaf, t: Text, parts: list[asmtext.Part]) -> None:
+        """Refuses two leaves that read the same text, unless one overrides the other."""
+        spelling = tuple(repr(p) if isinstance(p, Lit) else
+                         f"register {register_names(self.isa, p.view)}" if isinstance(p, Reg) else
+                         f"{p.format}" if isinstance(p, Named) else
+                         f"{p.kind} {self.bits(leaf, p.operand)} {p.scale}" for p in parts)
+        other = self.spelled.setdefault(spelling, leaf)
+        if other is not leaf and not self.order.wins(leaf, other) and not self.order.wins(other, leaf):
+            raise DescError(t, f'{leaf.name}: the text "{t.s}" also assembles {other.name} ({other.where.at()})')
 
     def derived(self, leaf: Leaf, shown: set[str]) -> list[str]:
         """How the assembler gets fields from derived operands: bit for bit, or the fields to search."""
