@@ -3,7 +3,7 @@ forms.py; overlaps and unused parts are found by encoding.py; texts of the langu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 
 from . import forms

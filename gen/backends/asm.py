@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .. import asmtext, encoding
-from ..asmtext import Int, Lit, Named, Reg
+from ..asmtext import Lit, Named, Reg
 from ..expand import ident
 from ..meaning import Checker
 from ..model import Alias, DescError, Isa, Leaf, Text

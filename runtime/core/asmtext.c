@@ -12,13 +12,9 @@
 
 enum { MAX_DERIVED = 8, MAX_WORD = 64, MAX_INSN = 256 };
 
-static uint64_t ones(unsigned bits) {
-  return bits >= 64 ? ~0ull : (1ull << bits) - 1;
-}
+static uint64_t ones(unsigned bits) { return bits >= 64 ? ~0ull : (1ull << bits) - 1; }
 
-static int64_t sign(uint64_t v, unsigned bits) {
-  return (int64_t)(v << (64 - bits)) >> (64 - bits);
-}
+static int64_t sign(uint64_t v, unsigned bits) { return (int64_t)(v << (64 - bits)) >> (64 - bits); }
 
 static uint64_t get(const struct asm_isa *a, const struct insn *d, unsigned operand) {
   const struct asm_operand *o = &a->operands[operand];
@@ -48,15 +44,15 @@ static bool holds(const struct asm_isa *a, const struct asm_text *t, const struc
 
 /* ---- disassembly ----------------------------------------------------------------------------------------------- */
 
-static int print_part(const struct asm_isa *a, const struct asm_part *p, const struct insn *d, char *buf, size_t n) {
+static int print_part(const struct asm_isa *a, const struct asm_part *p, const struct insn *d, char *buf,
+                      size_t n) {
   uint64_t v = p->kind == ASM_LITERAL ? 0 : get(a, d, p->operand);
   switch (p->kind) {
   case ASM_LITERAL: return snprintf(buf, n, "%s", a->strings + p->arg);
   case ASM_REGISTER: {
     const struct asm_names *r = &a->names[p->arg];
     uint64_t i = v + (uint64_t)p->plus;
-    if (i < r->n && r->names[i])
-      return snprintf(buf, n, "%s", r->names[i]);
+    if (i < r->n && r->names[i]) return snprintf(buf, n, "%s", r->names[i]);
     return snprintf(buf, n, "%s%" PRIu64, r->prefix ? r->prefix : "?", i);
   }
   case ASM_UNSIGNED: return snprintf(buf, n, "%" PRIu64, v * p->arg);
@@ -65,15 +61,15 @@ static int print_part(const struct asm_isa *a, const struct asm_part *p, const s
   case ASM_VALUE: {
     const struct asm_values *names = &a->values[p->arg];
     for (uint32_t i = 0; i < names->n; i++)
-      if (names->values[i].value == (int64_t)v)
-        return snprintf(buf, n, "%s", names->values[i].name);
+      if (names->values[i].value == (int64_t)v) return snprintf(buf, n, "%s", names->values[i].name);
     return snprintf(buf, n, "%" PRIu64, v);
   }
   }
   return 0;
 }
 
-static int print_text(const struct asm_isa *a, const struct asm_text *t, const struct insn *d, char *buf, size_t n) {
+static int print_text(const struct asm_isa *a, const struct asm_text *t, const struct insn *d, char *buf,
+                      size_t n) {
   int len = 0;
   for (unsigned i = 0; i < t->nparts; i++) {
     size_t at = (size_t)len < n ? (size_t)len : n;
@@ -83,16 +79,14 @@ static int print_text(const struct asm_isa *a, const struct asm_text *t, const s
 }
 
 int asm_disassemble(const struct asm_isa *a, const struct insn *d, unsigned flags, char *buf, size_t n) {
-  if (!d->op)
-    return snprintf(buf, n, "<undefined>");
+  if (!d->op) return snprintf(buf, n, "<undefined>");
   const struct asm_leaf *leaf = &a->leaves[d->op];
   if (flags & DISASM_ALIASES)
     for (unsigned i = 0; i < leaf->naliases; i++)
       if (holds(a, &a->texts[leaf->aliases + i], d))
         return print_text(a, &a->texts[leaf->aliases + i], d, buf, n);
   for (unsigned i = 0; i < leaf->ntexts; i++)
-    if (holds(a, &a->texts[leaf->texts + i], d))
-      return print_text(a, &a->texts[leaf->texts + i], d, buf, n);
+    if (holds(a, &a->texts[leaf->texts + i], d)) return print_text(a, &a->texts[leaf->texts + i], d, buf, n);
   return snprintf(buf, n, "<no text>");
 }
 
@@ -106,7 +100,8 @@ struct attempt {
   size_t nerr;
 };
 
-__attribute__((format(printf, 3, 4))) static bool refuse(struct attempt *t, const char *at, const char *fmt, ...) {
+__attribute__((format(printf, 3, 4))) static bool refuse(struct attempt *t, const char *at, const char *fmt,
+                                                         ...) {
   size_t pos = (size_t)(at - t->text) + 1;
   if (pos > t->reached) {
     t->reached = pos;
@@ -118,21 +113,17 @@ __attribute__((format(printf, 3, 4))) static bool refuse(struct attempt *t, cons
   return false;
 }
 
-static bool word_char(char c) {
-  return isalnum((unsigned char)c) || c == '_' || c == '.';
-}
+static bool word_char(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.'; }
 
 static const char *blanks(const char *s) {
-  while (*s == ' ' || *s == '\t')
-    s++;
+  while (*s == ' ' || *s == '\t') s++;
   return s;
 }
 
 /* The length of the word at s, cut to what fits buf; words join with `.` and `_`. */
 static size_t word(const char *s, char *buf, size_t n) {
   size_t len = 0;
-  while (word_char(s[len]))
-    len++;
+  while (word_char(s[len])) len++;
   snprintf(buf, n, "%.*s", (int)(len < n ? len : n - 1), s);
   return len;
 }
@@ -141,12 +132,10 @@ static bool number(const char **s, bool *negative, uint64_t *v) {
   const char *p = *s;
   *negative = *p == '-';
   p += *p == '-' || *p == '+';
-  if (!isdigit((unsigned char)*p))
-    return false;
+  if (!isdigit((unsigned char)*p)) return false;
   char *end;
   *v = strtoull(p, &end, p[0] == '0' && (p[1] == 'x' || p[1] == 'X') ? 16 : 10);
-  if (word_char(*end))
-    return false;
+  if (word_char(*end)) return false;
   *s = end;
   return true;
 }
@@ -162,7 +151,8 @@ static bool match_literal(struct attempt *t, const char **s, const char *lit) {
     }
     const char *p = word_char(*lit) ? *s : blanks(*s);
     if (tolower((unsigned char)*p) != tolower((unsigned char)*lit))
-      return *p ? refuse(t, p, "expected \"%c\" at \"%s\"", *lit, p) : refuse(t, p, "expected \"%c\" at the end", *lit);
+      return *p ? refuse(t, p, "expected \"%c\" at \"%s\"", *lit, p)
+                : refuse(t, p, "expected \"%c\" at the end", *lit);
     *s = p + 1;
   }
   return true;
@@ -170,7 +160,9 @@ static bool match_literal(struct attempt *t, const char **s, const char *lit) {
 
 static bool match_register(struct attempt *t, const struct asm_names *r, const char **s, uint64_t *v) {
   char w[MAX_WORD];
-  size_t len = word(*s, w, sizeof w);
+  word(*s, w, sizeof w);
+  size_t len = strcspn(w, "."); /* what follows is literal text: the arrangement of a vector */
+  w[len] = 0;
   for (unsigned i = 0; i < r->n; i++)
     if (r->names[i] && strcasecmp(r->names[i], w) == 0) {
       *s += len;
@@ -187,10 +179,12 @@ static bool match_register(struct attempt *t, const struct asm_names *r, const c
       return true;
     }
   }
-  return refuse(t, *s, len ? "\"%s\" is not a register that this instruction takes" : "a register is missing%s", w);
+  return refuse(t, *s,
+                len ? "\"%s\" is not a register that this instruction takes" : "a register is missing%s", w);
 }
 
-static bool match_named(struct attempt *t, const struct asm_values *names, unsigned bits, const char **s, uint64_t *v) {
+static bool match_named(struct attempt *t, const struct asm_values *names, unsigned bits, const char **s,
+                        uint64_t *v) {
   char w[MAX_WORD];
   size_t len = word(*s, w, sizeof w);
   for (uint32_t i = 0; i < names->n; i++)
@@ -202,9 +196,9 @@ static bool match_named(struct attempt *t, const struct asm_values *names, unsig
   const char *at = *s;
   bool negative;
   if (!number(s, &negative, v))
-    return refuse(t, at, len ? "\"%s\" is not a value that this instruction takes" : "an operand is missing%s", w);
-  if (negative || *v > ones(bits))
-    return refuse(t, at, "%s is out of range: 0 to %" PRIu64, w, ones(bits));
+    return refuse(t, at,
+                  len ? "\"%s\" is not a value that this instruction takes" : "an operand is missing%s", w);
+  if (negative || *v > ones(bits)) return refuse(t, at, "%s is out of range: 0 to %" PRIu64, w, ones(bits));
   return true;
 }
 
@@ -221,31 +215,32 @@ static bool match_integer(struct attempt *t, const struct asm_part *p, const cha
   uint64_t top = is_signed ? ones(p->bits - 1u) : ones(p->bits);
   uint64_t low = is_signed ? ones(p->bits - 1u) + 1 : 0;
   if (negative ? m > low : m > top)
-    return refuse(t, at, "%s%" PRIu64 " is out of range: %s%" PRIu64 " to %" PRIu64, negative ? "-" : "", m * scale,
-                  low ? "-" : "", low * scale, top * scale);
+    return refuse(t, at, "%s%" PRIu64 " is out of range: %s%" PRIu64 " to %" PRIu64, negative ? "-" : "",
+                  m * scale, low ? "-" : "", low * scale, top * scale);
   *v = (negative ? -m : m) & ones(p->bits);
   return true;
 }
 
-static bool match_text(const struct asm_isa *a, const struct asm_text *text, struct attempt *t, struct insn *d) {
+static bool match_text(const struct asm_isa *a, const struct asm_text *text, struct attempt *t,
+                       struct insn *d) {
   const char *s = t->text;
   for (unsigned i = 0; i < text->nparts; i++) {
     const struct asm_part *p = &a->parts[text->parts + i];
     uint64_t v = 0;
     bool ok;
-    if (p->kind != ASM_LITERAL)
-      s = blanks(s);
+    if (p->kind != ASM_LITERAL) s = blanks(s);
     switch (p->kind) {
     case ASM_LITERAL:
-      if (!match_literal(t, &s, a->strings + p->arg))
-        return false;
+      if (!match_literal(t, &s, a->strings + p->arg)) return false;
       continue;
-    case ASM_REGISTER: ok = match_register(t, &a->names[p->arg], &s, &v); v -= (uint64_t)p->plus; break;
+    case ASM_REGISTER:
+      ok = match_register(t, &a->names[p->arg], &s, &v);
+      v -= (uint64_t)p->plus;
+      break;
     case ASM_VALUE: ok = match_named(t, &a->values[p->arg], p->bits, &s, &v); break;
     default: ok = match_integer(t, p, &s, &v); break;
     }
-    if (!ok)
-      return false;
+    if (!ok) return false;
     put(a, d, p->operand, v);
   }
   s = blanks(s);
@@ -254,28 +249,41 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
 
 /* ---- assembly: encoding ---------------------------------------------------------------------------------------- */
 
-static bool derived_are(const struct asm_isa *a, const struct asm_leaf *leaf, struct insn *d, const uint64_t *want) {
+/* Derived operands that the text showed, bit i for the leaf's i-th, and their values. */
+struct wanted {
+  uint32_t shown;
+  uint64_t value[MAX_DERIVED];
+};
+
+static bool derived_are(const struct asm_isa *a, const struct asm_leaf *leaf, struct insn *d,
+                        const struct wanted *w) {
   a->derive(d);
   for (unsigned i = 0; i < leaf->nderived; i++)
-    if (get(a, d, a->lists[leaf->derived + i]) != want[i])
-      return false;
+    if (w->shown >> i & 1 && get(a, d, a->lists[leaf->derived + i]) != w->value[i]) return false;
   return true;
 }
 
-/* Fields from the derived operands in d: bit for bit, else by search over all field values. */
-static bool underive(const struct asm_isa *a, const struct asm_leaf *leaf, struct insn *d) {
-  uint64_t want[MAX_DERIVED];
+/* Fields from the derived operands in d that the text showed: bit for bit, else by search over all field values. Those it
+ * did not show are derived from the fields. */
+static bool underive(const struct asm_isa *a, const struct asm_leaf *leaf, const struct asm_text *text,
+                     struct insn *d) {
+  struct wanted want = {0};
   unsigned bits = 0;
-  for (unsigned i = 0; i < leaf->nderived; i++)
-    want[i] = get(a, d, a->lists[leaf->derived + i]);
-  if (!leaf->nsearch) {
-    a->solve(d);
-    return derived_are(a, leaf, d, want);
+  for (unsigned i = 0; i < leaf->nderived; i++) {
+    const unsigned operand = a->lists[leaf->derived + i];
+    for (unsigned k = 0; k < text->nparts; k++) {
+      const struct asm_part *p = &a->parts[text->parts + k];
+      if (p->kind != ASM_LITERAL && p->operand == operand) want.shown |= 1u << i;
+    }
+    want.value[i] = get(a, d, operand);
+  }
+  if (!want.shown || !leaf->nsearch) {
+    if (want.shown) a->solve(d);
+    return derived_are(a, leaf, d, &want);
   }
   for (unsigned i = 0; i < leaf->nsearch; i++) {
     const struct asm_field *f = &a->fields[leaf->fields + a->lists[leaf->search + i]];
-    for (unsigned k = 0; k < f->npieces; k++)
-      bits += a->pieces[f->pieces + k].width;
+    for (unsigned k = 0; k < f->npieces; k++) bits += a->pieces[f->pieces + k].width;
   }
   for (uint32_t n = 0; n < 1u << bits; n++) {
     uint32_t rest = n;
@@ -289,26 +297,25 @@ static bool underive(const struct asm_isa *a, const struct asm_leaf *leaf, struc
       }
       put(a, d, f->operand, v + (uint64_t)f->add);
     }
-    if (derived_are(a, leaf, d, want))
-      return true;
+    if (derived_are(a, leaf, d, &want)) return true;
   }
   return false;
 }
 
-static bool encode_field(const struct asm_isa *a, const struct asm_field *f, const struct insn *d, uint32_t *word,
-                         struct attempt *t, const char *end) {
+static bool encode_field(const struct asm_isa *a, const struct asm_field *f, const struct insn *d,
+                         uint32_t *word, struct attempt *t, const char *end) {
   const char *name = a->strings + a->operands[f->operand].name;
   uint64_t v = get(a, d, f->operand) - (uint64_t)f->add, placed = 0;
   if (v & ~ones(f->bits))
-    return refuse(t, end, "%s cannot be encoded: outside %d to %d", name, f->add, (int)ones(f->bits) + f->add);
+    return refuse(t, end, "%s cannot be encoded: outside %d to %d", name, f->add,
+                  (int)ones(f->bits) + f->add);
   for (unsigned i = 0; i < f->npieces; i++) {
     const struct asm_piece *p = &a->pieces[f->pieces + i];
     *word |= (uint32_t)((v >> p->lo & ones(p->width)) << p->pos);
     placed |= ones(p->width) << p->lo;
   }
   uint64_t lowest = placed & -placed;
-  if (v & (lowest - 1))
-    return refuse(t, end, "%s must be a multiple of %" PRIu64, name, lowest);
+  if (v & (lowest - 1)) return refuse(t, end, "%s must be a multiple of %" PRIu64, name, lowest);
   return !(v & ~placed) || refuse(t, end, "%s has bits that cannot be encoded", name);
 }
 
@@ -321,16 +328,19 @@ static int encode(const struct asm_isa *a, uint64_t features, const struct asm_t
     refuse(t, end, "this instruction needs the feature %s", a->features[__builtin_ctzll(missing)]);
     return -1;
   }
-  if (leaf->nderived && !underive(a, leaf, d)) {
-    refuse(t, end, "%s has no encoding with this value", a->strings + a->operands[a->lists[leaf->derived]].name);
+  if (leaf->nderived && !underive(a, leaf, text, d)) {
+    refuse(t, end, "%s has no encoding with this value",
+           a->strings + a->operands[a->lists[leaf->derived]].name);
+    return -1;
+  }
+  if (!holds(a, text, d)) {
+    refuse(t, end, "this form does not take these operands");
     return -1;
   }
   uint32_t word = leaf->value;
   for (unsigned i = 0; i < leaf->nfields; i++)
-    if (!encode_field(a, &a->fields[leaf->fields + i], d, &word, t, end))
-      return -1;
-  for (unsigned i = 0; i < leaf->len; i++)
-    out[i] = (uint8_t)(word >> 8 * i);
+    if (!encode_field(a, &a->fields[leaf->fields + i], d, &word, t, end)) return -1;
+  for (unsigned i = 0; i < leaf->len; i++) out[i] = (uint8_t)(word >> 8 * i);
   union {
     struct insn head;
     char bytes[MAX_INSN];
@@ -349,10 +359,8 @@ static uint32_t lower_bound(const struct asm_isa *a, const char *s, size_t len) 
     uint32_t mid = (lo + hi) / 2;
     const char *k = a->strings + a->keys[mid].name;
     int c = strncasecmp(k, s, len);
-    if (c < 0)
-      lo = mid + 1;
-    else
-      hi = mid;
+    if (c < 0) lo = mid + 1;
+    else hi = mid;
   }
   return lo;
 }
@@ -362,12 +370,12 @@ static bool key_is(const struct asm_isa *a, uint32_t i, const char *s, size_t le
   return strncasecmp(k, s, len) == 0 && !k[len];
 }
 
-int asm_assemble(const struct asm_isa *a, uint64_t features, const char *text, uint8_t *out, char *err, size_t nerr) {
+int asm_assemble(const struct asm_isa *a, uint64_t features, const char *text, uint8_t *out, char *err,
+                 size_t nerr) {
   text = blanks(text);
   struct attempt t = {.text = text, .err = err, .nerr = nerr};
   size_t len = strcspn(text, " \t");
-  if (nerr)
-    err[0] = 0;
+  if (nerr) err[0] = 0;
   if (a->insn_size > MAX_INSN) {
     snprintf(err, nerr, "the decoded instruction of this ISA is larger than the assembler's");
     return -1;
@@ -375,8 +383,7 @@ int asm_assemble(const struct asm_isa *a, uint64_t features, const char *text, u
   bool tried = false;
   for (size_t n = len; n > 0 && !tried; n--) {
     for (uint32_t i = lower_bound(a, text, n); i < a->nkeys && key_is(a, i, text, n); i++) {
-      if (n < len && !a->keys[i].open)
-        continue;
+      if (n < len && !a->keys[i].open) continue;
       const struct asm_text *x = &a->texts[a->keys[i].text];
       union {
         struct insn head;
@@ -385,16 +392,14 @@ int asm_assemble(const struct asm_isa *a, uint64_t features, const char *text, u
       memset(&d, 0, sizeof d);
       d.head.op = x->op;
       tried = true;
-      if (!match_text(a, x, &t, &d.head))
-        continue;
-      if (x->set)
-        a->set(x->set, &d.head);
+      if (!match_text(a, x, &t, &d.head)) continue;
+      if (x->set) a->set(x->set, &d.head);
       int got = encode(a, features, x, &d.head, &t, out);
-      if (got > 0)
-        return got;
+      if (got > 0) return got;
     }
   }
   if (!tried)
-    snprintf(err, nerr, len ? "unknown instruction \"%.*s\"" : "no instruction%.*s", (int)(len < 40 ? len : 40), text);
+    snprintf(err, nerr, len ? "unknown instruction \"%.*s\"" : "no instruction%.*s",
+             (int)(len < 40 ? len : 40), text);
   return -1;
 }

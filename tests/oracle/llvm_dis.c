@@ -52,12 +52,10 @@ static void squeeze(char *s) {
   char *w = s;
   for (char *r = s; *r; r++) {
     char c = *r == '\t' ? ' ' : *r;
-    if (c == ' ' && (w == s || w[-1] == ' '))
-      continue;
+    if (c == ' ' && (w == s || w[-1] == ' ')) continue;
     *w++ = c;
   }
-  while (w > s && w[-1] == ' ')
-    w--;
+  while (w > s && w[-1] == ' ') w--;
   *w = 0;
 }
 
@@ -69,10 +67,8 @@ union decoded {
 /* Returns our length; the text is "-" when we do not decode. */
 static int ours(const uint8_t *bytes, size_t n, union decoded *d, unsigned flags, char *text) {
   int len = isa->decode(~0ull, bytes, n, &d->head);
-  if (len > 0)
-    isa->disasm(&d->head, 0, flags, text, TEXT);
-  else
-    strcpy(text, "-");
+  if (len > 0) isa->disasm(&d->head, 0, flags, text, TEXT);
+  else strcpy(text, "-");
   squeeze(text);
   return len;
 }
@@ -83,27 +79,24 @@ static void compare(uint32_t w, unsigned nbytes) {
   union decoded d;
   int na = ours(bytes, nbytes, &d, printed, a);
   int nb = llvm_shim_text(llvm, bytes, nbytes, b, sizeof b);
-  if (nb <= 0)
-    strcpy(b, "-");
+  if (nb <= 0) strcpy(b, "-");
   squeeze(b);
   compared++;
-  if (strcmp(a, b) == 0 && (na == nb || a[0] == '-'))
-    return;
+  if (strcmp(a, b) == 0 && (na == nb || a[0] == '-')) return;
   for (unsigned i = 0; i < nrows; i++)
-    if ((w & rows[i].mask) == rows[i].value && fnmatch(rows[i].ours, a, 0) == 0 && fnmatch(rows[i].theirs, b, 0) == 0) {
+    if ((w & rows[i].mask) == rows[i].value && fnmatch(rows[i].ours, a, 0) == 0 &&
+        fnmatch(rows[i].theirs, b, 0) == 0) {
       rows[i].used++;
       accepted++;
       return;
     }
   different++;
-  if (shown++ < MAX_SHOWN)
-    printf("differ\t%0*x\t%s\t%s\n", (int)nbytes * 2, w, a, b);
+  if (shown++ < MAX_SHOWN) printf("differ\t%0*x\t%s\t%s\n", (int)nbytes * 2, w, a, b);
 }
 
 static bool claimed(uint32_t w) {
   for (unsigned i = 0; i < npictures; i++)
-    if ((w & pictures[i].mask) == pictures[i].value)
-      return true;
+    if ((w & pictures[i].mask) == pictures[i].value) return true;
   return false;
 }
 
@@ -111,18 +104,17 @@ static uint32_t structured(unsigned *nbytes) {
   const struct picture *p = &pictures[next() % npictures];
   uint32_t w = (uint32_t)next();
   uint64_t how = next();
-  if (how % 16 == 0) {      /* anything at all */
+  if (how % 16 == 0) { /* anything at all */
     *nbytes = 4;
     return w;
   }
   w = (w & ~p->mask) | p->value;
-  if (how % 16 == 1)        /* a neighbour: one or two bits off */
+  if (how % 16 == 1) /* a neighbour: one or two bits off */
     w ^= 1u << (how >> 8) % p->length ^ (how >> 16 & 1) << (how >> 24) % p->length;
-  if (how % 16 == 2)        /* zeros and ones in the open bits */
+  if (how % 16 == 2) /* zeros and ones in the open bits */
     w = (how >> 8 & 1) ? p->value : p->value | ~p->mask;
   *nbytes = p->length / 8;
-  if (p->length == 16)
-    w &= 0xffff;
+  if (p->length == 16) w &= 0xffff;
   return w;
 }
 
@@ -134,27 +126,23 @@ static void leaf(const struct picture *p, uint32_t w, unsigned flags, bool show)
   memset(&d, 0, sizeof d);
   memset(&e, 0, sizeof e);
   int n = ours(bytes, p->length / 8, &d, flags, a);
-  if (n <= 0)
-    return;
+  if (n <= 0) return;
   compared++;
   int got = isa->assemble(~0ull, a, 0, out, err, sizeof err);
   if (got < 0) {
     different++;
-    if (shown++ < MAX_SHOWN)
-      printf("assemble\t%s\t%08x\t%s\t%s\n", p->name, w, a, err);
+    if (shown++ < MAX_SHOWN) printf("assemble\t%s\t%08x\t%s\t%s\n", p->name, w, a, err);
     return;
   }
   ours(out, (size_t)got, &e, flags, b);
   if (got != n || strcmp(a, b) != 0 || d.head.op != e.head.op) {
     different++;
-    if (shown++ < MAX_SHOWN)
-      printf("roundtrip\t%s\t%08x\t%s\t%s\n", p->name, w, a, b);
+    if (shown++ < MAX_SHOWN) printf("roundtrip\t%s\t%08x\t%s\t%s\n", p->name, w, a, b);
     return;
   }
   if (show) {
     printf("leaf\t%s\t", p->name);
-    for (int i = 0; i < got; i++)
-      printf("%02x", out[i]);
+    for (int i = 0; i < got; i++) printf("%02x", out[i]);
     printf("\t%s\n", a);
   }
 }
@@ -180,7 +168,8 @@ static void read_tables(const char *ppath, const char *apath) {
   f = open_or_die(apath);
   while (nrows < MAX_ROWS && fgets(line, sizeof line, f)) {
     struct row *r = &rows[nrows++];
-    if (sscanf(line, "%" SCNx32 " %" SCNx32 " %159[^\t]\t%159[^\n]", &r->mask, &r->value, r->ours, r->theirs) != 4)
+    if (sscanf(line, "%" SCNx32 " %" SCNx32 " %159[^\t]\t%159[^\n]", &r->mask, &r->value, r->ours,
+               r->theirs) != 4)
       exit(2);
   }
   fclose(f);
@@ -196,8 +185,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "no ISA %s\n", argv[1]);
     return 2;
   }
-  if (strcmp(argv[7], "names") == 0)
-    printed = DISASM_ALIASES;
+  if (strcmp(argv[7], "names") == 0) printed = DISASM_ALIASES;
   llvm = llvm_shim_open(argv[2], argv[3], (unsigned)atoi(argv[4]), printed != 0);
   if (!llvm) {
     fprintf(stderr, "LLVM has no disassembler for %s\n", argv[2]);
@@ -207,14 +195,12 @@ int main(int argc, char **argv) {
   uint64_t count = strtoull(argv[8], NULL, 0);
   seed = strtoull(argv[9], NULL, 0);
   if (strcmp(argv[7], "all16") == 0)
-    for (uint32_t w = 0; w < 0x10000; w++)
-      compare(w, 2);
+    for (uint32_t w = 0; w < 0x10000; w++) compare(w, 2);
   else if (strcmp(argv[7], "random") == 0 || strcmp(argv[7], "claimed") == 0 || printed)
     for (uint64_t i = 0; i < count; i++) {
       unsigned nbytes;
       uint32_t w = structured(&nbytes);
-      if (argv[7][0] == 'r' || claimed(w))
-        compare(w, nbytes);
+      if (argv[7][0] == 'r' || claimed(w)) compare(w, nbytes);
     }
   else if (strcmp(argv[7], "leaves") == 0)
     for (unsigned p = 0; p < npictures; p++)
@@ -224,10 +210,8 @@ int main(int argc, char **argv) {
         leaf(&pictures[p], w, 0, i < 6);
         leaf(&pictures[p], w, DISASM_ALIASES, i < 6);
       }
-  else
-    return 2;
-  for (unsigned i = 0; i < nrows; i++)
-    printf("row\t%u\t%" PRIu64 "\n", i, rows[i].used);
+  else return 2;
+  for (unsigned i = 0; i < nrows; i++) printf("row\t%u\t%" PRIu64 "\n", i, rows[i].used);
   printf("total\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", compared, accepted, different);
   return 0;
 }

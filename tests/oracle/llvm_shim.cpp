@@ -39,8 +39,7 @@ struct llvm_shim *llvm_shim_open(const char *triple, const char *features, unsig
   llvm::InitializeAllDisassemblers();
   std::string error;
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!target)
-    return nullptr;
+  if (!target) return nullptr;
   auto *s = new llvm_shim;
   s->triple = llvm::Triple(triple);
   s->registers.reset(target->createMCRegInfo(triple));
@@ -49,8 +48,10 @@ struct llvm_shim *llvm_shim_open(const char *triple, const char *features, unsig
   s->instructions.reset(target->createMCInstrInfo());
   s->context.reset(new llvm::MCContext(s->triple, s->syntax.get(), s->registers.get(), s->subtarget.get()));
   s->disassembler.reset(target->createMCDisassembler(*s->subtarget, *s->context));
-  s->printer.reset(target->createMCInstPrinter(s->triple, variant, *s->syntax, *s->instructions, *s->registers));
-  if (!s->disassembler || !s->printer || (!aliases && !s->printer->applyTargetSpecificCLOption("no-aliases") && variant == 0)) {
+  s->printer.reset(
+      target->createMCInstPrinter(s->triple, variant, *s->syntax, *s->instructions, *s->registers));
+  if (!s->disassembler || !s->printer ||
+      (!aliases && !s->printer->applyTargetSpecificCLOption("no-aliases") && variant == 0)) {
     delete s;
     return nullptr;
   }
