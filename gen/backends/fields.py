@@ -33,6 +33,8 @@ def c(e: E, where: Text) -> str:
     if e.op in BINARY:
         s = f"({a[0]} {BINARY[e.op]} {a[1]})"
         return cut(s) if e.op in ("add", "sub", "mul") else s
+    if e.op == "not" and n == 1 and e.ty.kind == "b":
+        return f"(uint64_t)!({a[0]})"
     if e.op in ("neg", "not"):
         return cut(f"({'-' if e.op == 'neg' else '~'}{a[0]})")
     if e.op in COMPARE:
