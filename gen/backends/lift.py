@@ -14,6 +14,17 @@ from .cexpr import ctype
 from .interp import Place as InterpPlace
 
 
+def highest(e: E) -> int:
+    """A bound of the unsigned value of e: what it cannot exceed."""
+    if e.op == "const":
+        return e.k
+    if e.op == "and":
+        return min(highest(x) for x in e.a)
+    if e.op in ("zext", "btoi", "itob"):
+        return highest(e.a[0])
+    return (1 << e.ty.n) - 1 if e.ty.kind == "b" else 1 << 64
+
+
 class ByHandler(Exception):
     """The leaf is lifted by calling its interpreter handler; the text says why."""
 
@@ -73,7 +84,7 @@ class Lifter:
             if f.width > 64:
                 raise ByHandler("vector")
             get = f"ir_get(l, {self.slot(e.k, a[0])}, {n})"
-            if f.zero is None:
+            if f.zero is None or highest(a[0]) < f.zero:
                 return get
             return f"({self.c(a[0])} == {f.zero} ? ir_const(l, {n}, 0) : {get})"
         if op == "reglane":
@@ -153,7 +164,7 @@ class Lifter:
         else:
             e = v.ext("zext", e, f.width)
         put = f"ir_put(l, {self.slot(s.file, s.index)}, {f.width}, {self.r(e)});"
-        self.put(put if f.zero is None else f"if ({self.c(s.index)} != {f.zero}) {put}")
+        self.put(put if f.zero is None or highest(s.index) < f.zero else f"if ({self.c(s.index)} != {f.zero}) {put}")
 
     def nested(self, stmts: list) -> None:
         self.depth += 1
