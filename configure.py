@@ -18,6 +18,7 @@ import importlib
 import os
 import re
 import sys
+import types
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -130,12 +131,21 @@ def isas() -> list[str]:
     return sorted(p.stem for p in (ROOT / "isa").glob("*.yaml")) if (ROOT / "gen/__init__.py").exists() else []
 
 
-def gen_outputs(isa: str, overlays: tuple[str, ...]) -> list[str]:
-    """Names, relative to the ISA's output directory, of what the generator will write."""
+def generator() -> types.ModuleType:
     sys.dont_write_bytecode = True
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    gen = importlib.import_module("gen")
+    return importlib.import_module("gen")
+
+
+def overlays_of(isa: str, overlays: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that change this ISA."""
+    return tuple(o for o in overlays if generator().overlay_isa(ROOT / o) == isa)
+
+
+def gen_outputs(isa: str, overlays: tuple[str, ...]) -> list[str]:
+    """Names, relative to the ISA's output directory, of what the generator will write."""
+    gen = generator()
     if not hasattr(gen, "outputs"):
         raise SystemExit(f"configure.py: gen/ has no outputs(): cannot know what isa/{isa}.yaml is compiled to")
     return list(gen.outputs(ROOT / f"isa/{isa}.yaml", [ROOT / o for o in overlays]))
@@ -189,10 +199,11 @@ class Builder:
 
     def isa(self, name: str) -> None:
         g, out = self.g, f"$builddir/gen/{name}"
-        outputs = gen_outputs(name, self.o.overlays)
+        mine = overlays_of(name, self.o.overlays)
+        outputs = gen_outputs(name, mine)
         g.comment(f"{name}: description to C")
-        implicit = [*isa_inputs(name)[1:], *gen_inputs(), *self.o.overlays]
-        overlays = {"overlays": " ".join(f"--overlay {p}" for p in self.o.overlays)} if self.o.overlays else {}
+        implicit = [*isa_inputs(name)[1:], *gen_inputs(), *mine]
+        overlays = {"overlays": " ".join(f"--overlay {p}" for p in mine)} if mine else {}
         g.build([f"{out}/{f}" for f in outputs], "gen", [f"isa/{name}.yaml"], implicit, outdir=out, **overlays)
         self.generated += [f"{out}/{f}" for f in outputs]
         sources = [f for f in outputs if f.endswith(".c")]
@@ -303,6 +314,12 @@ def parse(argv: list[str]) -> tuple[Options, bool]:
     for f in a.isa_overlay:
         if not os.path.isfile(f):
             p.error(f"--isa-overlay {f}: no such file")
+        try:
+            isa = generator().overlay_isa(f)
+        except Exception as e:  # the generator's own message has file, line and remedy
+            p.error(f"--isa-overlay: {e}")
+        if isa not in isas():
+            p.error(f"--isa-overlay {f}: no ISA '{isa}'; there are: {', '.join(isas())}")
     builddir = overlay_path(a.builddir) if a.builddir else ""
     if re.search(r"[\s$:]", builddir + "".join(a.isa_overlay)):
         p.error("paths with white space, ':' or '$' are not supported")

@@ -7,3 +7,9 @@ def outputs(isa_path: str, overlays: list[str] | tuple[str, ...] = ()) -> list[s
     from .backends import names
     from .load import load
     return names(load(str(isa_path), [str(o) for o in overlays]))
+
+
+def overlay_isa(path: str) -> str:
+    """Name of the ISA that an overlay file changes: its `isa: {name: ...}`. DescError when it does not say."""
+    from .load import overlay_isa
+    return overlay_isa(str(path))

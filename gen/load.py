@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, fields as members
+from dataclasses import dataclass, field
 
 from . import encoding, expand
 from .model import (Alias, Def, DescError, Feature, FieldDecl, Helper, Isa, RegFile, Slot, SysReg, SysRegField, Text,
                     TrapKind, View)
-from .schema import (NAME, assignments, entries, evaluate, get, get_int, get_str, get_text, known, lines, mapping,
-                     number, one_of, part, split, text, typed_names, words)
+from .schema import (NAME, assignments, entries, evaluate, get, get_int, get_str, get_text, known, mapping,
+                     number, one_of, split, text, typed_names, words)
 from .source import Map, Node, Scalar, Seq, read
 
 ISA_KEYS = ("name title machine insn mem features registers context views fields formats codecs axes flags fp traps defs"
@@ -44,6 +44,9 @@ def load(path: str, overlays: list[str] | tuple[str, ...] = ()) -> Isa:
     for overlay in overlays:
         merge(raw, str(overlay), str(overlay), str(overlay), True)
     isa = head(raw, str(path))
+    for overlay in overlays:
+        if (name := overlay_name(str(overlay))) and name.s != isa.name:
+            raise DescError(name, f'this overlay is for "{name.s}", not "{isa.name}"')
     isa.sources = raw.sources
     declare(isa, raw)
     axes = {name: expand.axis(e.key, e.node) for name, e in raw.of("axes").items()}
@@ -52,6 +55,20 @@ def load(path: str, overlays: list[str] | tuple[str, ...] = ()) -> Isa:
     encoding.unused(isa)
     encoding.decoder(isa)           # refuses overlapping pictures
     return isa
+
+
+def overlay_name(path: str) -> Text | None:
+    """The `name` under `isa` of a file."""
+    tree = read(path, path)
+    node = get(mapping(tree.items["isa"][1], '"isa"'), "name") if "isa" in tree.items else None
+    return None if node is None else text(node, '"name"')
+
+
+def overlay_isa(path: str) -> str:
+    name = overlay_name(path)
+    if name is None:
+        raise DescError(Text("", path, 1), "an overlay says which ISA it changes: isa: {name: riscv64}")
+    return name.s
 
 
 # ---- files -----------------------------------------------------------------------------------------
@@ -82,7 +99,8 @@ def merge(raw: Raw, path: str, root: str, where: Text | str, overlay: bool) -> N
 
 def declarations(raw: Raw, kind: Text, value: Node, overlay: bool) -> None:
     if kind.s in ("name", "title", "machine"):
-        add(raw.decls.setdefault("head", {}), kind, value, overlay, "key")
+        if not (overlay and kind.s == "name"):      # an overlay's name says what it is for
+            add(raw.decls.setdefault("head", {}), kind, value, overlay, "key")
     elif kind.s in ("hot", "context", "aliases"):
         raw.lists.setdefault(kind.s, []).append(value)
     elif kind.s == "registers":

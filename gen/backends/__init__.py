@@ -10,7 +10,8 @@ def names(isa: Isa) -> list[str]:
     """What `everything` will write, from the loaded model alone."""
     from ..expand import ident
     stems = sorted({ident(PurePath(leaf.where.file).stem) for leaf in isa.leaves})
-    out = ["state.h", "insn.h", "interp_hot.h", "tables.c", "exec.c", "run.c", "lift.c", "lift.txt"]
+    out = ["state.h", "insn.h", "interp_hot.h", "tables.c", "exec.c", "run.c", "lift.c", "lift.txt", "reference.md", "doc.c"]
+    out += ["oracle.py", "vectors.json", "fuzz.dict"]
     out += [f"interp_{s}.c" for s in stems]
     out += ["decode.c", "asm.c"] if isa.scanner == "tree" else ["decode.re", "asm.c"]
     if isa.sysregs:
@@ -20,8 +21,8 @@ def names(isa: Isa) -> list[str]:
 
 def everything(isa: Isa, checked) -> dict[str, str]:
     """All generated files: name to text."""
-    from . import asm, decoder, formtext, insn, interp, lift, run, scanner, state
+    from . import asm, decoder, doc, formtext, fuzzdict, insn, interp, lift, oracle, run, scanner, state, vectors
     out: dict[str, str] = {}
-    for backend in (insn, state, interp, decoder, asm, run, lift, scanner, formtext):
+    for backend in (insn, state, interp, decoder, asm, run, lift, scanner, formtext, oracle, vectors, fuzzdict):
         out |= backend.files(isa, checked)
-    return out
+    return out | doc.files(isa, out["lift.txt"])

@@ -1,15 +1,11 @@
 /* `isomer isa`: what the linked descriptions hold. */
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/log.h"
 #include "devices/board.h"
-#include "loader/load.h"
 
 struct isa_options {
   const char *isa;
@@ -71,33 +67,48 @@ static int show(const char *name, const char *leaf) {
   return EXIT_USAGE;
 }
 
-/* The reference lies beside the build's generated files, or where it was installed. */
-static int doc(const struct isa *isa) {
-  char exe[PATH_MAX], path[2][PATH_MAX + 64];
-  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-  if (n < 0) {
-    log_error("isa doc: /proc/self/exe: %s", strerror(errno));
-    return EXIT_HOST;
-  }
-  exe[n] = 0;
-  char *slash = strrchr(exe, '/');
-  if (slash) *slash = 0;
-  snprintf(path[0], sizeof path[0], "%s/gen/%s/reference.md", exe, isa->name);
-  snprintf(path[1], sizeof path[1], "%s/../share/isomer/%s.md", exe, isa->name);
-  for (int i = 0; i < 2; i++) {
-    if (access(path[i], R_OK)) continue;
-    struct load_file f;
-    char why[300];
-    if (load_file(path[i], &f, why, sizeof why)) {
-      log_error("%s", why);
-      return EXIT_HOST;
-    }
-    fwrite(f.bytes, 1, f.size, stdout);
-    load_file_free(&f);
+/* The section of a family in the reference, up to the next heading; NULL when there is none. */
+static const char *section(const struct isa *isa, const char *family, size_t *size) {
+  char head[200];
+  snprintf(head, sizeof head, "\n### %s\n", family);
+  const char *from = strstr(isa->doc, head);
+  if (!from) return NULL;
+  const char *end = from + strlen(head);
+  do end = strchr(end, '\n');
+  while (end && strncmp(++end, "## ", 3) && strncmp(end, "### ", 4));
+  *size = end ? (size_t)(end - from - 1) : strlen(from + 1);
+  return from + 1;
+}
+
+/* The reference, or the sections of the families that `name` (leaf, family or mnemonic; NULL: all) belongs to. */
+static int doc(const char *isa_name, const char *name) {
+  bool found = false;
+  const struct isa *only = isa_name ? cli_isa(isa_name) : NULL;
+  if (isa_name && !only) return EXIT_USAGE;
+  if (!name && only) {
+    fputs(only->doc, stdout);
     return 0;
   }
-  log_error("isa doc: no reference of %s at %s or %s", isa->name, path[0], path[1]);
-  return EXIT_HOST;
+  for (const struct isa *const *p = isa_list; name && *p; p++) {
+    uint32_t last = 0;
+    if (only && *p != only) continue;
+    for (unsigned i = 1; i < (*p)->nleaves; i++) {
+      const struct leaf_info *l = &(*p)->leaves[i];
+      if (l->family == last || (strcmp(str(*p, l->name), name) && strcmp(str(*p, l->family), name) &&
+                                strcmp(str(*p, l->mnemonic), name)))
+        continue;
+      size_t size;
+      const char *text = section(*p, str(*p, l->family), &size);
+      if (!text) log_bug("isa doc: %s: no section '%s'", (*p)->name, str(*p, l->family));
+      fwrite(text, 1, size, stdout);
+      last = l->family;
+      found = true;
+    }
+  }
+  if (found) return 0;
+  if (name) log_error("isa doc: no ISA, instruction, family or mnemonic '%s'", name);
+  else log_error("usage: isomer isa %s", cmd_isa.usage);
+  return EXIT_USAGE;
 }
 
 /* Described instructions by the set of features they need. */
@@ -133,10 +144,10 @@ static int isa_main(void *config, int argc, char **argv) {
   const char *what = argv[0], *arg = argc > 1 ? argv[1] : NULL;
   if (!strcmp(what, "list") && argc == 1) return list();
   if (!strcmp(what, "show") && argc == 2) return show(o->isa, arg);
-  if (!strcmp(what, "doc") || !strcmp(what, "coverage")) {
+  if (!strcmp(what, "doc")) return !o->isa && arg && isa_find(arg) ? doc(arg, NULL) : doc(o->isa, arg);
+  if (!strcmp(what, "coverage")) {
     const struct isa *isa = cli_isa(arg ? arg : o->isa);
-    if (!isa) return EXIT_USAGE;
-    return *what == 'd' ? doc(isa) : coverage(isa);
+    return isa ? coverage(isa) : EXIT_USAGE;
   }
   log_error("usage: isomer isa %s", cmd_isa.usage);
   return EXIT_USAGE;
@@ -149,13 +160,14 @@ static const struct option options[] = {
 
 const struct command cmd_isa = {
     .name = "isa",
-    .usage = "list | show NAME | doc ISA | coverage ISA",
+    .usage = "list | show NAME | doc [ISA | NAME] | coverage ISA",
     .summary = "lists and explains the described instruction sets",
-    .about = "list      the ISAs of this build\n"
-             "show      an instruction: its place in the description and what it needs (NAME: leaf, family "
-             "or mnemonic)\n"
-             "doc       the generated reference, as Markdown\n"
-             "coverage  how many instructions are described, by extension\n",
+    .about =
+        "list      the ISAs of this build\n"
+        "show      an instruction: its place in the description and what it needs (NAME: leaf, family "
+        "or mnemonic)\n"
+        "doc       the generated reference, as Markdown; of one instruction, family or mnemonic with NAME\n"
+        "coverage  how many instructions are described, by extension\n",
     .options = options,
     .config_size = sizeof(struct isa_options),
     .min_args = 1,

@@ -118,6 +118,7 @@ struct isa {
   int (*run)(struct vcpu *v);
   const uint16_t *disp;  /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;
+  const char *doc;       /* the reference in Markdown; a line "### NAME" starts the section of each family */
 };
 enum { DISASM_ALIASES = 1 };
 

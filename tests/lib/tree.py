@@ -16,6 +16,8 @@ GEN_INIT = '''
 from pathlib import Path
 def outputs(isa, overlays):
     return ["value.c", "value.h", "scan.re", "lift.c"]
+def overlay_isa(path):
+    return "toy"
 '''
 GEN_MAIN = '''
 import argparse
