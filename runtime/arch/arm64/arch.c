@@ -29,6 +29,7 @@ static void context(struct vcpu *v) {
 }
 
 static int bus_fault(struct vcpu *v, gva_t va, enum access access) {
+  if (access == ACCESS_FETCH && va & 3) return vcpu_trap(v, ARM64_TRAP_pc_alignment, 1, va, 0, 0);
   if (access == ACCESS_FETCH) return vcpu_trap(v, ARM64_TRAP_insn_abort, 1, va, 0, 0);
   return vcpu_trap(v, ARM64_TRAP_data_abort, 2, va, (access == ACCESS_WRITE ? WNR : 0) | FSC_TRANSLATION_L3, 0);
 }
