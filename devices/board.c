@@ -36,6 +36,11 @@ static const struct boot_ops *boot_find(const struct isa *isa) {
   return NULL;
 }
 
+static int oom(void) {
+  log_error("board: out of memory");
+  return -ENOMEM;
+}
+
 static int refuse(const struct board_state *b, const struct prop *p, const char *what) {
   if (p && p->line) log_error("%s:%u: %s", b->name, p->line, what);
   else log_error("%s: %s", b->name, what);
@@ -186,7 +191,7 @@ static int add_device(struct board_state *b, const struct prop *p) {
   if (irqs && irqs->type != PROP_TABLE) return refuse(b, p, "irqs is a list of wires");
   if (irqs && irqs->nlist) {
     wires = calloc(irqs->nlist, sizeof *wires);
-    if (!wires) return -ENOMEM;
+    if (!wires) return oom();
     for (size_t i = 0; i < irqs->nlist; i++)
       if (wire(b, &irqs->kid[i], &wires[i])) goto done;
     site.irqs = wires;
@@ -208,7 +213,7 @@ static int add_devices(struct board_state *b) {
   b->devices = calloc(n + 1, sizeof *b->devices);
   b->device_props = calloc(n + 1, sizeof *b->device_props);
   b->dma = dma_space_identity(b->machine->phys);
-  if (!b->devices || !b->device_props || !b->dma) return -ENOMEM;
+  if (!b->devices || !b->device_props || !b->dma) return oom();
   for (size_t i = 0; !rc && i < n; i++) rc = add_device(b, &list->kid[i]);
   return rc;
 }
@@ -243,15 +248,15 @@ static void trace_mmio(void *opaque, const char *name, gpa_t pa, unsigned size, 
 }
 
 int board_create(struct machine *m, const struct board_config *c) {
-  int rc = -ENOMEM;
+  int rc;
   unsigned cpus = c->cpus ? c->cpus : 1;
   struct board_state *b = calloc(1, sizeof *b);
-  if (!b) goto done;
+  if (!b) return oom();
   b->machine = m;
   m->board = b;
   b->name = strdup(c->board ? c->board : m->isa->name);
   b->append = c->append ? strdup(c->append) : NULL;
-  if (!b->name || (c->append && !b->append)) goto done;
+  if (!b->name || (c->append && !b->append)) return oom();
   b->ram_bytes = c->ram_bytes ? c->ram_bytes : RAM_DEFAULT;
   rc = -EINVAL;
   if (cpus > MACHINE_MAX_VCPUS) {
@@ -272,8 +277,7 @@ int board_create(struct machine *m, const struct board_config *c) {
       (rc = add_memory(b)))
     goto done;
   for (unsigned i = 0; i < cpus; i++) {
-    rc = -ENOMEM;
-    if (!machine_add_vcpu(m, c->features ? c->features : m->isa->default_features)) return rc;
+    if (!machine_add_vcpu(m, c->features ? c->features : m->isa->default_features)) return -ENOMEM;
   }
   if ((rc = add_devices(b))) goto done;
   rc = board_fdt(b, &b->dtb, &b->dtb_size);
@@ -282,7 +286,6 @@ int board_create(struct machine *m, const struct board_config *c) {
     rc = -E2BIG;
   }
 done:
-  if (rc == -ENOMEM) log_error("board: out of memory");
   return rc;
 }
 

@@ -254,7 +254,10 @@ int board_fdt(const struct board_state *b, uint8_t **out, uint32_t *size) {
   struct tree *t = calloc(1, sizeof *t);
   const struct prop *root = prop_get(&b->table, "fdt");
   *out = NULL;
-  if (!t) return -ENOMEM;
+  if (!t) {
+    log_error("%s: device tree: out of memory", b->name);
+    return -ENOMEM;
+  }
   t->b = b;
   if (!root || !is_node(root)) {
     log_error("%s: the board has no `fdt` table", b->name);

@@ -16,13 +16,18 @@
 #define FIRMWARE_SLACK   (1ull << 20) /* for what raw firmware has behind its file: variables, stacks */
 #define MIB(n)           (((n) + (1 << 20) - 1) >> 20)
 
+static int oom(void) {
+  log_error("board: out of memory for the files to boot from");
+  return -ENOMEM;
+}
+
 static int add_part(struct board_state *b, gpa_t at, const uint8_t *bytes, uint64_t size, uint64_t zero) {
   struct image_part *grown = realloc(b->images, (b->nimages + 1) * sizeof *grown);
-  if (!grown) return -ENOMEM;
+  if (!grown) return oom();
   b->images = grown;
   struct image_part *p = &b->images[b->nimages];
   *p = (struct image_part){.at = at, .bytes = malloc(size ? size : 1), .size = size, .zero = zero};
-  if (!p->bytes) return -ENOMEM;
+  if (!p->bytes) return oom();
   memcpy(p->bytes, bytes, size);
   b->nimages++;
   return 0;
@@ -49,7 +54,7 @@ static bool to_phys(const struct elf *e, gva_t va, gpa_t *pa) {
   return false;
 }
 
-/* Segments become parts; *entry is physical, *end behind the last byte. */
+/* Segments become parts; *entry is physical, *end behind the last byte in the first memory region. */
 static int add_elf(struct board_state *b, const char *path, const struct elf *e, gpa_t *entry, gpa_t *end) {
   *end = 0;
   for (unsigned i = 0; i < e->nsegs; i++) {
@@ -60,7 +65,7 @@ static int add_elf(struct board_state *b, const char *path, const struct elf *e,
                 path, s->paddr, s->memsz, b->ram_base, ram_end(b));
       return -EINVAL;
     }
-    if (s->paddr + s->memsz > *end) *end = s->paddr + s->memsz;
+    if (s->paddr + s->memsz > *end && s->paddr + s->memsz <= ram_end(b)) *end = s->paddr + s->memsz;
     int rc = add_part(b, s->paddr, e->bytes + s->offset, s->filesz, s->memsz - s->filesz);
     if (rc) return rc;
   }
@@ -95,11 +100,15 @@ static int find_htif(struct board_state *b, const char *path, const struct elf *
   return rc;
 }
 
-static int too_little(const struct board_state *b, uint64_t kernel, uint64_t initrd, uint64_t need) {
-  log_error("too little memory: %" PRIu64 " MiB given, kernel and firmware reach to %" PRIu64
-            " MiB, the initrd takes %" PRIu64 " MiB: give at least -m %" PRIu64 "M",
-            b->ram_size >> 20, MIB(kernel), MIB(initrd), MIB(need));
-  return -ENOMEM;
+/* All that goes into RAM from its base on, the initrd's `initrd` bytes and the slot at the top must fit. */
+static int check_fit(const struct board_state *b, gpa_t end, uint64_t initrd) {
+  uint64_t need = ALIGN_UP(end - b->ram_base + ALIGN_UP(initrd, GUEST_PAGE_SIZE) + 2 * BOARD_SLOT, 1 << 20);
+  if (need <= b->ram_size) return 0;
+  log_error("too little memory: kernel and firmware take %" PRIu64 " MiB and the initrd %" PRIu64
+            " MiB, but the machine has %" PRIu64 " MiB: give at least -m %" PRIu64
+            "M, and what the guest needs to run",
+            MIB(end - b->ram_base), MIB(initrd), b->ram_size >> 20, need >> 20);
+  return -EINVAL;
 }
 
 static int load_bios(struct board_state *b, const char *path, gpa_t *end) {
@@ -116,8 +125,6 @@ static int load_bios(struct board_state *b, const char *path, gpa_t *end) {
   } else if (!f.size) {
     log_error("%s: empty file", path);
     rc = -EINVAL;
-  } else if (!in_ram(b, b->ram_base, f.size + FIRMWARE_SLACK)) {
-    rc = too_little(b, f.size + FIRMWARE_SLACK, 0, f.size + FIRMWARE_SLACK + BOARD_SLOT);
   } else {
     b->boot.entry = b->ram_base;
     *end = b->ram_base + f.size + FIRMWARE_SLACK;
@@ -144,9 +151,7 @@ static int load_kernel(struct board_state *b, const char *path, bool bios, gpa_t
     entry = ALIGN_UP(b->ram_base, KERNEL_ALIGN) + info.image.text_offset;
     while (entry < *end) entry += KERNEL_ALIGN;
     *end = entry + info.image.mem_size;
-    if (!in_ram(b, entry, info.image.mem_size))
-      rc = too_little(b, *end - b->ram_base, 0, *end - b->ram_base + BOARD_SLOT);
-    else rc = add_part(b, entry, f.bytes, f.size, info.image.mem_size - f.size);
+    rc = add_part(b, entry, f.bytes, f.size, info.image.mem_size - f.size);
     if (!bios) b->boot.kind = BOOT_BUILTIN;
   }
   if (bios) b->boot.next = entry;
@@ -155,50 +160,47 @@ static int load_kernel(struct board_state *b, const char *path, bool bios, gpa_t
   return rc;
 }
 
-static int load_initrd(struct board_state *b, const char *path, gpa_t end, gpa_t slot) {
-  struct load_file f;
+static int read_initrd(const char *path, struct load_file *f) {
   char why[512];
-  int rc = load_file(path, &f, why, sizeof why);
+  int rc = load_file(path, f, why, sizeof why);
   if (rc) {
     log_error("%s", why);
-    return rc;
-  }
-  uint64_t need = end - b->ram_base + ALIGN_UP(f.size, GUEST_PAGE_SIZE) + BOARD_SLOT;
-  if (!f.size) {
+  } else if (!f->size) {
     log_error("%s: empty file", path);
     rc = -EINVAL;
-  } else if (need > b->ram_size || ALIGN_DOWN(slot - f.size, GUEST_PAGE_SIZE) < end) {
-    rc = too_little(b, end - b->ram_base, f.size, need + BOARD_SLOT);
-  } else {
-    b->initrd = ALIGN_DOWN(slot - f.size, GUEST_PAGE_SIZE);
-    b->initrd_end = b->initrd + f.size;
-    rc = add_part(b, b->initrd, f.bytes, f.size, 0);
   }
-  load_file_free(&f);
   return rc;
 }
 
 int board_load(struct board_state *b, const struct board_config *c) {
-  gpa_t end = b->ram_base, slot;
-  int rc = 0;
+  struct load_file initrd = {0};
+  gpa_t end = b->ram_base, slot = ALIGN_DOWN(ram_end(b), BOARD_SLOT) - BOARD_SLOT;
+  int rc = -EINVAL;
   if (c->initrd && !c->kernel) {
     log_error("%s: an initrd needs a kernel", c->initrd);
-    return -EINVAL;
+    return rc;
   }
-  if (b->ram_size < 2 * BOARD_SLOT) {
-    log_error("too little memory: the device tree alone takes %u KiB", 2 * BOARD_SLOT >> 10);
-    return -ENOMEM;
+  if (b->ram_size < 1 << 20) {
+    log_error("too little memory: a machine has at least 1 MiB");
+    return rc;
   }
-  slot = ALIGN_DOWN(ram_end(b), BOARD_SLOT) - BOARD_SLOT;
-  if (c->bios) rc = load_bios(b, c->bios, &end);
-  if (!rc && c->kernel) rc = load_kernel(b, c->kernel, c->bios, &end);
-  if (!rc && c->initrd && b->boot.kind == BOOT_BARE) {
+  if (c->initrd && (rc = read_initrd(c->initrd, &initrd))) goto done;
+  if (c->bios && (rc = load_bios(b, c->bios, &end))) goto done;
+  if (c->kernel && (rc = load_kernel(b, c->kernel, c->bios, &end))) goto done;
+  rc = -EINVAL;
+  if (c->initrd && b->boot.kind == BOOT_BARE) {
     log_error("%s: %s is a bare program, which takes no initrd", c->initrd, c->kernel);
-    rc = -EINVAL;
+    goto done;
   }
-  if (!rc && end > slot) rc = too_little(b, end - b->ram_base, 0, end - b->ram_base + BOARD_SLOT);
-  if (!rc && c->initrd) rc = load_initrd(b, c->initrd, end, slot);
+  if ((rc = check_fit(b, end, initrd.size))) goto done;
+  if (c->initrd) {
+    b->initrd = ALIGN_DOWN(slot - initrd.size, GUEST_PAGE_SIZE);
+    b->initrd_end = b->initrd + initrd.size;
+    rc = add_part(b, b->initrd, initrd.bytes, initrd.size, 0);
+  }
   b->boot.dtb = slot;
   b->boot.area = slot + BOARD_DTB_MAX;
+done:
+  load_file_free(&initrd);
   return rc;
 }

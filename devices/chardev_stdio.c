@@ -13,10 +13,13 @@
 #include "devices/chardev.h"
 
 #define KEY_ESCAPE 0x01 /* Ctrl-A */
+#define HOLD       4096
 
 struct stdio_chardev {
   struct chardev c;
-  bool watched, eof, escaped, broken;
+  bool tty, watched, eof, escaped, broken;
+  uint8_t hold[HOLD]; /* read, not yet taken by the front end */
+  size_t held;
 };
 
 static struct stdio_chardev *the_one;
@@ -116,38 +119,54 @@ static void unwatch(struct stdio_chardev *s) {
   s->watched = false;
 }
 
-/* Reads as much as the front end can take; the descriptor is readable (or never blocks). False at the end of input. */
-static bool take(struct stdio_chardev *s, size_t room) {
-  uint8_t buf[256];
-  ssize_t n = read(STDIN_FILENO, buf, room < sizeof buf ? room : sizeof buf);
-  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return true;
-  if (n <= 0) {
-    s->eof = true; /* the guest goes on without input */
-    return false;
+/* Hands held input over as far as the front end has room. Taking input may make it ask for more, so it is moved first. */
+static void flush(struct stdio_chardev *s) {
+  for (;;) {
+    uint8_t part[64];
+    size_t n = s->c.front ? s->c.front->room(s->c.front_opaque) : 0;
+    if (n > s->held) n = s->held;
+    if (n > sizeof part) n = sizeof part;
+    if (!n) return;
+    memcpy(part, s->hold, n);
+    s->held -= n;
+    memmove(s->hold, s->hold + n, s->held);
+    s->c.front->receive(s->c.front_opaque, part, n);
   }
-  size_t left = chardev_keys(s->c.machine, &s->escaped, buf, (size_t)n);
-  if (left) s->c.front->receive(s->c.front_opaque, buf, left);
-  return true;
 }
 
-static size_t room(struct stdio_chardev *s) { return s->c.front ? s->c.front->room(s->c.front_opaque) : 0; }
+/* A terminal is read even when the guest takes nothing, or a stuck guest could not be quit; what it cannot hold is then
+ * dropped. Pipes and files wait instead. */
+static void take(struct stdio_chardev *s) {
+  uint8_t buf[256];
+  size_t space = HOLD - s->held;
+  ssize_t n = read(STDIN_FILENO, buf, s->tty || space > sizeof buf ? sizeof buf : space);
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (n <= 0) {
+    s->eof = true; /* the guest goes on without input */
+    return;
+  }
+  size_t left = chardev_keys(s->c.machine, &s->escaped, buf, (size_t)n);
+  if (left > space) left = space;
+  memcpy(s->hold + s->held, buf, left);
+  s->held += left;
+  flush(s);
+}
+
+static bool wanted(const struct stdio_chardev *s) { return !s->eof && (s->tty || s->held < HOLD); }
 
 static void on_input(void *opaque, int fd) {
   struct stdio_chardev *s = opaque;
   (void)fd;
   machine_lock(s->c.machine);
-  size_t r = room(s);
-  if (!s->watched) {
-    /* a stale event: unwatched by a vCPU thread meanwhile */
-  } else if (!r || !take(s, r)) {
-    unwatch(s);
-  }
+  if (wanted(s)) take(s);
+  if (!wanted(s)) unwatch(s);
   machine_unlock(s->c.machine);
 }
 
 static void stdio_accept(struct chardev *c) {
   struct stdio_chardev *s = container_of(c, struct stdio_chardev, c);
-  if (s->eof || s->watched || !room(s)) return;
+  flush(s);
+  if (s->watched || !wanted(s)) return;
   int rc = machine_watch_fd(c->machine, STDIN_FILENO, on_input, s);
   s->watched = !rc;
   if (rc) {
@@ -196,6 +215,7 @@ int chardev_stdio_open(struct machine *m, struct chardev **out) {
   }
   s->c.ops = &stdio_ops;
   s->c.machine = m;
+  s->tty = isatty(STDIN_FILENO);
   int rc = term_enter();
   if (rc) log_warn("terminal: %s: input stays line-buffered", strerror(-rc));
   the_one = s;

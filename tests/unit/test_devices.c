@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "device_rig.h"
+#include "devices/htif.h"
 
 /* ---- UART ---- */
 
@@ -411,6 +412,91 @@ static void rtc_alarm(void **state) {
   rig_free(r);
 }
 
+/* ---- HTIF ---- */
+
+#define TOHOST 0x80100040ull
+
+static struct htif *htif_rig(struct rig *r, gpa_t fromhost) {
+  struct htif *h = htif_new(r->m, TOHOST, fromhost, &r->c);
+  assert_non_null(h);
+  assert_int_equal(htif_map(h), 0);
+  return h;
+}
+
+static void hw(struct rig *r, gpa_t pa, unsigned size, uint64_t v) {
+  assert_int_equal(phys_mmio_write(r->m->phys, pa, size, v), 0);
+}
+
+static uint64_t hr(struct rig *r, gpa_t pa) {
+  uint64_t v;
+  assert_int_equal(phys_mmio_read(r->m->phys, pa, 8, &v), 0);
+  return v;
+}
+
+static void htif_exit(void **state) {
+  (void)state;
+  struct rig *r = rig_new("finisher", 0, NULL);
+  struct htif *h = htif_rig(r, 0);
+  hw(r, TOHOST, 8, 0);
+  hw(r, TOHOST - 8, 8, 1);
+  hw(r, TOHOST + 8, 8, 1);
+  assert_int_equal(r->m->end, END_NONE);
+  hw(r, TOHOST, 4, 15); /* in halves: complete with the upper one */
+  assert_int_equal(r->m->end, END_NONE);
+  hw(r, TOHOST + 4, 4, 0);
+  assert_int_equal(r->m->end, END_CODE);
+  assert_int_equal(r->m->end_code, 7);
+  htif_free(h);
+  rig_free(r);
+  r = rig_new("finisher", 0, NULL);
+  h = htif_rig(r, 0);
+  hw(r, TOHOST, 8, 1);
+  assert_int_equal(r->m->end, END_POWEROFF);
+  htif_free(h);
+  rig_free(r);
+}
+
+static void htif_console(void **state) {
+  (void)state;
+  struct rig *r = rig_new("finisher", 0, NULL);
+  gpa_t fromhost = 0x80102000;
+  struct htif *h = htif_rig(r, fromhost);
+  for (const char *p = "AB"; *p; p++) {
+    hw(r, TOHOST, 8, 1ull << 56 | 1ull << 48 | (uint8_t)*p);
+    assert_int_equal(hr(r, TOHOST), 0);
+    assert_int_equal(hr(r, fromhost), 1ull << 56 | 1ull << 48);
+    hw(r, fromhost, 8, 0);
+  }
+  assert_int_equal(r->nout, 2);
+  assert_memory_equal(r->out, "AB", 2);
+  hw(r, TOHOST, 8, 7ull << 56); /* an unknown device: said once */
+  hw(r, TOHOST, 8, 7ull << 56);
+  assert_int_equal(r->warnings, 1);
+  assert_int_equal(r->m->end, END_NONE);
+  htif_free(h);
+  rig_free(r);
+}
+
+static void htif_pages(void **state) {
+  (void)state;
+  struct rig *r = rig_new("finisher", 0, NULL);
+  struct htif *h = htif_rig(r, 0x80102ff8);
+  uint8_t bytes[0x3000];
+  memset(bytes, 0x11, sizeof bytes);
+  assert_int_equal(htif_page(h, 0), 0x80100000);
+  assert_int_equal(htif_page(h, 0x80100001), 0x80102000);
+  assert_int_equal(htif_page(h, 0x80103000), UINT64_MAX);
+  htif_poke(h, 0x800ff000, bytes, sizeof bytes); /* ends inside the second page's predecessor */
+  assert_int_equal(hr(r, TOHOST), 0x1111111111111111);
+  assert_int_equal(hr(r, 0x80102ff8), 0);
+  assert_int_equal(r->m->end, END_NONE); /* loading is no command */
+  htif_reset(h);
+  assert_int_equal(hr(r, TOHOST), 0);
+  htif_free(h);
+  assert_null(htif_new(r->m, TOHOST + 4, 0, NULL));
+  rig_free(r);
+}
+
 /* ---- Escape keys ---- */
 
 static void escape_keys(void **state) {
@@ -453,6 +539,9 @@ int main(void) {
       cmocka_unit_test(finisher_verdicts),
       cmocka_unit_test(rtc_tells_time),
       cmocka_unit_test(rtc_alarm),
+      cmocka_unit_test(htif_exit),
+      cmocka_unit_test(htif_console),
+      cmocka_unit_test(htif_pages),
       cmocka_unit_test(escape_keys),
   };
   return cmocka_run_group_tests_name("devices", tests, NULL, NULL);
