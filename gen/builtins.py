@@ -295,7 +295,9 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
         raise _fail(call, f"no floating-point profile '{pname}'")
     prof = isa.fp[pname]
     rm = call.kwargs.get("rm")
-    if rm is not None:
+    if rm is None and not rounds(op, attrs):
+        mode = v.const(0, B(3))
+    elif rm is not None:
         mode = body.scalar(rm, B(3))
     elif "rm" in prof:
         mode = effects.eval_text(body, prof["rm"], B(3))
@@ -308,7 +310,6 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
     sticky = effects.lvalue_of(body, prof["sticky"]) if "sticky" in prof else None
     res = [E("local", ty, (), body.fresh(h), RUN) for h, ty in outs]
     flags = E("local", B(FP_FLAGS), (), body.fresh("fl"), RUN)
-    body.effects += 0
     body.emit(tir.Eff("fp", [(e.k, e.ty) for e in res] + [(flags.k, flags.ty)], args,
                       {"op": op, "profile": pname, "nan": prof["nan"].s if "nan" in prof else "canonical",
                        "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"), **attrs}))
@@ -317,6 +318,15 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
         if "dirties" in prof:
             effects.dirty(body, prof["dirties"])
     return res
+
+
+def rounds(op: str, attrs: dict[str, object]) -> bool:
+    """False when no operand can make the operation round: it then does not depend on the rounding mode."""
+    if op == "cvt":
+        return attrs["to"] < attrs["width"]
+    if op == "from_int":
+        return attrs["int"] > {16: 11, 32: 24, 64: 53}[attrs["width"]]
+    return op not in ("min", "max", "eq", "lt", "le", "cmp")
 
 
 def _fp_arith(op: str, n: int):

@@ -198,6 +198,8 @@ def view_read(body, n: Index, name: str, width: int | None) -> E:
 def view_write_at(body, n: Node, name: str, i: E, width: int | None, e: E, lo: int = 0, keep: bool = False) -> None:
     """View `name` at index i becomes e (of the view's own type); `lo`, `keep`: a part of it, from a narrower view."""
     view = body.isa.views[name]
+    if view.needs is not None:
+        need(body, view.needs)
     if view.dirties is not None:
         dirty(body, Text(view.dirties, view.where.file, view.where.line, view.where.col))
     e = v.cast(e, B(e.ty.bits))
@@ -381,8 +383,6 @@ def _assign(body, s: Assign, t: Node, e: Node):
             return _sys_write(body, t, e)
         if name in isa.views:
             view, width = isa.views[name], body._width(t)
-            if view.needs is not None:
-                need(body, view.needs)
             i = _index(body, t, view)
             x = _value(body, e, view_type(body, view, width))
             if x is NEVER:
