@@ -20,6 +20,7 @@ def main() -> int:
     try:
         isa = load(a.isa, a.overlay)
         files = backends.everything(isa, meaning.check(isa))
+        assert set(files) == set(backends.names(isa)), "names() is not what everything() writes"
     except DescError as e:
         print(e, file=sys.stderr)
         return 1
@@ -30,7 +31,7 @@ def main() -> int:
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
     if a.depfile:
-        first = next(iter(files))
+        first = backends.names(isa)[0]          # ninja wants the edge's first output
         Path(a.depfile).write_text(f"{out / first}: " + " ".join(isa.sources) + "\n")
     return 0
 

@@ -67,7 +67,7 @@ def overlay_name(path: str) -> Text | None:
 def overlay_isa(path: str) -> str:
     name = overlay_name(path)
     if name is None:
-        raise DescError(Text("", path, 1), "an overlay says which ISA it changes: isa: {name: riscv64}")
+        raise DescError(Text("", path, 1), "an overlay says which ISA it changes: isa: {name: NAME}")
     return name.s
 
 

@@ -283,5 +283,5 @@ class Isa:
     families: dict[str, Family] = field(default_factory=dict)
     leaves: list[Leaf] = field(default_factory=list)        # leaf number = index + 1
     aliases: list[Alias] = field(default_factory=list)
-    extra: dict[str, dict[str, Text]] = field(default_factory=dict)   # x86: segments and other scanner data
+    extra: dict[str, dict[str, Text]] = field(default_factory=dict)   # segments and other data of a prefix scanner
     sources: list[str] = field(default_factory=list)        # every file read, for the depfile

@@ -1,4 +1,5 @@
-"""The decoded instruction: which members it has, their C types, which share storage. Writes insn.h."""
+"""The decoded instruction: which members it has, their C types, which share storage. Writes insn.h, and
+ops.h with the numbers of the instructions."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -56,4 +57,4 @@ def groups(isa: Isa, checked) -> list[list[Member]]:
 
 
 def files(isa: Isa, checked) -> dict[str, str]:
-    return {"insn.h": render("insn.h.j2", isa=isa, groups=groups(isa, checked))}
+    return {"insn.h": render("insn.h.j2", isa=isa, groups=groups(isa, checked)), "ops.h": render("ops.h.j2", isa=isa)}
