@@ -81,7 +81,7 @@ class Builder:
     # ---- templates
     def bits(self, leaf: Leaf, name: str) -> int:
         if name in leaf.operands:
-            return self.checker.operand_expr(leaf, name).ty.bits
+            return self.checker.operand_expr(leaf, name).ty.bits or 64
         return leaf.fields[name].bits
 
     def part(self, leaf: Leaf, p: asmtext.Part) -> str:

@@ -32,7 +32,7 @@ def members(isa: Isa, checked) -> dict[str, Member]:
     """Operand name -> member, of the smallest type that holds it in every leaf."""
     bits: dict[str, int] = {}
     for leaf in isa.leaves:
-        derived = {n: e.ty.bits for n, e in checked.operands.get(leaf.id, {}).items()}
+        derived = {n: e.ty.bits or 64 for n, e in checked.operands.get(leaf.id, {}).items()}
         for name in [*leaf.fields, *derived]:
             bits[name] = max(bits.get(name, 0), width(leaf, name, derived))
     return {n: Member(n, ident(n), next(s for s in (1, 2, 4, 8) if 8 * s >= b)) for n, b in bits.items()}
