@@ -32,11 +32,13 @@ static void term_restore(void) {
   if (term_raw) tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 }
 
+static struct sigaction before[NSIG]; /* what our handlers replaced */
+
 static void on_fatal(int sig) {
   int keep = errno;
   term_restore();
-  signal(sig, SIG_DFL);
-  raise(sig); /* delivered, with its default action, when this handler returns */
+  sigaction(sig, &before[sig], NULL);
+  raise(sig); /* handled as if we had not been there when this handler returns */
   errno = keep;
 }
 
@@ -57,9 +59,9 @@ static void on_continue(int sig) {
 }
 
 static void handle(int sig, void (*fn)(int)) {
-  struct sigaction old, sa = {.sa_handler = fn, .sa_flags = SA_RESTART | SA_ONSTACK};
+  struct sigaction sa = {.sa_handler = fn, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigemptyset(&sa.sa_mask);
-  if (!sigaction(sig, NULL, &old) && old.sa_handler == SIG_DFL) sigaction(sig, &sa, NULL);
+  if (!sigaction(sig, NULL, &before[sig]) && before[sig].sa_handler != SIG_IGN) sigaction(sig, &sa, NULL);
 }
 
 static int term_enter(void) {

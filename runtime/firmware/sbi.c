@@ -36,7 +36,7 @@ bool sbi_call(struct vcpu *v) {
   args.fid &= 0xffffffff;
   gva_t pc = v->pc;
   struct sbi_ret r = e ? e->call(h, &args) : (struct sbi_ret){SBI_NOT_SUPPORTED, 0};
-  if (v->c->machine->trace.sbi)
+  if (v->c->machine->trace.sbi && trace_covers(v->c->machine, pc))
     trace_line(v->c->machine, "sbi",
                "%u:%016" PRIx64 "  %s.%" PRIu64 "(0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64 ") of 0x%" PRIx64
                " = %" PRId64 ", 0x%" PRIx64,
