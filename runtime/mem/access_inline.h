@@ -109,7 +109,7 @@ int mem_store_ex128(struct vcpu *v, gva_t a, unsigned attr, u128 value, uint8_t 
 int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access);
 int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte);
 
-/* pred_succ: predecessor set << 4 | successor set of bits I=8 O=4 R=2 W=1 (RISC-V's fence operand); 0 = everything. Only
+/* pred_succ: predecessor set << 4 | successor set of bits I=8 O=4 R=2 W=1; 0 = everything. Only
  * writes before reads need the host's full fence. */
 MEM_INLINE void mem_fence(unsigned pred_succ) {
   if (!pred_succ || ((pred_succ & 0x50) && (pred_succ & 0x0a))) __atomic_thread_fence(__ATOMIC_SEQ_CST);
