@@ -12,7 +12,7 @@ from .schema import evaluate, lines, part
 
 IMMEDIATES = {"ib": 1, "iw": 2, "iz": 4, "iv": 8, "cb": 1, "cz": 4, "mo": 8}     # bytes at the widest
 ATTRIBUTES = {"lock", "locked", "rep", "repz", "requires", "overrides", "N", "v", "d64", "f64", "names", "pre", "suffix", "A32",
-              "A64", "B0"}
+              "A64", "B0", "commutes"}
 SUFFIX = {8: "b", 16: "w", 32: "d", 64: "q"}
 
 
@@ -171,14 +171,14 @@ def attributes(isa: Isa, base: Leaf, form: Form, t: Text | None) -> None:
         for name in value.split(",") if key.startswith("requires") else []:
             if name not in isa.features:
                 raise DescError(w, f'no feature "{name}"')
-        if key == "lock" and value:                     # only the rows whose column is 1
+        if key in ("lock", "commutes") and value:       # only the rows whose column is 1
             if value not in base.columns:
                 raise DescError(w, f'no column "{value}"')
             if base.columns[value].s != "1":
                 continue
         if key == "N" and not re.fullmatch(r"\d+(,\d+)*", value):
             raise DescError(w, f'operand sizes are numbers, not "{value}"')
-        form.attrs[key] = "" if key == "lock" else value
+        form.attrs[key] = "" if key in ("lock", "commutes") else value
 
 
 def multiplied(isa: Isa, form: Form) -> bool:

@@ -31,6 +31,7 @@ class Spec:
     index: int = 0                  # of a fixed register
     signed: bool = False            # immediates: sign- or zero-extended to bits
     aligned: bool = False           # a misaligned memory operand traps
+    minus: bool = False             # immediates: printed with a sign, whatever their size
     late: bool = False              # the address is formed at the access, not at the start
 
     @property
@@ -94,7 +95,8 @@ def spec(isa: Isa, form: Form, k: int, n: int) -> Spec:
         name = view(rest[0])
         return Spec(o.code, place, name, view_bits(isa, name, n), int(rest[1]))
     if place == "imm":
-        return Spec(o.code, place, bits=n if rest[1] == "N" else int(rest[1]), signed=rest[0] == "sext")
+        return Spec(o.code, place, bits=n if rest[1] == "N" else int(rest[1]), signed=rest[0] == "sext",
+                    minus="minus" in rest)
     if place in ("mem", "source", "dest"):
         return Spec(o.code, place, bits=n if rest[0] == "N" else int(rest[0]), aligned=aligned, late=late)
     return Spec(o.code, place, bits=64 if place == "rel" else 8, signed=place == "rel")

@@ -46,7 +46,8 @@ class Tables:
             flags.append("FORM_VEX")
             if form.n == 256:
                 flags.append("FORM_L")
-        for attr, flag in (("lock", "FORM_LOCK"), ("rep", "FORM_REP"), ("repz", "FORM_REP"), ("A32", "FORM_A32")):
+        for attr, flag in (("lock", "FORM_LOCK"), ("rep", "FORM_REP"), ("repz", "FORM_REP"), ("A32", "FORM_A32"),
+                           ("commutes", "FORM_COMMUTES")):
             if attr in form.attrs:
                 flags.append(flag)
         modrm = int(form.attrs["opcode2"], 16) if "opcode2" in form.attrs else (form.digit or 0) << 3
@@ -67,7 +68,7 @@ class Tables:
         if view and isa.views[view].type is not None and s.bits in (128, 256):     # lanes: named by their width
             view = isa.extra["vectors"][str(s.bits)].s
         byte = form.imm and form.imm[0] in ("ib", "cb")
-        minus = s.place == "imm" and (s.bits == 64 or s.signed and bool(byte))
+        minus = s.minus or s.place == "imm" and (s.bits == 64 or s.signed and bool(byte))
         hidden = s.place == "one" or k > 0 and s == specs[k - 1] and s.place == "reg"
         index = s.index if s.place == "fixed" else self.string_register(s.place)
         return (f"{{FORM_{s.place.upper()}, {self.view(view) if view else 0}, {s.bits}, {index}, {int(s.signed)},"

@@ -39,6 +39,7 @@ enum form_flag {
   FORM_LOCK = 128,
   FORM_REP = 256,    /* may have a repeat prefix */
   FORM_A32 = 512,    /* is the form for 32-bit addresses */
+  FORM_COMMUTES = 1024, /* the two register sources may change places */
 };
 
 /* How one leaf is written and encoded, by leaf number. */
@@ -85,13 +86,14 @@ struct form_isa {
   const char *pc_name, *narrow_pc_name;
   uint8_t max;                       /* bytes */
   const char *(*pointer)(unsigned bits); /* "dword" */
+  int (*decode)(uint64_t features, const uint8_t *bytes, size_t n, struct insn *d);
 };
 
 /* Text of an instruction of leaf `op` into buf; returns the length as snprintf does. */
 int form_text(const struct form_isa *f, unsigned op, const struct form_args *a, char *buf, size_t n);
 
 /* Assembles one line into out (f->max bytes); the length, or -1 with a message in err. The shortest form wins, then file
- * order. */
+ * order; sources that commute are put where the encoding is shorter. Bytes that decode to another leaf are none (exchanging a register with itself may be a no-operation). */
 int form_assemble(const struct form_isa *f, uint64_t features, const char *text, uint8_t *out, char *err, size_t nerr);
 
 /* Bytes of a leaf with given operands: the length, or -1 when it cannot be encoded. */

@@ -249,7 +249,7 @@ static bool matches(const struct form_isa *f, const struct form_leaf *l, const s
     a->rm = (uint8_t)n;
     return n >= 0 && n != (f->names[p->names].byte ? -1 : f->none);
   case FORM_MEM: return memory(p, o, a);
-  case FORM_LOW: a->rm = (uint8_t)n; return n >= 0 && n < 16;
+  case FORM_LOW: a->rm = (uint8_t)n; return n >= 0 && (f->names[p->names].byte || n < 16);
   case FORM_REG: a->reg = (uint8_t)n; return n >= 0 && (f->names[p->names].byte || n < 16);
   case FORM_VVVV: a->vvvv = (uint8_t)n; return n >= 0 && n < 16;
   case FORM_FIXED: return n == p->index;
@@ -370,10 +370,12 @@ int form_encode(const struct form_isa *f, unsigned op, const struct form_args *a
   bool need = false, bad = false;
   unsigned rex = rex_bits(f, l, a, &need, &bad);
 
-  if (a->seg && a->seg < f->nsegments) put(&o, f->segment_bytes[a->seg], 1);
-  if (a->a32 || l->flags & FORM_A32) put(&o, 0x67, 1);
   if (l->flags & FORM_LOCK) put(&o, 0xf0, 1);
   if (l->flags & FORM_REP && a->rep) put(&o, a->rep == 1 ? 0xf3 : 0xf2, 1);
+  bool address32 = a->a32 || l->flags & FORM_A32;
+  if (address32 && !(l->flags & FORM_MODRM)) put(&o, 0x67, 1);
+  if (a->seg && a->seg < f->nsegments) put(&o, f->segment_bytes[a->seg], 1);
+  if (address32 && l->flags & FORM_MODRM) put(&o, 0x67, 1);
   if (l->flags & FORM_VEX) {
     vex(&o, l, rex, a->vvvv);
   } else {
@@ -384,7 +386,8 @@ int form_encode(const struct form_isa *f, unsigned op, const struct form_args *a
     if (l->map) put(&o, 0x0f, 1);
     if (l->map > 1) put(&o, l->map == 2 ? 0x38 : 0x3a, 1);
   }
-  put(&o, l->opcode | (l->flags & FORM_PLUS_R ? a->rm & 7 : 0), 1);
+  const unsigned rm = a->rm >= f->high ? a->rm - f->high + 4u : a->rm & 7u;
+  put(&o, l->opcode | (l->flags & FORM_PLUS_R ? rm : 0), 1);
   if (l->flags & FORM_MODRM) {
     unsigned reg = (l->modrm >> 3) & 7;
     bool direct = false;
@@ -396,7 +399,6 @@ int form_encode(const struct form_isa *f, unsigned op, const struct form_args *a
     if (l->flags & FORM_MEMORY) {
       modrm_memory(f, &o, a, reg);
     } else {
-      unsigned rm = a->rm >= f->high ? a->rm - f->high + 4 : a->rm & 7;
       put(&o, (direct ? 0xc0 | rm : l->modrm & 0xc7u) | reg << 3, 1);
     }
   }
@@ -505,12 +507,21 @@ int form_assemble(const struct form_isa *f, uint64_t features, const char *text,
 
     if (lock != !!(l->flags & FORM_LOCK) || (rep && !(l->flags & FORM_REP)) || !leaf_matches(f, l, ops, n, &a)) continue;
     if (addr32) a.a32 = 1;
+    if (l->flags & FORM_COMMUTES && !(l->flags & FORM_MEMORY) && a.rm >= 8 && a.vvvv < 8) {
+      uint8_t swap = a.rm;
+      a.rm = a.vvvv;
+      a.vvvv = swap;
+    }
     if (l->requires_ & ~features) {
       missing = l;
       continue;
     }
     int len = form_encode(f, op, &a, bytes);
-    if (len > 0 && (best < 0 || len < best)) {
+    union {
+      struct insn head;
+      uint8_t room[64];
+    } d;
+    if (len > 0 && (best < 0 || len < best) && f->decode(features, bytes, (size_t)len, &d.head) == len && d.head.op == op) {
       best = len;
       memcpy(out, bytes, (size_t)len);
     }

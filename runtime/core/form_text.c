@@ -47,7 +47,7 @@ static void memory(struct out *o, const struct form_isa *f, const struct form_ar
   }
   if (a->index != f->none || a->scale) {
     put(o, "%s", sep);
-    if (a->scale) put(o, "%d*", 1 << a->scale);
+    if (a->scale || a->base == f->none) put(o, "%d*", 1 << a->scale);
     put(o, "%s", a->index == f->none ? (a->a32 ? "eiz" : "riz") : reg(f, a->a32 ? f->narrow : f->wide, a->index));
     sep = " + ";
   }

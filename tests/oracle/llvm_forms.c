@@ -1,0 +1,220 @@
+/* Compares our decoder, disassembler and assembler of a variable-length ISA with LLVM's, in one process, over byte strings
+ * made from the forms of its leaves. Prints differences, one a line; the caller judges.
+ *
+ *   llvm_forms <isa> <triple> <LLVM features> <forms> <accepted> random|leaves <count> <seed>
+ *
+ * forms: tests/lib/forms.py; accepted: lines "bytes<TAB>ours<TAB>theirs", fnmatch patterns over hexadecimal digits and texts.
+ * link: -lLLVM-19 -lstdc++ */
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/isa.h"
+#include "tests/oracle/form_bytes.h"
+#include "tests/oracle/llvm_shim.h"
+
+enum { TEXT = 200, MAX_ROWS = 64, MAX_SHOWN = 300 };
+
+struct row {
+  char bytes[64], ours[TEXT], theirs[TEXT];
+  uint64_t used;
+};
+
+static struct form forms[MAX_FORMS];
+static struct row rows[MAX_ROWS];
+static int nforms, nrows;
+static unsigned shown;
+static uint64_t seed, compared, accepted, different;
+static struct llvm_shim *llvm;
+static const struct isa *isa;
+
+static uint64_t next(void) { /* splitmix64 */
+  uint64_t z = (seed += 0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return z ^ z >> 31;
+}
+
+/* White space to single blanks, a comment cut off. */
+static void squeeze(char *s) {
+  char *w = s;
+  for (char *r = s; *r && *r != '#'; r++) {
+    char c = *r == '\t' || *r == '\n' ? ' ' : *r;
+    if (c == ' ' && (w == s || w[-1] == ' ')) continue;
+    *w++ = c;
+  }
+  while (w > s && w[-1] == ' ') w--;
+  *w = 0;
+}
+
+union decoded {
+  struct insn head;
+  char bytes[256];
+};
+
+static int ours(const uint8_t *bytes, size_t n, union decoded *d, char *text) {
+  int len = isa->decode(~0ull, bytes, n, &d->head);
+  if (len > 0)
+    isa->disasm(&d->head, 0, 0, text, TEXT);
+  else
+    strcpy(text, "-");
+  squeeze(text);
+  return len;
+}
+
+/* LLVM's length and text; it shows a lock prefix as an instruction of its own. */
+static int theirs(const uint8_t *bytes, size_t n, char *text) {
+  char rest[TEXT];
+  int len = llvm_shim_text(llvm, bytes, n, text, TEXT);
+  if (len <= 0) {
+    strcpy(text, "-");
+    return len;
+  }
+  squeeze(text);
+  if (len == 1 && !strcmp(text, "lock")) {
+    int more = llvm_shim_text(llvm, bytes + 1, n - 1, rest, sizeof rest);
+    squeeze(rest);
+    if (more <= 0 || strlen(rest) + 6 > TEXT) return len;
+    strcat(strcat(text, " "), rest);
+    len += more;
+  }
+  return len;
+}
+
+static void hex(const uint8_t *bytes, int n, char *out) {
+  for (int k = 0; k < n; k++) sprintf(out + 2 * k, "%02x", bytes[k]);
+  out[2 * n] = 0;
+}
+
+/* `made`: the bytes are a form's own, so that both must decode them; else only what we decode is compared. */
+static void compare(const uint8_t *bytes, unsigned n, bool made) {
+  char a[TEXT], b[TEXT], digits[80];
+  union decoded d;
+  int na = ours(bytes, n, &d, a);
+  if (na <= 0 && !made) return;
+  int nb = theirs(bytes, n, b);
+  compared++;
+  if (!strcmp(a, b) && (na == nb || a[0] == '-')) return;
+  hex(bytes, na > 0 ? na : (int)n, digits);
+  for (int i = 0; i < nrows; i++)
+    if (!fnmatch(rows[i].bytes, digits, 0) && !fnmatch(rows[i].ours, a, 0) && !fnmatch(rows[i].theirs, b, 0)) {
+      rows[i].used++;
+      accepted++;
+      return;
+    }
+  different++;
+  if (shown++ < MAX_SHOWN) printf("differ\t%s\t%s\t%s\n", digits, a, b);
+}
+
+static void choose(struct choice *c, const struct form *f) {
+  uint64_t r = next();
+  *c = (struct choice){.rex = r & 15, .rex_present = r >> 4 & 1, .reg = r >> 5 & 7, .low = r >> 8 & 7, .modrm = (uint8_t)(r >> 11),
+                       .sib = (uint8_t)(r >> 19), .disp = next(), .imm = next(), .vvvv = r >> 27 & 15, .rep = (r >> 31 & 3) % 3,
+                       .vex3 = r >> 33 & 1};
+  if (c->modrm >> 6 == 3) c->modrm &= 0x7f;
+  if (r >> 34 & 1) c->disp = (uint64_t)(int8_t)c->disp;
+  if (r >> 35 & 1) c->imm = (uint64_t)(int8_t)c->imm;
+  bool memory = f->memory || f->moffs || f->stringy;
+  if (memory && (r >> 36 & 15) == 0) c->segment = r >> 40 & 1 ? 0x64 : 0x65;
+  if (memory && (r >> 42 & 15) == 0) c->a32 = true;
+  if (f->plus_r && f->opcode == 0x90 && !c->low) c->low = 1; /* exchange with itself: another instruction */
+}
+
+/* Prefixes behind REX undo it; LLVM shows them in ways of its own. */
+static bool prefix(uint8_t b) {
+  return b == 0x66 || b == 0x67 || b == 0xf0 || b == 0xf2 || b == 0xf3 || b == 0x64 || b == 0x65 || (b & 0xe7) == 0x26 ||
+         (b & 0xf0) == 0x40;
+}
+
+static void random_bytes(void) {
+  const struct form *f = &forms[next() % (unsigned)nforms];
+  uint8_t b[32] = {0};
+  struct choice c;
+  choose(&c, f);
+  unsigned at, n = form_bytes(f, &c, b, &at);
+  uint64_t how = next();
+  bool made = true;
+  if (how % 16 == 0) { /* a neighbour: one or two bits off, from the opcode on */
+    b[at + (how >> 8) % (n - at)] ^= 1u << (how >> 16 & 7);
+    if (how >> 20 & 1) b[at + (how >> 24) % (n - at)] ^= 1u << (how >> 32 & 7);
+    made = false;
+    if (prefix(b[at])) return;
+  } else if (how % 16 == 1) { /* anything behind the opcode */
+    uint64_t r = next();
+    memcpy(b + at + 1, &r, 8);
+    made = false;
+  }
+  compare(b, made ? n : 15, made);
+}
+
+/* bytes → text → bytes → text → bytes. */
+static void leaf(int op, const struct form *f, bool show) {
+  uint8_t bytes[32] = {0}, out[32], twice[32];
+  char a[TEXT], b[TEXT] = "", digits[80], err[TEXT] = "";
+  union decoded d;
+  struct choice c;
+  choose(&c, f);
+  c.a32 = c.a32 && !f->moffs; /* written as an address of 64 bits */
+  unsigned at, n = form_bytes(f, &c, bytes, &at);
+  int len = ours(bytes, n, &d, a);
+  hex(bytes, (int)n, digits);
+  compared++;
+  if (len != (int)n || d.head.op != op) {
+    for (int i = 0; i < nrows; i++) /* bytes that another leaf takes over */
+      if (!fnmatch(rows[i].bytes, digits, 0) && !strcmp(rows[i].ours, "-") && len <= 0) return;
+    printf("decode\t%s\t%s\t%s\n", f->name, digits, a);
+    different++;
+    return;
+  }
+  int got = isa->assemble(~0ull, a, 0, out, err, sizeof err), again = -1;
+  if (got > 0 && ours(out, (size_t)got, &d, b) == got) again = isa->assemble(~0ull, b, 0, twice, err, sizeof err);
+  /* A shorter form may be found; then its text is the one that is stable. */
+  if (again != got || got > len || memcmp(out, twice, (size_t)got) || (!c.vex3 && d.head.op == op && got == len && strcmp(a, b))) {
+    different++;
+    if (shown++ < MAX_SHOWN) printf("roundtrip\t%s\t%s\t%s\t%s\n", f->name, digits, a, again < 0 ? err : b);
+    return;
+  }
+  if (show) {
+    hex(out, got, digits);
+    printf("leaf\t%s\t%s\t%s\n", f->name, digits, a);
+  }
+}
+
+static void read_accepted(const char *path) {
+  char line[600];
+  FILE *f = fopen(path, "r");
+  if (!f) {
+    perror(path);
+    exit(2);
+  }
+  while (nrows < MAX_ROWS && fgets(line, sizeof line, f)) {
+    struct row *r = &rows[nrows++];
+    if (sscanf(line, "%63[^\t]\t%199[^\t]\t%199[^\n]", r->bytes, r->ours, r->theirs) != 3) exit(2);
+  }
+  fclose(f);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 9) {
+    fprintf(stderr, "usage: see the head of llvm_forms.c\n");
+    return 2;
+  }
+  isa = isa_find(argv[1]);
+  llvm = llvm_shim_open(argv[2], argv[3], 1, false);
+  if (!isa || !llvm) {
+    fprintf(stderr, "no ISA %s, or LLVM has no disassembler for %s\n", argv[1], argv[2]);
+    return 2;
+  }
+  nforms = forms_read(argv[4], forms);
+  read_accepted(argv[5]);
+  uint64_t count = strtoull(argv[7], NULL, 0);
+  seed = strtoull(argv[8], NULL, 0);
+  if (!strcmp(argv[6], "random"))
+    for (uint64_t i = 0; i < count; i++) random_bytes();
+  else
+    for (int p = 0; p < nforms; p++)
+      for (uint64_t i = 0; i < count; i++) leaf(p + 1, &forms[p], i < 4);
+  for (int i = 0; i < nrows; i++) printf("row\t%d\t%" PRIu64 "\n", i, rows[i].used);
+  printf("total\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", compared, accepted, different);
+  return 0;
+}
