@@ -295,7 +295,7 @@ void board_free(struct machine *m) {
   const struct boot_ops *boot = boot_find(m->isa);
   if (b->firmware && boot->free) boot->free(b->firmware);
   for (unsigned i = b->ndevices; i--;) device_free(b->devices[i]);
-  for (unsigned i = 0; i < b->nimages; i++) free(b->images[i].bytes);
+  for (unsigned i = 0; i < b->nimages; i++) close(b->images[i].fd);
   chardev_free(b->serial);
   chardev_free(b->console);
   htif_free(b->htif);
@@ -330,6 +330,27 @@ static int place(struct board_state *b, gpa_t at, const uint8_t *bytes, uint64_t
   return rc;
 }
 
+/* Reads one part of a file into guest memory. */
+static int place_file(struct board_state *b, const struct image_part *p) {
+  const size_t chunk = 256 << 10;
+  uint8_t *buf = malloc(chunk);
+  int rc = buf ? 0 : -ENOMEM;
+  for (uint64_t done = 0; !rc && done < p->size;) {
+    ssize_t n = pread(p->fd, buf, p->size - done < chunk ? p->size - done : chunk, (off_t)(p->offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      rc = n < 0 ? -errno : -EIO;
+      log_error("%s: a file to boot from cannot be read again: %s", b->name, n < 0 ? strerror(errno) : "it shrank");
+    } else {
+      rc = place(b, p->at + done, buf, (uint64_t)n);
+      done += (uint64_t)n;
+    }
+  }
+  free(buf);
+  if (!rc && p->zero) rc = place(b, p->at + p->size, NULL, p->zero);
+  return rc;
+}
+
 int board_boot(struct machine *m) {
   struct board_state *b = m->board;
   int rc = 0;
@@ -342,7 +363,7 @@ int board_boot(struct machine *m) {
   if (b->htif) htif_reset(b->htif);
   for (unsigned i = 0; i < m->nvcpus; i++) m->isa->arch->reset(m->vcpu[i]);
   for (unsigned i = 0; !rc && i < b->nimages; i++)
-    rc = place(b, b->images[i].at, b->images[i].bytes, b->images[i].size);
+    rc = place_file(b, &b->images[i]);
   if (!rc && b->boot.dtb) rc = place(b, b->boot.dtb, b->dtb, b->dtb_size);
   if (!rc) rc = boot_find(m->isa)->start(m, &b->boot, &b->firmware);
   for (unsigned i = 0; i < m->nvcpus; i++)

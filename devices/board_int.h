@@ -12,11 +12,11 @@
 #define BOARD_SLOT    (64u << 10)
 #define BOARD_DTB_MAX (BOARD_SLOT - BOOT_AREA)
 
-/* Bytes to be put at a physical address at every boot. */
+/* Bytes of a file to be put at a physical address at every boot; read again each time rather than kept. */
 struct image_part {
   gpa_t at;
-  uint8_t *bytes; /* owned */
-  uint64_t size;
+  int fd; /* owned */
+  uint64_t offset, size;
   uint64_t zero; /* bytes cleared behind them */
 };
 

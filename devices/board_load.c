@@ -2,6 +2,7 @@
  *   RAM base: firmware; above it, at its text offset from a 2 MiB boundary, the kernel; RAM end: the device tree with the
  *   boot area, and below them the initrd. Programs in ELF lie where they are linked. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +22,17 @@ static int oom(void) {
   return -ENOMEM;
 }
 
-static int add_part(struct board_state *b, gpa_t at, const uint8_t *bytes, uint64_t size, uint64_t zero) {
+static int add_part(struct board_state *b, gpa_t at, const struct load_file *f, uint64_t offset, uint64_t size,
+                    uint64_t zero) {
   struct image_part *grown = realloc(b->images, (b->nimages + 1) * sizeof *grown);
   if (!grown) return oom();
   b->images = grown;
   struct image_part *p = &b->images[b->nimages];
-  *p = (struct image_part){.at = at, .bytes = malloc(size ? size : 1), .size = size, .zero = zero};
-  if (!p->bytes) return oom();
-  memcpy(p->bytes, bytes, size);
+  *p = (struct image_part){at, fcntl(f->fd, F_DUPFD_CLOEXEC, 3), offset, size, zero};
+  if (p->fd < 0) {
+    log_error("board: no file descriptor left for the files to boot from");
+    return -errno;
+  }
   b->nimages++;
   return 0;
 }
@@ -55,7 +59,8 @@ static bool to_phys(const struct elf *e, gva_t va, gpa_t *pa) {
 }
 
 /* Segments become parts; *entry is physical, *end behind the last byte in the first memory region. */
-static int add_elf(struct board_state *b, const char *path, const struct elf *e, gpa_t *entry, gpa_t *end) {
+static int add_elf(struct board_state *b, const char *path, const struct load_file *f, const struct elf *e,
+                   gpa_t *entry, gpa_t *end) {
   *end = 0;
   for (unsigned i = 0; i < e->nsegs; i++) {
     const struct elf_segment *s = &e->seg[i];
@@ -66,7 +71,7 @@ static int add_elf(struct board_state *b, const char *path, const struct elf *e,
       return -EINVAL;
     }
     if (s->paddr + s->memsz > *end && s->paddr + s->memsz <= ram_end(b)) *end = s->paddr + s->memsz;
-    int rc = add_part(b, s->paddr, e->bytes + s->offset, s->filesz, s->memsz - s->filesz);
+    int rc = add_part(b, s->paddr, f, s->offset, s->filesz, s->memsz - s->filesz);
     if (rc) return rc;
   }
   if (!to_phys(e, e->entry, entry)) {
@@ -121,14 +126,14 @@ static int load_bios(struct board_state *b, const char *path, gpa_t *end) {
     log_error("%s: a Linux kernel, not firmware: give it with --kernel", path);
     rc = -EINVAL;
   } else if (info.kind == LOAD_ELF) {
-    rc = add_elf(b, path, &info.elf, &b->boot.entry, end);
+    rc = add_elf(b, path, &f, &info.elf, &b->boot.entry, end);
   } else if (!f.size) {
     log_error("%s: empty file", path);
     rc = -EINVAL;
   } else {
     b->boot.entry = b->ram_base;
     *end = b->ram_base + f.size + FIRMWARE_SLACK;
-    rc = add_part(b, b->ram_base, f.bytes, f.size, 0);
+    rc = add_part(b, b->ram_base, &f, 0, f.size, 0);
   }
   load_file_free(&f);
   return rc;
@@ -143,7 +148,7 @@ static int load_kernel(struct board_state *b, const char *path, bool bios, gpa_t
   gpa_t entry = 0;
   if (info.kind == LOAD_ELF) {
     gpa_t last;
-    rc = add_elf(b, path, &info.elf, &entry, &last);
+    rc = add_elf(b, path, &f, &info.elf, &entry, &last);
     if (!rc && !bios) rc = find_htif(b, path, &info.elf);
     if (!bios) b->boot.kind = BOOT_BARE;
     if (last > *end) *end = last;
@@ -151,7 +156,7 @@ static int load_kernel(struct board_state *b, const char *path, bool bios, gpa_t
     entry = ALIGN_UP(b->ram_base, KERNEL_ALIGN) + info.image.text_offset;
     while (entry < *end) entry += KERNEL_ALIGN;
     *end = entry + info.image.mem_size;
-    rc = add_part(b, entry, f.bytes, f.size, info.image.mem_size - f.size);
+    rc = add_part(b, entry, &f, 0, f.size, info.image.mem_size - f.size);
     if (!bios) b->boot.kind = BOOT_BUILTIN;
   }
   if (bios) b->boot.next = entry;
@@ -196,7 +201,7 @@ int board_load(struct board_state *b, const struct board_config *c) {
   if (c->initrd) {
     b->initrd = ALIGN_DOWN(slot - initrd.size, GUEST_PAGE_SIZE);
     b->initrd_end = b->initrd + initrd.size;
-    rc = add_part(b, b->initrd, initrd.bytes, initrd.size, 0);
+    rc = add_part(b, b->initrd, &initrd, 0, initrd.size, 0);
   }
   b->boot.dtb = slot;
   b->boot.area = slot + BOARD_DTB_MAX;

@@ -1,4 +1,5 @@
 /* `isomer`: picks the subcommand. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,8 @@ static int flushed(int r) {
 }
 
 int main(int argc, char **argv) {
+  /* Stated, the threshold stays: a kernel image that was read and freed goes back to the system instead of to the heap. */
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
   const char *name = argc > 1 ? argv[1] : "";
   if (!strcmp(name, "--version") || !strcmp(name, "-version")) {
     printf("isomer %s\n", ISOMER_VERSION);

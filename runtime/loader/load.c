@@ -15,6 +15,11 @@ int load_file(const char *path, struct load_file *out, char *why, size_t nwhy) {
   struct stat st;
   int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   *out = (struct load_file){0};
+  if (fd >= 0 && fd < 3) { /* a standard stream was closed: 0 means none here */
+    int low = fd;
+    fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
+    close(low);
+  }
   if (fd < 0 || fstat(fd, &st)) {
     rc = err_set(why, nwhy, -errno, "%s: cannot open: %s", path, strerror(errno));
     goto out;
@@ -41,8 +46,8 @@ int load_file(const char *path, struct load_file *out, char *why, size_t nwhy) {
     }
     got += (size_t)r;
   }
-  *out = (struct load_file){bytes, size};
-  rc = 0;
+  *out = (struct load_file){bytes, size, fd};
+  return 0;
 out:
   if (fd >= 0) close(fd);
   return rc;
@@ -50,6 +55,7 @@ out:
 
 void load_file_free(struct load_file *f) {
   free(f->bytes);
+  if (f->fd) close(f->fd);
   *f = (struct load_file){0};
 }
 

@@ -7,10 +7,11 @@
 
 struct isa;
 
-/* A file's bytes, owned. */
+/* A file's bytes, owned, and the file itself, still open, for who wants to read it again later without keeping them. */
 struct load_file {
   uint8_t *bytes;
   size_t size;
+  int fd; /* at least 3; 0 when nothing is loaded */
 };
 
 /* Reads a regular file whole. -errno with one line in `why` that names the file. */
