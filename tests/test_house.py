@@ -92,3 +92,14 @@ def test_documents_stand_alone() -> None:
             if "://" not in target and not ((ROOT / f).parent / target).exists():
                 bad.append(f"{f}: {target}")
     assert not bad
+
+
+def test_capabilities_name_tests_that_exist() -> None:
+    text = (ROOT / "docs/capabilities.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.(?:py|c))(?:::(\w+))?`", text)
+    assert len(named) > 40
+    for path, name in named:
+        assert (ROOT / path).is_file(), path
+        assert not name or f"def {name}(" in (ROOT / path).read_text(), f"{path} has no {name}"
+    for row in re.findall(r"^\| .* \|$", text, re.M)[1:]:
+        assert re.search(r"\| (state|proven by .+|partial: .+|open: .+) \|$", row), row
