@@ -55,7 +55,8 @@ def test_commands_do_what_the_document_says() -> None:
     script = "exec 2>&1\n" + "".join(f"{command}\necho '{MARK}'\n" for command, _ in steps)
     before = git_status()
     r = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    printed = [s.strip("\n") for s in r.stdout.split(MARK + "\n")[:-1]]
+    # What ninja says when an earlier run has built everything is no part of the document.
+    printed = [s.replace("ninja: no work to do.\n", "").strip("\n") for s in r.stdout.split(MARK + "\n")[:-1]]
     assert list(zip([c for c, _ in steps], printed, strict=True)) == steps
     assert git_status() == before
 
