@@ -231,8 +231,8 @@ class Builder:
                 self.objects.append(self.compile(f"{self.dir}/gen/{out}"))
 
     def tests(self, library: str) -> None:
-        """One program per tests/unit/test_*.c and tests/oracle/*.c; other files of tests/unit go into each, C++ ones of
-        tests/oracle into the oracles."""
+        """One program per tests/unit/test_*.c and tests/oracle/*.c; other files of tests/unit go into each, a C++ one of
+        tests/oracle into those that include its header."""
         g = self.g
         units = listing("tests/unit", "*.c")
         shared = [s for s in units if not Path(s).name.startswith("test_")]
@@ -248,10 +248,11 @@ class Builder:
             d = directives(s)
             return self.compile(s, **({"extra": d["cflags"]} if "cflags" in d else {}))
 
-        shims = [compiled(s) for s in listing("tests/oracle", "*.cpp")]
+        shims = {Path(s).with_suffix(".h").as_posix(): compiled(s) for s in listing("tests/oracle", "*.cpp")}
         for s in mains:
             d = directives(s)
-            objs = [compiled(s), *(shims if s.startswith("tests/oracle/") else [])]
+            text = (ROOT / s).read_text(errors="replace")
+            objs = [compiled(s), *(shim for header, shim in shims.items() if f'"{header}"' in text)]
             binary = f"$builddir/{s.removesuffix('.c')}"
             libs = " ".join(filter(None, [d.get("link", ""), TEST_LIBS, "$libs"]))
             g.build([binary], "link", [*objs, self.bd(support), library], libs=libs)
