@@ -25,6 +25,18 @@ def ror(x, k, n):
     return (x >> k | x << n - k) & (1 << n) - 1
 
 
+def shl(x, k, n):
+    return x << k & (1 << n) - 1 if 0 <= k < n else 0
+
+
+def shru(x, k, n):
+    return x >> k if 0 <= k < n else 0
+
+
+def shrs(x, k, n):
+    return sg(x, n) >> (k if 0 <= k < n else n) & (1 << n) - 1
+
+
 def divs(a, b, n):
     a, b = sg(a, n), sg(b, n)
     if not b:
@@ -134,6 +146,8 @@ class Py:
             return f"({x[0]} {'<<' if op == 'shl' else '>>'} {x[1]})"
         if op in ("ror", "rol"):
             return f"ror({x[0]}, {'' if op == 'ror' else '-'}{x[1]}, {n})"
+        if e.a[1].ty.kind == "int" and e.a[1].op != "const":
+            return f"{op}({x[0]}, {x[1]}, {n})"
         k = x[1] if e.a[1].op == "const" or e.a[1].ty.n <= 8 else f"min({x[1]}, {n})"
         if op == "shl":
             return f"({x[0]} << {k} & {ones(n)})"
@@ -353,7 +367,9 @@ def module(isa: Isa, checked: Checked) -> str:
         out.append(f"{kind.upper()}S = {{\n{rows}}}\n")
     files = {f.name: (f.n, f.width, f.zero) for f in isa.files.values()}
     slots = {x.name: (x.width, x.reset) for x in isa.slots.values()}
-    out.append(f"FILES = {files!r}\nSLOTS = {slots!r}\n")
+    names = {f.name: f.names or [f"{f.name}{i}" for i in range(f.n)] for f in isa.files.values()}
+    out.append(f"FILES = {files!r}\nNAMES = {names!r}\nSLOTS = {slots!r}\nTRAPS = {list(isa.traps)!r}\n")
+    out.append(f"FEATURES = {[f.name for f in isa.features.values() if f.default]!r}\n")
     return "".join(out)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from .. import operands, tir
+from .. import forms, operands, tir
 from ..model import Isa, Leaf
 from ..tir import Checked, E, Meaning
 
@@ -55,7 +55,7 @@ class Reads:
         self.slots: set[str] = set()
         self.fp: set[int] = set()
         self.lanes: set[int] = set()
-        self.undef = False
+        self.undef = self.pc = False
         for s in tir.walk(m.body):
             if isinstance(s, (tir.Let, tir.Set)):
                 self.lets.setdefault(s.id, []).append(s.e)
@@ -69,17 +69,21 @@ class Reads:
                 elif isinstance(s, tir.Eff) and s.kind not in ("fp", "helper", "sysread", "syswrite", "fence") and k == 0:
                     role = "address"
                 if not isinstance(s, (tir.Let, tir.Set)) or role != "value":
-                    self.visit(e, role, None, set())
+                    self.visit(e, role, None, set(), 0)
             if isinstance(s, tir.SetReg):
-                self.visit(s.index, "value", None, set())
+                self.visit(s.index, "value", None, set(), 0)
 
-    def visit(self, e: E, role: str, width: int | None, seen: set[str]) -> None:
+    def visit(self, e: E, role: str, width: int | None, seen: set[str], fp: int) -> None:
+        """`width`: bits from 0 that the context takes; `fp`: width of the float that e is part of, or 0."""
         if e.op == "local":
             for x in self.lets.get(e.k, []) if e.k not in seen else []:
-                self.visit(x, role, width, seen | {e.k})
+                self.visit(x, role, width, seen | {e.k}, fp)
             return
         if e.ty.kind == "f":
             self.fp.add(e.ty.n)
+            fp = e.ty.n
+        if e.op in ("pc", "next"):
+            self.pc = True
         if e.ty.kind == "vec":
             self.lanes.add(e.ty.elem.bits)
         if e.op == "undef":
@@ -90,13 +94,14 @@ class Reads:
             file = e.k if e.op == "reg" else e.k[0]
             used = e.k[1] + e.ty.n if e.op == "reglane" else width or e.ty.n
             key = (file, *index(e.a[0]))
-            old = self.regs.setdefault(key, {"file": file, "index": index(e.a[0]), "width": 0, "role": "value"})
+            old = self.regs.setdefault(key, {"file": file, "index": index(e.a[0]), "width": 0, "role": "value", "fp": 0})
+            old["fp"] = max(old["fp"], fp)
             old["width"] = max(old["width"], used)
             if role != "value" and old["role"] != "address":
                 old["role"] = role
             return
         for x in e.a:
-            self.visit(x, role, e.k + e.ty.n if e.op == "slice" and x.op in ("reg", "local") else None, seen)
+            self.visit(x, role, e.k + e.ty.n if e.op == "slice" and x.op in ("reg", "local") else None, seen, fp)
 
 
 def index(e: E) -> list:
@@ -120,13 +125,26 @@ def encoding(isa: Isa, leaf: Leaf) -> dict[str, object]:
     codes = [{"place": s.place, "bits": s.bits, "view": s.view} for s in operands.specs(isa, leaf)]
     return {"form": {"prefix": f.prefix, "w": f.w, "vex": f.vex, "vex_l": f.vex_l, "vex_w": f.vex_w, "map": f.map,
                      "opcode": f.opcode, "plus_r": f.plus_r, "modrm": f.modrm, "digit": f.digit, "mode": f.mode,
-                     "imm": f.imm, "n": f.n, "attrs": f.attrs, "operands": codes}}
+                     "imm": f.imm[0] if f.imm else "", "n": f.n, "attrs": f.attrs, "operands": codes} | sizes(isa, f)}
+
+
+def sizes(isa: Isa, f) -> dict[str, int]:
+    """What the operand size makes of a form: the 66 prefix, W (-1: free), bytes of the immediate."""
+    sized = not f.vex and forms.multiplied(isa, f) and "f64" not in f.attrs
+    w = f.w if f.w is not None else -1
+    if sized:
+        w = int(f.n == 64) if "d64" not in f.attrs or f.n == 16 else -1
+    wide = {"iz": {16: 2, 32: 4, 64: 4}, "iv": {16: 2, 32: 4, 64: 8}, "ib": 1, "iw": 2, "cb": 1, "cz": 4, "mo": 8}
+    n = wide[f.imm[0]] if f.imm else 0
+    return {"osize": int(sized and f.n == 16 and not forms.by_w(f)), "rex_w": w, "imm_bytes": n[f.n] if isinstance(n, dict) else n}
 
 
 def leaf_data(isa: Isa, checked: Checked, m: Meaning) -> dict[str, object]:
-    """Keys: `regs` (file, index: [field|const|other, which], width: bits used from 0, role: value|address|jump), `imm`
+    """Keys: `regs` (file, index: [field|const|other, which], width: bits used from 0, role: value|address|jump, fp: width of the
+    float it holds), `imm`
     (field: boundary values), `alias` (fields that may name the same register), `fp` and `lanes` (widths of floats and of
-    vector elements), `slots` read, `effects` (kinds), `helpers`, `traps`, `undef`, `jump`."""
+    vector elements), `slots` read, `effects` (kinds), `helpers`, `traps`, `undef`, `jump`, `pc`
+    (whether the address of the instruction matters)."""
     leaf, r = m.leaf, Reads(m)
     effects = sorted({s.kind for s in tir.walk(m.body) if isinstance(s, tir.Eff)})
     writes = [{"file": s.file, "index": index(s.index)} for s in tir.walk(m.body) if isinstance(s, tir.SetReg)]
@@ -144,7 +162,7 @@ def leaf_data(isa: Isa, checked: Checked, m: Meaning) -> dict[str, object]:
     out |= {"regs": list(r.regs.values()), "writes": [w for k, w in enumerate(writes) if w not in writes[:k]], "fp": sorted(r.fp),
             "lanes": sorted(r.lanes), "slots": sorted(r.slots), "effects": effects,
             "helpers": sorted({s.attrs["name"] for s in tir.walk(m.body) if isinstance(s, tir.Eff) and s.kind == "helper"}),
-            "traps": sorted({s.kind for s in tir.walk(m.body) if isinstance(s, tir.Trap)}), "undef": r.undef,
+            "traps": sorted({s.kind for s in tir.walk(m.body) if isinstance(s, tir.Trap)}), "undef": r.undef, "pc": r.pc,
             "ends": sorted({s.reason for s in tir.walk(m.body) if isinstance(s, tir.End)}),
             "jump": any(isinstance(s, tir.Jump) for s in tir.walk(m.body))}
     return out

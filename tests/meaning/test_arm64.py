@@ -1,0 +1,36 @@
+"""arm64: every instruction against trixie's qemu-aarch64 and against the Python oracle."""
+from __future__ import annotations
+
+from common import Machine, check, native, stale
+
+PLACES = [("x", 31), "SP", "NF", "ZF", "CF", "VF", "FPCR", "FPSR", "v"]
+SKIP = {
+    "svc": "a system call",
+    "mrs.tpidr*": "holds the reference's own thread pointer", "msr.tpidr*": "would change the reference's own thread pointer",
+    "mrs.ctr": "qemu's caches are its own", "mrs.dczid": "qemu's block size is its own",
+    "hlt": "semihosting under qemu",
+}
+HELPERS = {name: (lambda s, *a: ()) for name in ("isync", "clrex")}
+
+
+def user() -> Machine:
+    m = Machine("arm64", PLACES)
+    m.helpers = HELPERS
+    m.limits = {"FPCR": 0x07c00000, "FPSR": 0x0800009f}     # the bits that exist
+    m.avoid = {"stx*": {"data_abort"}}      # without a reservation qemu does not look at the address; both are allowed
+    m.ignore = {"FPCR": 0x00ff0000, "FPSR": 0xf0000000}     # of AArch32 and half precision, which there are none of here
+    return m
+
+
+def test_processor() -> None:
+    check(user(), 100, SKIP, native("arm64"))
+
+
+def test_oracle() -> None:
+    m = Machine("arm64")
+    m.helpers = HELPERS
+    check(m, 20, {}, None)
+
+
+def test_skipped_instructions_exist() -> None:
+    assert not stale(user(), SKIP)

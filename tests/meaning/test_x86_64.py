@@ -1,0 +1,23 @@
+"""x86_64: every instruction against the machine that runs the tests (or qemu-x86_64) and against the Python oracle."""
+from __future__ import annotations
+
+from common import Machine, check, native, stale
+
+PLACES = [("r", 16), "CF", "PF", "AF", "ZF", "SF", "OF", "DF", "v"]
+SKIP = {"syscall": "a system call"}
+
+
+def user() -> Machine:
+    return Machine("x86_64", PLACES)
+
+
+def test_processor() -> None:
+    check(user(), 60, SKIP, native("x86_64"))
+
+
+def test_oracle() -> None:
+    check(Machine("x86_64"), 15, {}, None)
+
+
+def test_skipped_instructions_exist() -> None:
+    assert not stale(user(), SKIP)
