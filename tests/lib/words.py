@@ -1,7 +1,9 @@
 """What the oracles of fixed-length ISAs are given (tests/oracle/words.h): pictures of the leaves, accepted differences."""
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -9,7 +11,7 @@ import yaml
 from gen.load import load
 
 ROOT = Path(__file__).resolve().parents[2]
-ORACLES = ("llvm", "capstone")
+ORACLES = ("llvm", "capstone", "objdump")
 MAX_ROWS = 40           # of one ISA, over all oracles
 
 
@@ -35,3 +37,18 @@ def write(isa: str, oracle: str, d: Path, features: set[str] | None = None) -> N
         f"{x.mask:x} {x.value:x} {x.length} {int(features is None or set(x.requires) <= features)} {x.name}\n" for x in leaves))
     rows = [(*mask_value(r["bits"]), r["ours"], r["theirs"]) for r in accepted(isa, oracle)]
     (d / "accepted").write_text("".join(f"{m:x} {v:x} {a}\t{b}\n" for m, v, a, b in rows))
+
+
+def leaf_texts(isa: str, d: Path) -> dict[str, set[str]]:
+    """A few words of each leaf, bytes in hexadecimal, with our canonical and preferred texts. `d`: for files."""
+    write(isa, "llvm", d)
+    program = ROOT / os.environ.get("ISOMER_OUT", "out") / "tests/oracle/llvm_dis"
+    r = subprocess.run([program, isa, isa.replace("arm64", "aarch64"), "", "0", d / "pictures", d / "accepted", "leaves", "6", "1"],
+                       capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    out: dict[str, set[str]] = {}
+    for line in r.stdout.splitlines():
+        if line.startswith("leaf\t"):
+            _, _, code, text = line.split("\t")
+            out.setdefault(code, set()).add(text)
+    return out

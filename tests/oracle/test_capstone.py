@@ -1,5 +1,5 @@
-"""Decoders and disassemblers against Capstone 5, a second opinion beside LLVM (capstone_dis.c says what is compared), and
-against objdump of binutils. Differences must be rows of accepted_<isa>.yaml with `oracle: capstone`."""
+"""Decoders and disassemblers against Capstone 5, a second opinion beside LLVM (capstone_dis.c says what is compared).
+Differences must be rows of accepted_<isa>.yaml with `oracle: capstone`."""
 from __future__ import annotations
 
 import os
