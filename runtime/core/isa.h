@@ -67,7 +67,8 @@ struct arch_ops {
   int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
   /* Sets v->c->trap for an access that translates but has no memory, or crosses what it may not; returns STEP_TRAP. */
   int (*bus_fault)(struct vcpu *v, gva_t va, enum access access);
-  /* Trap on an instruction that no leaf matches; `bits` are its bytes, little endian, `len` how many. Returns STEP_TRAP. */
+  /* Trap on an instruction that no leaf matches; `bits` are its bytes, little endian, `len` how many (more than insn_max:
+   * too long to be an instruction). Returns STEP_TRAP. */
   int (*illegal)(struct vcpu *v, uint64_t bits, unsigned len);
   /* Delivers v->c->trap, raised by the instruction at v->pc: updates state and v->pc. */
   void (*deliver)(struct vcpu *v);

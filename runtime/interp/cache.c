@@ -201,6 +201,16 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
   return !first;
 }
 
+/* Raises the trap of the undecodable bytes at v->pc, of which n are known. */
+static void illegal(struct vcpu *v, const struct insn *d, const uint8_t *bytes, unsigned n) {
+  const struct isa *isa = v->c->isa;
+  unsigned claim = d->len && (d->len <= n || d->len > isa->insn_max) ? d->len : n;
+  uint64_t bits = 0;
+  unsigned known = claim < n ? claim : n;
+  memcpy(&bits, bytes, known < 8 ? known : 8);
+  isa->arch->illegal(v, bits, claim);
+}
+
 /* The instruction at v->pc, `off` in a page of which `n` bytes are readable at `host`, alone: it crosses or is illegal. */
 static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, unsigned off) {
   struct vcpu *v = k->v;
@@ -233,10 +243,7 @@ static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, 
   }
   x->n = 0;
   if (len <= 0) {
-    unsigned claim = d->len && d->len <= n ? d->len : n;
-    uint64_t bits = 0;
-    memcpy(&bits, bytes, claim < 8 ? claim : 8);
-    isa->arch->illegal(v, bits, claim);
+    illegal(v, d, bytes, n);
     return NULL;
   }
   d->off = (uint16_t)off;
@@ -278,9 +285,7 @@ static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, u
     at = host + ((v->pc + n) & ~GUEST_PAGE_MASK);
   }
   if (len <= 0) {
-    uint64_t bits = 0;
-    memcpy(&bits, bytes, n < 8 ? n : 8);
-    isa->arch->illegal(v, bits, n);
+    illegal(v, d, bytes, n);
     return NULL;
   }
   d->off = (uint16_t)off;
