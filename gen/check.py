@@ -66,7 +66,10 @@ class Body:
         self.guards: set[str] = set()
         self.scopes: list[dict[str, Value]] = [{}]
         self.count = 0
-        self.effects = 0
+        self.effects = 0                                # of the statement at hand
+        self.all_effects = 0
+        self.conditional = 0                            # depth of branches that run-time values choose
+        self.undef: set[str] = set()                    # locals with undefined bits
         self.depth = 0
         self.field_map: dict[str, E] | None = None      # operands bound by `is`
         self.decode_time = False                        # operands and conditions: no run-time value exists yet
@@ -74,6 +77,34 @@ class Body:
     # ---- emission --------------------------------------------------------------------------------------------------
     def emit(self, s) -> None:
         self.out.append(s)
+
+    def effect(self) -> None:
+        """Counts a memory access, system-register access or helper call."""
+        self.effects += 1
+        self.all_effects += 1
+
+    def one_effect(self, n: Node, own: int = 0) -> None:
+        """At most one effect per expression; `own` is the statement's."""
+        if self.effects > 1 + own:
+            raise fail(n, "two effects in one expression: give each its own `let`")
+
+    def undefined(self, e: E) -> bool:
+        return e.op == "undef" or e.op == "local" and e.k in self.undef or any(self.undefined(x) for x in e.a)
+
+    def decides(self, n: Node, c: E) -> E:
+        """A condition must not depend on undefined bits: engines would take different paths."""
+        if self.undefined(c):
+            raise fail(n, "an undefined value decides what happens next")
+        return c
+
+    @contextmanager
+    def under(self, c: E):
+        """What is evaluated inside depends on c."""
+        self.conditional += c.bt == RUN
+        try:
+            yield
+        finally:
+            self.conditional -= c.bt == RUN
 
     def fresh(self, hint: str) -> str:
         self.count += 1
@@ -91,6 +122,8 @@ class Body:
             lanes = tuple(self.bind(v.lane(v.cast(e, ty), i), f"{hint}{i}") for i in range(ty.n))
             return v.cast(E("vec", ty, lanes, None, v.bt_of(lanes)), e.ty) if ty == e.ty else E("vec", ty, lanes, None, RUN)
         r = E("local", e.ty, (), self.fresh(hint), e.bt)
+        if self.undefined(e):
+            self.undef.add(r.k)
         self.emit(tir.Let(r.k, e))
         return r
 
@@ -372,9 +405,13 @@ class Body:
         return v.btoi(e)
 
     def ev_Cond(self, n: Cond, want: Ty | None) -> Value:
-        c = self.truth(n.c)
+        c = self.decides(n.c, self.truth(n.c))
         if c.op == "const":
             return self.ev(n.a if c.k else n.b, want)
+        with self.under(c):
+            return self.choose(n, c, want)
+
+    def choose(self, n: Cond, c: E, want: Ty | None) -> Value:
         first, second = (n.b, n.a) if self.bare(n.a) and not self.bare(n.b) else (n.a, n.b)
         x, xs = self.branch(first, want)
         hint = want
@@ -419,6 +456,8 @@ class Body:
             p, q = self.same(n, p, q, want)
             t = self.local(p.ty, "r")
             self.emit(tir.Var(t.k, t.ty))
+            if self.undefined(p) or self.undefined(q):
+                self.undef.add(t.k)
             xs.append(tir.Set(t.k, p))
             ys.append(tir.Set(t.k, q))
             return t
@@ -494,10 +533,14 @@ class Body:
         raise fail(n, f"match does not cover every value of {e.ty}: add a `_` case")
 
     def ev_MatchE(self, n: MatchE, want: Ty | None) -> Value:
-        e = self.scalar(n.e)
+        e = self.decides(n.e, self.scalar(n.e))
         if not (e.op == "const"):
             e = self.bind(e, "m")
         arms = self.cases(n, e, n.cases)
+        with self.under(e):
+            return self.choose_match(n, arms, want)
+
+    def choose_match(self, n: MatchE, arms: list, want: Ty | None) -> Value:
         if want is None:
             for _, x in arms:
                 if not self.bare(x):
@@ -575,7 +618,9 @@ class Body:
         try:
             if is_expression(d.body):
                 return self.ev(parse_expr(d.body), want)
+            before, total = self.effects, self.all_effects
             val = self.block(parse_body(d.body), want)
+            self.effects = before + (self.all_effects > total)
             if val is None and any(isinstance(s, Return) for s in parse_body(d.body)):
                 raise fail(n, f"{fn}: not every path returns a value")
             return val
@@ -736,7 +781,8 @@ class Body:
             if isinstance(s, Return):
                 return self.ev(s.e, want)
             if isinstance(s, If):
-                c = self.truth(s.c)
+                c = self.decides(s.c, self.truth(s.c))
+                self.one_effect(s.c)
                 if c.op == "const":
                     arm = s.then if c.k else s.other
                     if self.leaves(arm):
@@ -774,6 +820,10 @@ class Body:
     def if_(self, s: If, c: E, stmts: list[Node], i: int, want: Ty | None) -> Value:
         if c.bt == RUN or v.depends(c, {"slot"}):
             c = self.bind(c, "c")
+        with self.under(c):
+            return self.arms(s, c, stmts, i, want)
+
+    def arms(self, s: If, c: E, stmts: list[Node], i: int, want: Ty | None) -> Value:
         if self.leaves(s.then) or self.leaves(s.other):
             rest = stmts[i:]
             x, xs = self._arm(s.then + rest if not self._ends(s.then) else s.then, want)
@@ -797,7 +847,8 @@ class Body:
             self.out = outer
 
     def match(self, s: MatchS, stmts: list[Node], i: int, want: Ty | None) -> Value:
-        e = self.scalar(s.e)
+        e = self.decides(s.e, self.scalar(s.e))
+        self.one_effect(s.e)
         if e.op != "const":
             e = self.bind(e, "m")
         arms = self.cases(s, e, s.cases)
@@ -813,7 +864,8 @@ class Body:
             rest(k + 1)
             ys, self.out = self.out, outer
             self.emit(tir.If(c, xs, ys))
-        rest(0)
+        with self.under(e):
+            rest(0)
         return _GO_ON
 
     def statement(self, s: Node) -> Value:
@@ -823,6 +875,7 @@ class Body:
             return effects.assign(self, s)
         if isinstance(s, Do):
             val = self.ev(s.call)
+            self.one_effect(s, int(isinstance(s.call, Call) and self.alias(s.call.fn) in effects.OWN))
             return NEVER if val is NEVER else None
         if isinstance(s, Simple):
             self.emit({"commit": tir.Commit, "restart": tir.Restart, "done": tir.Done}[s.word]())
@@ -847,8 +900,7 @@ class Body:
             return NEVER
         if val is None:
             raise fail(s, "this has no value")
-        if self.effects > 1:
-            raise fail(s, "two effects in one expression: give each its own `let`")
+        self.one_effect(s)
         items = val.items if isinstance(val, Tup) else [val]
         if isinstance(val, Struct) and len(s.names) > 1:
             items = list(val.parts.values())
@@ -859,8 +911,6 @@ class Body:
                 raise fail(s, f"'{name}' is already defined here")
             item = self.bind_value(item, name)
             self.scopes[-1][name] = item
-            if self.checker:
-                self.checker.track_let(s, name)
         return None
 
 

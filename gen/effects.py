@@ -336,8 +336,7 @@ def assign(body, s: Assign):
         val = _assign(body, s, t, e)
     except NeedWidth as w:
         raise _fail(w.node, "the width of this extension is not known here: state it, as in sext.64(x)") from None
-    if body.effects > 1:
-        raise _fail(s, "two effects in one expression: give each its own `let`")
+    body.one_effect(s)
     return NEVER if val is NEVER else None
 
 
@@ -440,7 +439,7 @@ def sys_read(body, n: Index) -> E:
     if num.bt > TRANSLATE:
         raise _fail(n.i, "the number of a system register must be known at translation time")
     r = body.local(B(64), "sys")
-    body.effects += 1
+    body.effect()
     body.emit(tir.Eff("sysread", [(r.k, r.ty)], [v.btoi(num)]))
     return r
 
@@ -465,7 +464,7 @@ def _mem(body, call: Call, width: int | None, nargs_: int, *more: str) -> tuple[
     if width not in (8, 16, 32, 64, 128, 256):
         raise _fail(call, f"no memory access of {width} bits")
     addr = body.bind(body.typed(call.args[0], B(64)), "ea")
-    if v.depends(addr, {"undef"}):
+    if body.undefined(addr):
         raise _fail(call.args[0], "an undefined value reaches an address")
     attrs: dict[str, object] = {"width": width}
     order = body.scalar(call.kwargs["order"], INT) if "order" in call.kwargs else v.const(ORDERS[body.isa.order])
@@ -482,7 +481,7 @@ def _mem(body, call: Call, width: int | None, nargs_: int, *more: str) -> tuple[
             body.scopes.pop()
         c = v.compare("ne", v.bits(addr, 0, (width // 8 - 1).bit_length()), v.const(0, B((width // 8 - 1).bit_length())))
         body.emit(tir.If(c, trap, [], "unlikely"))
-    body.effects += 1
+    body.effect()
     return addr, attrs, width
 
 
@@ -546,7 +545,7 @@ def _cas(body, call: Call, width: int | None, want: Ty | None) -> E:
 def _fill(body, call: Call, width: int | None, want: Ty | None) -> None:
     nargs(call, 3)
     args = [body.bind(body.typed(call.args[0], B(64)), "ea"), body.typed(call.args[1], B(64)), body.typed(call.args[2], B(8))]
-    body.effects += 1
+    body.effect()
     body.emit(tir.Eff("fill", [], args))
 
 
@@ -576,8 +575,9 @@ def _trap(body, call: Call, width: int | None, want: Ty | None):
         e = body.scalar(a, B(64))
         e = body.coerce(e, B(64), a) if e.ty.kind == "int" else v.ext("zext", v.cast(e, B(e.ty.bits)), 64)
         args.append(e)
-    if len(args) > 3:
-        raise _fail(call, "a trap has at most three arguments")
+    n = body.isa.traps[kind].args
+    if len(args) != n:
+        raise _fail(call, f"trap '{kind}' takes {n} argument{'s' * (n != 1)}, {len(args)} given")
     body.emit(tir.Trap(kind, args))
     return NEVER
 
@@ -591,7 +591,7 @@ def _jump(body, call: Call, width: int | None, want: Ty | None) -> None:
     elif isinstance(k, Call):
         kind = k.fn                      # link(rd): a hint about which register links
     target = body.typed(call.args[0], B(64))
-    if v.depends(target, {"undef"}):
+    if body.undefined(target):
         raise _fail(call.args[0], "an undefined value reaches a jump")
     body.emit(tir.Jump(target, kind))
 
@@ -616,7 +616,7 @@ def helper(body, n: Call, name: str):
         args.append(body.bind(body.typed(given[p], _type(body, t, n)), p))
     outs = [(p, _type(body, t, n)) for p, t in h.returns]
     locs = [body.local(ty, p) for p, ty in outs]
-    body.effects += 1
+    body.effect()
     body.emit(tir.Eff("helper", [(e.k, e.ty) for e in locs], args, {"name": name, "ends": h.ends}))
     if not locs:
         return None
@@ -632,4 +632,7 @@ def _type(body, t: str, n: Node) -> Ty:
 TABLE = {"load": _load, "load_ex": _load, "store": _store, "store_ex": _store, "rmw": _rmw, "cas": _cas, "fill": _fill,
          "probe": _probe, "fence": _fence, "trap": _trap, "jump": _jump, "end": _end}
 
-__all__ = ["TABLE", "bits_arg"]
+# Calls that are an effect themselves, beside what their arguments do.
+OWN = {"load", "load_ex", "store", "store_ex", "rmw", "cas", "fill"}
+
+__all__ = ["OWN", "TABLE", "bits_arg"]

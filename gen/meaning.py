@@ -2,10 +2,13 @@
 the finished body (dead values, stores before faults, what a leaf may do)."""
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from . import operands, tir, values as v
 from .check import NEVER, Body, NeedWidth, fail
 from .model import DescError, Isa, Leaf, SysReg, Text
-from .syntax import Call, Let, Node, Num, parse_body, parse_expr
+from .syntax import Call, Let, Node, Num, is_expression, parse_body, parse_expr
 from .tir import B, INT, TRANSLATE, Checked, E, Meaning
 
 
@@ -14,13 +17,9 @@ class Checker:
         self.isa = isa
         self.by_name = {leaf.name: leaf for leaf in isa.leaves}
         self.used: set[tuple[str, str, str]] = set()
-        self.lets: dict[tuple[str, int, int, str], tuple[Node, str]] = {}
         self.operand_cache: dict[tuple[int, str], E] = {}
 
     # ---- what bodies ask for
-    def track_let(self, s: Let, name: str) -> None:
-        pass
-
     def field_bits(self, leaf: Leaf, name: str) -> int:
         f = leaf.fields[name]
         return max(f.bits, ((1 << f.bits) - 1 + f.add).bit_length())
@@ -243,8 +242,41 @@ def stores_before_faults(m: Meaning) -> None:
     run(m.body, False, False)
 
 
+def lets(n) -> list[Let]:
+    """Every `let` of a parsed text."""
+    if isinstance(n, Let):
+        return [n]
+    parts = n if isinstance(n, (list, tuple)) else vars(n).values() if hasattr(n, "__dict__") else \
+        [getattr(n, k) for k in getattr(n, "__slots__", ())] if isinstance(n, Node) else ()
+    return [x for p in parts for x in lets(p)]
+
+
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*'?")
+
+
+def unused_lets(body: Text, more: set[str]) -> None:
+    """A `let` none of whose names is mentioned again, in the text or in the columns spliced into it, is a mistake."""
+    words = Counter(WORD.findall(re.sub(r"#(?!\{).*", "", body.s)))
+    for s in lets(parse_body(body)):
+        words.subtract(s.names)
+    for s in lets(parse_body(body)):
+        if not any(words[n] > 0 or n in more for n in s.names):
+            raise fail(s, f"{', '.join(repr(n) for n in s.names)} is never used")
+
+
+def unused(isa: Isa) -> None:
+    for f in isa.families.values():
+        if f.do is not None:
+            texts = [t for leaf in isa.leaves if leaf.family is f for t in [*leaf.columns.values(), *leaf.lets.values()]]
+            unused_lets(f.do, {w for t in texts for w in WORD.findall(t.s)})
+    for d in isa.defs.values():
+        if not is_expression(d.body):
+            unused_lets(d.body, set())
+
+
 def check(isa: Isa) -> Checked:
     """Checks everything; DescError at the first fault."""
+    unused(isa)
     c = Checker(isa)
     out = Checked([], {}, {})
     for leaf in isa.leaves:

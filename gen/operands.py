@@ -110,6 +110,14 @@ def fields() -> dict[str, EncField]:
     return {name: EncField(name, bits, []) for name, bits in MEMBERS.items()}
 
 
+def unused(isa: Isa) -> None:
+    """Refuses a declared operand code that no form uses."""
+    used = {o.code for leaf in isa.leaves for o in leaf.form.operands}
+    for code, t in isa.extra.get("codes", {}).items():
+        if code not in used:
+            raise DescError(t, f'operand code "{code}" is used by no form')
+
+
 # ---- lvalues -----------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +198,8 @@ class Operand:
             if self.value is None:
                 if self.written:
                     raise DescError(self.leaf.where, f"operand {self.spec.code} is read after its write")
+                if body.conditional:
+                    raise DescError(self.leaf.where, f"operand {self.spec.code} is in memory and first read under a run-time condition")
                 self.value = self.load(body)
             return self.value
         place = self.spec.place
