@@ -54,10 +54,8 @@ union decoded {
 
 static int ours(const uint8_t *bytes, size_t n, union decoded *d, char *text) {
   int len = isa->decode(~0ull, bytes, n, &d->head);
-  if (len > 0)
-    isa->disasm(&d->head, 0, 0, text, TEXT);
-  else
-    strcpy(text, "-");
+  if (len > 0) isa->disasm(&d->head, 0, 0, text, TEXT);
+  else strcpy(text, "-");
   squeeze(text);
   return len;
 }
@@ -97,7 +95,8 @@ static void compare(const uint8_t *bytes, unsigned n, bool made) {
   if (!strcmp(a, b) && (na == nb || a[0] == '-')) return;
   hex(bytes, na > 0 ? na : (int)n, digits);
   for (int i = 0; i < nrows; i++)
-    if (!fnmatch(rows[i].bytes, digits, 0) && !fnmatch(rows[i].ours, a, 0) && !fnmatch(rows[i].theirs, b, 0)) {
+    if (!fnmatch(rows[i].bytes, digits, 0) && !fnmatch(rows[i].ours, a, 0) &&
+        !fnmatch(rows[i].theirs, b, 0)) {
       rows[i].used++;
       accepted++;
       return;
@@ -106,45 +105,11 @@ static void compare(const uint8_t *bytes, unsigned n, bool made) {
   if (shown++ < MAX_SHOWN) printf("differ\t%s\t%s\t%s\n", digits, a, b);
 }
 
-static void choose(struct choice *c, const struct form *f) {
-  uint64_t r = next();
-  *c = (struct choice){.rex = r & 15, .rex_present = r >> 4 & 1, .reg = r >> 5 & 7, .low = r >> 8 & 7, .modrm = (uint8_t)(r >> 11),
-                       .sib = (uint8_t)(r >> 19), .disp = next(), .imm = next(), .vvvv = r >> 27 & 15, .rep = (r >> 31 & 3) % 3,
-                       .vex3 = r >> 33 & 1};
-  if (c->modrm >> 6 == 3) c->modrm &= 0x7f;
-  if (r >> 34 & 1) c->disp = (uint64_t)(int8_t)c->disp;
-  if (r >> 35 & 1) c->imm = (uint64_t)(int8_t)c->imm;
-  bool memory = f->memory || f->moffs || f->stringy;
-  if (memory && (r >> 36 & 15) == 0) c->segment = r >> 40 & 1 ? 0x64 : 0x65;
-  if (memory && (r >> 42 & 15) == 0) c->a32 = true;
-  if (f->plus_r && f->opcode == 0x90 && !c->low) c->low = 1; /* exchange with itself: another instruction */
-}
-
-/* Prefixes behind REX undo it; LLVM shows them in ways of its own. */
-static bool prefix(uint8_t b) {
-  return b == 0x66 || b == 0x67 || b == 0xf0 || b == 0xf2 || b == 0xf3 || b == 0x64 || b == 0x65 || (b & 0xe7) == 0x26 ||
-         (b & 0xf0) == 0x40;
-}
-
 static void random_bytes(void) {
-  const struct form *f = &forms[next() % (unsigned)nforms];
   uint8_t b[32] = {0};
-  struct choice c;
-  choose(&c, f);
-  unsigned at, n = form_bytes(f, &c, b, &at);
-  uint64_t how = next();
-  bool made = true;
-  if (how % 16 == 0) { /* a neighbour: one or two bits off, from the opcode on */
-    b[at + (how >> 8) % (n - at)] ^= 1u << (how >> 16 & 7);
-    if (how >> 20 & 1) b[at + (how >> 24) % (n - at)] ^= 1u << (how >> 32 & 7);
-    made = false;
-    if (prefix(b[at])) return;
-  } else if (how % 16 == 1) { /* anything behind the opcode */
-    uint64_t r = next();
-    memcpy(b + at + 1, &r, 8);
-    made = false;
-  }
-  compare(b, made ? n : 15, made);
+  bool made;
+  unsigned n = form_random(forms, nforms, next, b, &made);
+  if (n) compare(b, n, made);
 }
 
 /* bytes → text → bytes → text → bytes. */
@@ -153,7 +118,7 @@ static void leaf(int op, const struct form *f, bool show) {
   char a[TEXT], b[TEXT] = "", digits[80], err[TEXT] = "";
   union decoded d;
   struct choice c;
-  choose(&c, f);
+  form_choose(f, next, &c);
   c.a32 = c.a32 && !f->moffs; /* written as an address of 64 bits */
   unsigned at, n = form_bytes(f, &c, bytes, &at);
   int len = ours(bytes, n, &d, a);
@@ -167,9 +132,11 @@ static void leaf(int op, const struct form *f, bool show) {
     return;
   }
   int got = isa->assemble(~0ull, a, 0, out, err, sizeof err), again = -1;
-  if (got > 0 && ours(out, (size_t)got, &d, b) == got) again = isa->assemble(~0ull, b, 0, twice, err, sizeof err);
+  if (got > 0 && ours(out, (size_t)got, &d, b) == got)
+    again = isa->assemble(~0ull, b, 0, twice, err, sizeof err);
   /* A shorter form may be found; then its text is the one that is stable. */
-  if (again != got || got > len || memcmp(out, twice, (size_t)got) || (!c.vex3 && d.head.op == op && got == len && strcmp(a, b))) {
+  if (again != got || got > len || memcmp(out, twice, (size_t)got) ||
+      (!c.vex3 && d.head.op == op && got == len && strcmp(a, b))) {
     different++;
     if (shown++ < MAX_SHOWN) printf("roundtrip\t%s\t%s\t%s\t%s\n", f->name, digits, a, again < 0 ? err : b);
     return;
