@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable
 
 from . import operands
@@ -46,13 +47,12 @@ def expand(isa: Isa, base: Leaf, t: Text, ident: Callable[[str], str]) -> list[L
                     out.append(leaf(isa, base, f, k, line, ident))
     if not out:
         raise DescError(t, '"forms" has no rows')
-    by_name: dict[str, list[Leaf]] = {}
-    for x in out:
-        by_name.setdefault(x.name, []).append(x)
-    for same in by_name.values():
-        for x in same if len(same) > 1 else []:
-            x.name += f".{x.form.opcode:02x}"
-            x.ident = ident(x.name)
+    for suffix in (lambda f: f"{f.opcode:02x}", lambda f: f.prefix + f.map, lambda f: "" if f.digit is None else f"{f.digit}"):
+        count = Counter(x.name for x in out)
+        for x in out:
+            if count[x.name] > 1 and suffix(x.form):
+                x.name += "." + suffix(x.form)
+                x.ident = ident(x.name)
     return out
 
 

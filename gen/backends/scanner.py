@@ -177,6 +177,7 @@ def rules(gs: list[Group], vex: bool, m: int) -> list[tuple[str, int]]:
 def files(isa: Isa, checked) -> dict[str, str]:
     if isa.scanner != "prefix":
         return {}
+    operands.unused(isa)
     gs = groups(isa, checked)
     features = list(isa.features)
     table = [(r, sum({1 << features.index(x) for x in r.leaf.requires})) for g in gs for r in g.rows]
