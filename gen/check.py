@@ -439,6 +439,8 @@ class Body:
             self.emit(tir.If(c if x is NEVER else v.not_(c), xs if x is NEVER else ys, []))
             self.out += ys if x is NEVER else xs
             return y if x is NEVER else x
+        if (x is None) != (y is None):
+            raise fail(n, "not every path gives a value")
         if all(isinstance(s, tir.Let) for s in xs + ys):
             self.out += xs + ys
             return self.merge(n, c, x, y, want)
