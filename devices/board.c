@@ -30,7 +30,7 @@ static const struct board_script *embedded(const struct isa *isa) {
 
 bool board_exists(const struct isa *isa) { return embedded(isa) != NULL; }
 
-static const struct boot_ops *boot_find(const struct isa *isa) {
+const struct boot_ops *board_boot_ops(const struct isa *isa) {
   for (unsigned i = 0; boot_list[i]; i++)
     if (!strcmp(boot_list[i]->isa, isa->name)) return boot_list[i];
   return NULL;
@@ -210,12 +210,41 @@ static int add_devices(struct board_state *b) {
   size_t n = list ? list->nlist : 0;
   int rc = 0;
   if (n > MAX_DEVICES) return refuse(b, list, "too many devices");
-  b->devices = calloc(n + 1, sizeof *b->devices);
-  b->device_props = calloc(n + 1, sizeof *b->device_props);
+  b->room = (unsigned)n + 16;
+  b->devices = calloc(b->room, sizeof *b->devices);
+  b->device_props = calloc(b->room, sizeof *b->device_props);
   b->dma = dma_space_identity(b->machine->phys);
   if (!b->devices || !b->device_props || !b->dma) return oom();
   for (size_t i = 0; !rc && i < n; i++) rc = add_device(b, &list->kid[i]);
   return rc;
+}
+
+int board_add_device(struct machine *m, const struct device_ops *ops, const char *id, gpa_t base, uint64_t size,
+                     const char *controller, unsigned line, struct device **out) {
+  struct board_state *b = m->board;
+  struct irq q;
+  struct device_site site = {.id = id, .dma = b->dma, .base = base, .size = size};
+  if (b->ndevices == b->room || board_device(m, id)) {
+    log_error(b->ndevices == b->room ? "%s: too many devices" : "%s: there is a device of that name", id);
+    return -EEXIST;
+  }
+  if (controller) {
+    struct device *d = board_device(m, controller);
+    if (!d || device_input_irq(d, line, &q)) {
+      log_error("%s: no interrupt input %u at `%s`", id, line, controller);
+      return -EINVAL;
+    }
+    site.irqs = &q;
+    site.nirqs = 1;
+  }
+  int rc = device_new(m, ops, &site, NULL, &b->devices[b->ndevices]);
+  if (!rc) *out = b->devices[b->ndevices++];
+  return rc;
+}
+
+struct chardev *board_chardev(struct machine *m, bool console) {
+  struct board_state *b = m->board;
+  return console ? b->console : b->serial;
 }
 
 /* ---- Firmware's console ---- */
@@ -267,7 +296,7 @@ int board_create(struct machine *m, const struct board_config *c) {
     log_error("memory of %" PRIu64 " bytes: give a multiple of 4096", b->ram_bytes);
     goto done;
   }
-  if (!boot_find(m->isa)) {
+  if (!board_boot_ops(m->isa)) {
     log_error("%s: this version cannot start a machine of this ISA", m->isa->name);
     goto done;
   }
@@ -292,7 +321,7 @@ done:
 void board_free(struct machine *m) {
   struct board_state *b = m->board;
   if (!b) return;
-  const struct boot_ops *boot = boot_find(m->isa);
+  const struct boot_ops *boot = board_boot_ops(m->isa);
   if (b->firmware && boot->free) boot->free(b->firmware);
   for (unsigned i = b->ndevices; i--;) device_free(b->devices[i]);
   for (unsigned i = 0; i < b->nimages; i++) close(b->images[i].fd);
@@ -365,7 +394,7 @@ int board_boot(struct machine *m) {
   for (unsigned i = 0; !rc && i < b->nimages; i++)
     rc = place_file(b, &b->images[i]);
   if (!rc && b->boot.dtb) rc = place(b, b->boot.dtb, b->dtb, b->dtb_size);
-  if (!rc) rc = boot_find(m->isa)->start(m, &b->boot, &b->firmware);
+  if (!rc) rc = board_boot_ops(m->isa)->start(m, &b->boot, &b->firmware);
   for (unsigned i = 0; i < m->nvcpus; i++)
     if (m->isa->arch->context) m->isa->arch->context(m->vcpu[i]);
   __atomic_store_n(&m->end, END_NONE, __ATOMIC_RELEASE);

@@ -6,7 +6,9 @@
 
 #include "core/machine.h"
 
+struct chardev;
 struct device;
+struct device_ops;
 struct prop;
 
 /* What the operator asked for. Strings are only used during board_create; NULL or 0 picks the default named here. */
@@ -40,6 +42,22 @@ int board_dump_dtb(struct machine *m, const char *path);
 /* True when a board for that ISA is embedded in this binary. */
 bool board_exists(const struct isa *isa);
 
+/* In-memory snapshots of a deterministic machine between two runs: RAM (copy on write), vCPUs, devices, firmware, timers,
+ * virtual time, entropy. NULL, or -ENOMEM from restoring, when memory is short. board_free does not free them. */
+struct board_snap;
+struct board_snap *board_snapshot(struct machine *m);
+int board_restore(struct machine *m, struct board_snap *s);
+void board_snap_free(struct machine *m, struct board_snap *s);
+/* A number made of everything a snapshot holds. */
+uint64_t board_hash(struct machine *m);
+
+/* Connects one more device, made by a script, to the machine; `wire` is {controller id, line} or NULL. The board frees it. */
+int board_add_device(struct machine *m, const struct device_ops *ops, const char *id, gpa_t base, uint64_t size,
+                     const char *controller, unsigned line, struct device **out);
+
+/* The back end of the first serial port, or of the VirtIO console. */
+struct chardev *board_chardev(struct machine *m, bool console);
+
 /* By id, or by position; NULL when there is none. */
 struct device *board_device(struct machine *m, const char *id);
 struct device *board_device_at(struct machine *m, unsigned index);
@@ -72,6 +90,8 @@ struct boot_ops {
    * is NULL at the first boot and then whatever start made of it; `free` (may be NULL) takes it back. */
   int (*start)(struct machine *m, const struct boot_info *b, void **state);
   void (*free)(void *state);
+  /* Shows what `state` keeps between instructions (snapshots); may be NULL. */
+  void (*visit)(void *state, void (*fn)(void *arg, void *at, size_t n), void *arg);
 };
 extern const struct boot_ops *const boot_list[]; /* NULL-terminated */
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "core/log.h"
 #include "devices/board_int.h"
@@ -263,7 +262,7 @@ int board_fdt(const struct board_state *b, uint8_t **out, uint32_t *size) {
     log_error("%s: the board has no `fdt` table", b->name);
     goto done;
   }
-  if (getrandom(t->seed, sizeof t->seed, 0) != sizeof t->seed) {
+  if (machine_random(b->machine, t->seed, sizeof t->seed)) {
     log_error("%s: the host gives no random bytes for /chosen rng-seed", b->name);
     rc = -EIO;
     goto done;

@@ -40,6 +40,7 @@ struct board_state {
   uint8_t *dtb;             /* owned */
   uint32_t dtb_size;
   struct boot_info boot;
+  unsigned room;  /* devices that `devices` can hold */
   void *firmware; /* boot_ops.start's state */
 };
 
@@ -52,6 +53,8 @@ struct board_request {
   uint64_t features;
   bool kernel, initrd, bios;
 };
+const struct boot_ops *board_boot_ops(const struct isa *isa); /* NULL: this version cannot start it */
+
 int board_eval(const char *name, const char *text, size_t len, const struct board_request *rq,
                struct prop *out);
 

@@ -76,6 +76,7 @@ static int null_open(struct machine *m, struct chardev **out) {
 
 int chardev_open(struct machine *m, const char *spec, struct chardev **out) {
   if (!strcmp(spec, "stdio")) return chardev_stdio_open(m, out);
+  if (!strcmp(spec, "script")) return chardev_script_open(m, out);
   if (!strcmp(spec, "null")) return null_open(m, out);
   if (!strncmp(spec, "file:", 5) && spec[5]) return file_open(m, spec + 5, out);
   log_error("%s: not a character device: give stdio, null or file:PATH", spec);

@@ -28,8 +28,8 @@ struct chardev {
   void *front_opaque;
 };
 
-/* Opens a back end from its text: `stdio` (at most one per process), `null`, or `file:PATH` (output only, created or
- * truncated). 0 with *out owned by the caller, or -errno with a message logged. */
+/* Opens a back end from its text: `stdio` (at most one per process), `null`, `file:PATH` (output only, created or
+ * truncated), or `script` (kept in memory, see below). 0 with *out owned by the caller, or -errno with a message logged. */
 int chardev_open(struct machine *m, const char *spec, struct chardev **out);
 void chardev_free(struct chardev *c);
 
@@ -40,6 +40,22 @@ void chardev_accept(struct chardev *c);
 
 /* Back ends with files of their own. */
 int chardev_stdio_open(struct machine *m, struct chardev **out);
+
+/* The `script` back end: output is collected, input comes from chardev_script_send as fast as the guest takes it. */
+struct chardev_script {
+  struct chardev c;
+  char *out; /* everything the guest wrote, `nout` bytes; owned */
+  size_t nout, cap, lost;
+  int tee;   /* a descriptor that gets a copy, or -1 */
+  uint8_t *in; /* not yet taken: nin bytes */
+  size_t nin, in_cap;
+  void (*written)(void *opaque); /* after output arrived; may be NULL */
+  void *opaque;
+};
+int chardev_script_open(struct machine *m, struct chardev **out);
+/* The back end, or NULL when it is of another kind. */
+struct chardev_script *chardev_script(struct chardev *c);
+int chardev_script_send(struct chardev_script *s, const void *bytes, size_t n); /* -ENOMEM */
 
 /* The escape keys of the stdio back end, as a state machine over input bytes. Returns how many of n bytes remain for
  * the guest in `bytes` (in place); keys act on m (Ctrl-A x ends it) or print to stderr. *escaped is its state. */

@@ -120,6 +120,15 @@ void device_reset(struct device *d) {
   machine_unlock(d->machine);
 }
 
+void device_visit(struct device *d, state_fn *fn, void *arg) {
+  for (unsigned k = 0; k < d->ops->nfields; k++) {
+    const struct device_field *f = &d->ops->fields[k];
+    fn(arg, (char *)d + f->offset, (size_t)f->width * f->count);
+  }
+  for (unsigned i = 0; i < d->nirqs; i++) fn(arg, &d->irqs[i].level, sizeof d->irqs[i].level);
+  if (d->ops->visit) d->ops->visit(d, fn, arg);
+}
+
 static const struct device_field *field(const struct device *d, const char *name) {
   for (unsigned k = 0; k < d->ops->nfields; k++)
     if (!strcmp(d->ops->fields[k].name, name)) return &d->ops->fields[k];

@@ -43,6 +43,9 @@ enum {
         sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), (flags_), (reset_) \
   }
 
+/* Is shown a piece of state: to be copied, compared, or overwritten by what was copied before. */
+typedef void state_fn(void *arg, void *at, size_t n);
+
 struct device_ops {
   const char *name;  /* as boards spell it */
   const char *title; /* one line for people */
@@ -57,6 +60,8 @@ struct device_ops {
   /* Off is inside the window, size one of `sizes`, off aligned to it. 0 or -EINVAL (bus fault). Machine lock held. */
   int (*read)(struct device *d, uint64_t off, unsigned size, uint64_t *value);
   int (*write)(struct device *d, uint64_t off, unsigned size, uint64_t value);
+  /* State that the field table does not hold, pieces in a fixed order; may be NULL. */
+  void (*visit)(struct device *d, state_fn *fn, void *arg);
   /* For serial ports: takes one received byte on behalf of firmware; false when there is none. Machine lock held. */
   bool (*getc)(struct device *d, uint8_t *byte);
   /* For interrupt controllers: number of inputs and the level change of one. Machine lock held. */
@@ -94,6 +99,8 @@ int device_new(struct machine *m, const struct device_ops *ops, const struct dev
 /* The window must not be reached any more: the machine's vCPUs are stopped. */
 void device_free(struct device *d);
 void device_reset(struct device *d);
+/* Shows all state: fields, levels of outputs, and what `visit` adds. */
+void device_visit(struct device *d, state_fn *fn, void *arg);
 
 /* State by name. -ENOENT: no such field; -ERANGE: index or value out of range. */
 int device_field_get(const struct device *d, const char *name, unsigned index, uint64_t *value);

@@ -1,7 +1,9 @@
-/* Goldfish RTC: nanoseconds since the epoch in two words, one alarm. The clock starts at the host's wall-clock time. */
+/* Goldfish RTC: nanoseconds since the epoch in two words, one alarm. The clock starts at the host's wall-clock time, or in
+ * deterministic mode at VIRTUAL_EPOCH. */
 #include <errno.h>
 #include <time.h>
 
+#include "core/virtual.h"
 #include "devices/device.h"
 
 enum {
@@ -125,6 +127,7 @@ static int create(struct device *d, const struct prop *props) {
   r->timer = machine_timer_new(d->machine, on_timer, r);
   if (!r->timer) return -ENOMEM;
   clock_gettime(CLOCK_REALTIME, &ts);
+  if (d->machine->virt) ts = (struct timespec){.tv_sec = VIRTUAL_EPOCH};
   r->offset = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec - machine_now(d->machine);
   return 0;
 }

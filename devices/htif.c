@@ -133,3 +133,7 @@ void htif_poke(struct htif *h, gpa_t pa, const void *bytes, uint64_t n) {
 void htif_reset(struct htif *h) {
   for (unsigned i = 0; i < h->npages; i++) memset(h->page[i].bytes, 0, sizeof h->page[i].bytes);
 }
+
+void htif_visit(struct htif *h, void (*fn)(void *arg, void *at, size_t n), void *arg) {
+  for (unsigned i = 0; i < h->npages; i++) fn(arg, h->page[i].bytes, sizeof h->page[i].bytes);
+}

@@ -18,6 +18,8 @@ gpa_t htif_page(const struct htif *h, gpa_t from);
 int htif_map(struct htif *h);
 /* Sets bytes of its pages without effect, for loaders; what lies elsewhere is skipped. */
 void htif_poke(struct htif *h, gpa_t pa, const void *bytes, uint64_t n);
+/* Shows its state (snapshots). */
+void htif_visit(struct htif *h, void (*fn)(void *arg, void *at, size_t n), void *arg);
 /* Zeroes its pages. */
 void htif_reset(struct htif *h);
 

@@ -73,6 +73,11 @@ static int create(struct virtio *vd, const struct prop *props) {
 
 static void reset(struct virtio *vd) { console(vd)->held = 0; }
 
+static void visit(struct virtio *vd, state_fn *fn, void *arg) {
+  fn(arg, console(vd)->hold, sizeof console(vd)->hold);
+  fn(arg, &console(vd)->held, sizeof console(vd)->held);
+}
+
 static void destroy(struct virtio *vd) { chardev_attach(vd->chardev, NULL, NULL); }
 
 const struct virtio_ops virtio_console_ops = {
@@ -84,4 +89,5 @@ const struct virtio_ops virtio_console_ops = {
     .destroy = destroy,
     .reset = reset,
     .notify = notify,
+    .visit = visit,
 };

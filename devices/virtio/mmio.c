@@ -175,6 +175,10 @@ static void reset(struct device *d) {
   if (slot(d)->vd) virtio_set_status(slot(d)->vd, 0);
 }
 
+static void visit(struct device *d, state_fn *fn, void *arg) {
+  if (slot(d)->vd) virtio_visit(slot(d)->vd, fn, arg);
+}
+
 static void destroy(struct device *d) { virtio_free(slot(d)->vd); }
 
 const struct device_ops virtio_mmio_ops = {
@@ -189,4 +193,5 @@ const struct device_ops virtio_mmio_ops = {
     .reset = reset,
     .read = slot_read,
     .write = slot_write,
+    .visit = visit,
 };

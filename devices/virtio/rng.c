@@ -1,6 +1,5 @@
-/* VirtIO entropy source (VirtIO 1.2 section 5.4): fills buffers from the host kernel. */
+/* VirtIO entropy source (VirtIO 1.2 section 5.4): fills buffers from the machine's entropy. */
 #include <errno.h>
-#include <sys/random.h>
 
 #include "devices/virtio/virtio.h"
 
@@ -9,18 +8,19 @@
 static void notify(struct virtio *vd, unsigned queue) {
   struct virtqueue *q = &vd->queue[queue];
   struct virtchain c;
+  uint8_t probe;
+  if (machine_random(vd->machine, &probe, 0) == -EAGAIN) return; /* buffers wait until there is some */
   while (virtq_pop(q, &c) > 0) {
     uint8_t buf[256];
     uint64_t want = c.in_len < PER_BUFFER ? c.in_len : PER_BUFFER, done = 0;
     while (done < want) {
       size_t part = want - done < sizeof buf ? (size_t)(want - done) : sizeof buf;
-      ssize_t got = getrandom(buf, part, 0);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) {
+      int rc = machine_random(vd->machine, buf, part);
+      if (rc) {
         virtio_broken(vd, "host gives no random bytes");
         return;
       }
-      int64_t put = virtchain_write(q, &c, done, buf, (size_t)got);
+      int64_t put = virtchain_write(q, &c, done, buf, part);
       if (put <= 0) return;
       done += (uint64_t)put;
     }

@@ -49,6 +49,24 @@ void virtio_free(struct virtio *vd) {
   free(vd);
 }
 
+void virtio_visit(struct virtio *vd, state_fn *fn, void *arg) {
+  fn(arg, &vd->status, sizeof vd->status);
+  fn(arg, &vd->acked, sizeof vd->acked);
+  for (unsigned i = 0; i < vd->ops->nqueues; i++) {
+    struct virtqueue *q = &vd->queue[i];
+    fn(arg, &q->ready, sizeof q->ready);
+    fn(arg, &q->num, sizeof q->num);
+    fn(arg, &q->desc, sizeof q->desc);
+    fn(arg, &q->driver, sizeof q->driver);
+    fn(arg, &q->device, sizeof q->device);
+    fn(arg, &q->last_avail, sizeof q->last_avail);
+    fn(arg, &q->used, sizeof q->used);
+    fn(arg, &q->signalled, sizeof q->signalled);
+    fn(arg, &q->signalled_valid, sizeof q->signalled_valid);
+  }
+  if (vd->ops->visit) vd->ops->visit(vd, fn, arg);
+}
+
 uint64_t virtio_features(const struct virtio *vd) {
   return vd->ops->features | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
 }

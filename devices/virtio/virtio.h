@@ -59,6 +59,7 @@ struct virtio_ops {
   void (*destroy)(struct virtio *vd);
   void (*reset)(struct virtio *vd);
   void (*notify)(struct virtio *vd, unsigned queue); /* the driver made buffers available */
+  void (*visit)(struct virtio *vd, state_fn *fn, void *arg); /* state of its own; may be NULL */
   uint32_t config_len;
   uint8_t (*config_read)(struct virtio *vd, uint32_t off); /* one byte; off < config_len */
 };
@@ -87,6 +88,7 @@ const struct virtio_ops *virtio_find(const char *name);
 int virtio_new(struct device *d, const struct virtio_ops *ops, const struct prop *props,
                const struct virtio_transport *transport, void *transport_opaque, struct virtio **out);
 void virtio_free(struct virtio *vd);
+void virtio_visit(struct virtio *vd, state_fn *fn, void *arg); /* shows all its state */
 
 uint64_t virtio_features(const struct virtio *vd); /* offered */
 /* A write of the status register: 0 resets, FEATURES_OK sticks only if the accepted features make sense. */

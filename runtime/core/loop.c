@@ -54,6 +54,7 @@ static void wake(struct loop *l) {
 
 /* Sets timerfd to the earliest timer; call with l->lock held. */
 static void arm(struct loop *l) {
+  if (l->m->virt) return; /* whoever runs the machine asks loop_next */
   uint64_t first = UINT64_MAX;
   for (const struct machine_timer *t = l->timers; t; t = t->next)
     if (t->when < first) first = t->when;
@@ -120,6 +121,28 @@ static void *loop_thread(void *arg) {
     if (__atomic_load_n(&l->nalways, __ATOMIC_RELAXED)) run_always(l);
   }
   return NULL;
+}
+
+uint64_t loop_next(struct machine *m) {
+  uint64_t first = UINT64_MAX;
+  for (const struct machine_timer *t = loop_of(m)->timers; t; t = t->next)
+    if (t->when < first) first = t->when;
+  return first;
+}
+
+void loop_fire(struct machine *m, uint64_t now) {
+  for (;;) {
+    struct machine_timer *due = NULL;
+    for (struct machine_timer *t = loop_of(m)->timers; t; t = t->next)
+      if (t->when <= now && (!due || t->when < due->when)) due = t;
+    if (!due) return;
+    due->when = UINT64_MAX;
+    due->fn(due->opaque);
+  }
+}
+
+void loop_visit(struct machine *m, void (*fn)(void *arg, void *at, size_t n), void *arg) {
+  for (struct machine_timer *t = loop_of(m)->timers; t; t = t->next) fn(arg, &t->when, sizeof t->when);
 }
 
 int loop_create(struct machine *m) {

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/clock.h"
 #include "core/engine.h"
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/virtual.h"
 #include "mem/phys.h"
 
 struct machine *machine_new(const struct isa *isa) {
@@ -41,6 +43,7 @@ void machine_free(struct machine *m) {
   loop_destroy(m);
   for (unsigned i = 0; i < m->nvcpus; i++) vcpu_free(m->vcpu[i]);
   phys_free(m->phys);
+  free(m->virt);
   pthread_mutex_destroy(&m->lock);
   free(m);
 }
@@ -69,7 +72,20 @@ void machine_end(struct machine *m, enum machine_end end, uint64_t code) {
   for (unsigned i = 0; i < m->nvcpus; i++) vcpu_kick(m->vcpu[i]);
 }
 
-uint64_t machine_now(struct machine *m) { return clock_ns() - m->epoch_ns; }
+uint64_t machine_now(struct machine *m) { return m->virt ? virtual_now(m) : clock_ns() - m->epoch_ns; }
+
+int machine_random(struct machine *m, void *buf, size_t n) {
+  uint8_t *at = buf;
+  if (m->virt) return virtual_random(m, buf, n);
+  while (n) {
+    ssize_t got = getrandom(at, n, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got ? -errno : -EIO;
+    at += got;
+    n -= (size_t)got;
+  }
+  return 0;
+}
 
 void machine_lock(struct machine *m) { pthread_mutex_lock(&m->lock); }
 void machine_unlock(struct machine *m) { pthread_mutex_unlock(&m->lock); }

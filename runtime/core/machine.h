@@ -39,6 +39,7 @@ struct machine {
   uint64_t end_code;
   void *board; /* struct board_state, owned by devices/board.c */
   void *loop;  /* event loop, owned by core/loop.c */
+  struct virtual_time *virt; /* deterministic mode (core/virtual.h), NULL: real time */
   struct {
     bool insn, exc, mmio, sbi;
     gva_t lo, hi;
@@ -55,8 +56,13 @@ struct vcpu *machine_add_vcpu(struct machine *m, uint64_t features);
 /* Ends the machine: the first call wins; kicks all vCPUs. Safe from any thread. */
 void machine_end(struct machine *m, enum machine_end end, uint64_t code);
 
-/* Nanoseconds of guest time: host monotonic time since epoch_ns (virtual time in deterministic mode, later). */
+/* Nanoseconds of guest time: host monotonic time since epoch_ns, or virtual time. In deterministic mode epoch_ns is 0, so
+ * every "host monotonic" time below is virtual. */
 uint64_t machine_now(struct machine *m);
+
+/* Fills buf from the host's entropy, or in deterministic mode from the machine's seed. -EAGAIN: there is none now (a
+ * script's entropy drought); another -errno: the host fails. */
+int machine_random(struct machine *m, void *buf, size_t n);
 
 /* Runs the vCPUs until the machine ends or, with timeout_ns != 0, for that long. Returns m->end. */
 enum machine_end machine_run(struct machine *m, uint64_t timeout_ns);

@@ -38,6 +38,20 @@ enum vcpu_exit {
 
 enum access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2 };
 
+/* Kind of a trap that is none: the access has effects outside RAM or is watched, and must be made while v->pc and the
+ * retired count are exact. Engines answer by executing that one instruction with `stepping` set; nothing is delivered. */
+#define TRAP_EXACT UINT32_MAX
+
+/* Scripts that look on. Callbacks run on the vCPU's thread, with v->pc and the retired count exact. */
+struct vcpu_watch {
+  /* Before the instruction at pc: true stops the vCPU in front of it (EXIT_KICK). NULL: no instruction is watched. */
+  bool (*exec)(struct vcpu *v, gva_t pc);
+  /* True when data accesses of the page at va are to be shown to `data`; asked when the TLB is filled. */
+  bool (*page)(struct vcpu *v, gva_t va);
+  /* Before a write, after a read, of up to 8 bytes at va; *value may be changed. `value` is NULL for atomics. */
+  void (*data)(struct vcpu *v, gva_t va, unsigned size, enum access access, uint64_t *value);
+};
+
 /* A guest exception on its way to delivery. `kind` is the generated <ISA>_TRAP_* number. */
 struct trap {
   uint32_t kind;
@@ -102,6 +116,12 @@ struct vcpu_common {
   bool (*firmware_poll)(struct vcpu *v);
   void *firmware;            /* firmware's state of this vCPU; not owned */
   const struct trace_ops *trace; /* NULL unless tracing */
+  /* Virtual time (core/virtual.c): bounds the budget by the next event; called whenever that may have moved. NULL: real
+   * time. With it, device accesses are made one instruction at a time (TRAP_EXACT). */
+  void (*resched)(struct vcpu *v);
+  const struct vcpu_watch *watch; /* NULL: nobody looks on */
+  bool stepping;                  /* the engine executes one instruction at a time, all counts exact */
+  bool touched;                   /* a device was accessed since the engine cleared this */
   struct vcpu_stats stats;
 };
 

@@ -70,6 +70,8 @@ extern const struct sbi_ext sbi_exts[]; /* name == NULL ends */
 sbi_fn sbi_base, sbi_time, sbi_ipi, sbi_rfence, sbi_hsm, sbi_srst, sbi_dbcn;
 
 struct sbi *sbi_new(struct machine *m);
+/* Shows all state (snapshots). */
+void sbi_visit(struct sbi *sbi, void (*fn)(void *arg, void *at, size_t n), void *arg);
 void sbi_free(struct sbi *sbi);
 /* Connects the calls of every vCPU; `area` is BOOT_AREA bytes of RAM that the OS is told to leave alone, where the code for
  * stopped and suspended harts is written. All harts are stopped then. -errno. */

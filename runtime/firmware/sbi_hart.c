@@ -252,6 +252,16 @@ void sbi_free(struct sbi *sbi) {
   free(sbi);
 }
 
+void sbi_visit(struct sbi *sbi, void (*fn)(void *arg, void *at, size_t n), void *arg) {
+  for (unsigned i = 0; i < sbi->nharts; i++) {
+    struct sbi_hart *h = &sbi->hart[i];
+    fn(arg, &h->state, sizeof h->state);
+    fn(arg, &h->requests, sizeof h->requests);
+    fn(arg, &h->start_addr, sizeof h->start_addr);
+    fn(arg, &h->opaque, sizeof h->opaque);
+  }
+}
+
 int sbi_reset(struct sbi *sbi, gpa_t area) {
   static const uint32_t code[] = {
       0x10500073, 0xffdff06f, /* park: wfi; j park */

@@ -16,11 +16,17 @@
 static int64_t overshoot(const struct isa *isa) { return 2 * (int64_t)GUEST_PAGE_SIZE / isa->insn_unit + 2; }
 
 /* Executes at most n instructions one by one; same results as isa->run, but never overshoots. */
-static int step_loop(struct vcpu *v, int64_t n) {
-  const struct vcpu_common *c = v->c;
+static int step_one_by_one(struct vcpu *v, int64_t n) {
+  struct vcpu_common *c = v->c;
+  bool (*watch)(struct vcpu *, gva_t) = c->watch ? c->watch->exec : NULL;
   void (*trace)(struct vcpu *, const struct insn *) = c->trace ? c->trace->insn : NULL;
   const struct insn *d = NULL;
-  while (n-- > 0 && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
+  c->touched = false;
+  while (n-- > 0 && !c->touched && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
+    if (watch && watch(v, v->pc)) {
+      vcpu_kick(v);
+      return STEP_NEXT;
+    }
     if (!d || !d->op) {
       d = interp_miss(v);
       if (!d) return STEP_TRAP;
@@ -45,13 +51,21 @@ static int step_loop(struct vcpu *v, int64_t n) {
   return STEP_NEXT;
 }
 
+static int step_loop(struct vcpu *v, int64_t n) {
+  v->c->stepping = true;
+  int step = step_one_by_one(v, n);
+  v->c->stepping = false;
+  return step;
+}
+
 static int run_slice(struct vcpu *v) {
   const struct isa *isa = v->c->isa;
-  bool single = !isa->run || (v->c->trace && v->c->trace->insn);
+  bool single = !isa->run || (v->c->trace && v->c->trace->insn) || (v->c->watch && v->c->watch->exec);
   int64_t room = v->budget - overshoot(isa), n = room < SLICE ? room : SLICE;
   if (single || n <= 0) return step_loop(v, v->budget < SLICE ? v->budget : SLICE);
   interp_of(v)->left = n * isa->insn_size;
-  return isa->run(v);
+  int step = isa->run(v);
+  return step == STEP_TRAP && v->c->trap.kind == TRAP_EXACT ? step_loop(v, 1) : step;
 }
 
 static enum vcpu_exit leave(struct vcpu *v, enum vcpu_exit exit) {
@@ -83,6 +97,7 @@ static enum vcpu_exit interp_run(struct vcpu *v) {
       cache_sync(v);
       return leave(v, EXIT_KICK);
     }
+    if (c->resched) c->resched(v);
     if (v->budget <= 0) return leave(v, EXIT_BUDGET);
     take_interrupt(v);
     switch (run_slice(v)) {

@@ -20,11 +20,15 @@ static int find(struct vcpu *v, gva_t a, unsigned attr, unsigned size, enum acce
   struct tlb_spot s;
   gva_t left = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
   if (attr >> 4) log_bug("atomic access through window %u: only window 0 is implemented", attr >> 4);
+  const struct vcpu_watch *w = v->c->watch;
+  const bool watched = unlikely(w) && w->page && (w->page(v, a) || w->page(v, a + (size - 1)));
+  if (watched && !v->c->stepping) return vcpu_trap(v, TRAP_EXACT, 0, 0, 0, 0);
   v->c->access_len = (uint16_t)(left < size ? left : size);
   int rc = tlb_resolve(v, a, access, &s);
   if (rc) return rc;
   if (!s.host) return v->c->isa->arch->bus_fault(v, a, access);
   *c = (struct cell){.lo = s.host, .pa = s.pa, .n = size, .size = size};
+  if (watched) w->data(v, a, size, access, NULL);
   if (likely(left >= size)) return 0;
   v->c->access_len = (uint16_t)(size - left);
   rc = tlb_resolve(v, a + left, access, &s);

@@ -29,11 +29,13 @@ static void region_free(struct region *r) {
   if (r->fd >= 0) close(r->fd);
   free(r->code);
   free(r->dirty);
+  snap_region_free(r);
   free(r);
 }
 
 void phys_free(struct phys *p) {
   if (!p) return;
+  while (p->snaps) phys_snap_free(p, p->snaps);
   for (unsigned i = 0; i < p->nregions; i++) region_free(p->region[i]);
   free(p->region);
   free(p->vcpu);
@@ -175,6 +177,7 @@ void phys_hook(struct phys *p, struct region *r, gpa_t page) {
   if (unlikely(__atomic_load_n(&r->code[i / 64], __ATOMIC_ACQUIRE) & bit) &&
       (__atomic_fetch_and(&r->code[i / 64], ~bit, __ATOMIC_ACQ_REL) & bit) && p->code_fn)
     p->code_fn(p->code_opaque, page);
+  if (unlikely(r->armed != NULL) && r->armed[i / 64] & bit) snap_save(p, r, i);
   if (unlikely(r->dirty != NULL)) __atomic_fetch_or(&r->dirty[i / 64], bit, __ATOMIC_RELEASE);
 }
 

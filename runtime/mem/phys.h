@@ -85,6 +85,16 @@ int phys_dirty_log(struct phys *p, bool on);
  * on other threads (see phys_code_mark). */
 int64_t phys_dirty_take(struct phys *p, gpa_t base, uint64_t *bitmap);
 
+/* In-memory snapshots of all RAM, copy on write: taking one costs a pass over page numbers, and a page is copied when it
+ * is first written afterwards. Any number may exist, and any of them be restored any number of times, in any order.
+ * Not while vCPUs run on other threads. NULL or -ENOMEM when memory is short. phys_free frees those left. */
+struct phys_snap;
+struct phys_snap *phys_snap_take(struct phys *p);
+int phys_snap_restore(struct phys *p, struct phys_snap *s);
+void phys_snap_free(struct phys *p, struct phys_snap *s);
+/* A number made of all RAM's addresses and bytes; pages of zeros count as untouched. */
+uint64_t phys_hash(struct phys *p);
+
 /* Device view of memory: identity today, an IOMMU's later. Same return values as phys_read/phys_write; dma_map gives
  * a host pointer as phys_ptr does, or NULL. dma_wrote is phys_wrote for a mapped pointer. */
 struct dma_space;

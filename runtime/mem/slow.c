@@ -15,6 +15,27 @@ static void check_window(unsigned attr) {
   if (attr >> 4) log_bug("memory access through window %u: only window 0 is implemented", attr >> 4);
 }
 
+/* Shows an access of watched pages; TRAP_EXACT when it cannot be shown yet. */
+static int show(struct vcpu *v, gva_t a, unsigned size, enum access access, void *bytes) {
+  const struct vcpu_watch *w = v->c->watch;
+  if (likely(!w || !w->page) || !(w->page(v, a) || w->page(v, a + (size - 1)))) return 0;
+  if (!v->c->stepping) return vcpu_trap(v, TRAP_EXACT, 0, 0, 0, 0);
+  for (unsigned done = 0; done < size; done += 8) {
+    unsigned n = size < 8 ? size : 8;
+    uint64_t word = 0;
+    memcpy(&word, (uint8_t *)bytes + done, n);
+    w->data(v, a + done, n, access, &word);
+    memcpy((uint8_t *)bytes + done, &word, n);
+  }
+  return 0;
+}
+
+static int can_show(struct vcpu *v, gva_t a, unsigned size) {
+  const struct vcpu_watch *w = v->c->watch;
+  if (likely(!w || !w->page) || v->c->stepping || !(w->page(v, a) || w->page(v, a + (size - 1)))) return 0;
+  return vcpu_trap(v, TRAP_EXACT, 0, 0, 0, 0);
+}
+
 /* Bytes of [a, a+size) that lie in a's page. */
 static unsigned in_page(gva_t a, unsigned size) {
   gva_t left = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
@@ -24,6 +45,8 @@ static unsigned in_page(gva_t a, unsigned size) {
 /* A device access that the guest made; a refusal by the device or a hole in the map is a bus fault. */
 static int mmio(struct vcpu *v, gva_t a, gpa_t pa, unsigned size, enum access access, uint64_t *value) {
   struct machine *m = v->c->machine;
+  if (v->c->resched && !v->c->stepping) return vcpu_trap(v, TRAP_EXACT, 0, 0, 0, 0);
+  v->c->touched = true;
   if (pa & (size - 1)) return bus_fault(v, a, access);
   if (m) machine_lock(m);
   int rc = access == ACCESS_WRITE ? phys_mmio_write(v->c->phys, pa, size, *value)
@@ -57,6 +80,7 @@ static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out
   struct tlb_spot s;
   int rc;
   check_window(attr);
+  if ((rc = can_show(v, a, size))) return rc;
   v->c->access_len = (uint16_t)size;
   if (in_page(a, size) < size) {
     rc = transfer(v, a, size, ACCESS_READ, out);
@@ -73,7 +97,7 @@ static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out
     }
   }
   if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  return rc;
+  return rc ? rc : show(v, a, size, ACCESS_READ, out);
 }
 
 static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const void *in) {
@@ -83,6 +107,12 @@ static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const vo
   check_window(attr);
   v->c->access_len = (uint16_t)size;
   memcpy(bytes, in, size);
+  if (unlikely(v->c->watch)) { /* only what will happen is shown */
+    if ((rc = can_show(v, a, size)) || (rc = mem_probe(v, a, size, ACCESS_WRITE)) ||
+        (rc = show(v, a, size, ACCESS_WRITE, bytes)))
+      return rc;
+    v->c->access_len = (uint16_t)size;
+  }
   if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
   if (in_page(a, size) < size) {
     rc = transfer(v, a, size, ACCESS_WRITE, bytes);

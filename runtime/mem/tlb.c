@@ -214,6 +214,14 @@ void tlb_flush_all(struct vcpu *v) {
   forget_tags(v);
 }
 
+void tlb_reset(struct vcpu *v) {
+  struct tables *t = tables(v->tlb);
+  memset(t, 0, sizeof *t);
+  l1_clear(t);
+  t->next_tag = t->next_id = t->min_id = 1;
+  forget_tags(v);
+}
+
 void tlb_flush_asid(struct vcpu *v, uint64_t asid) {
   struct tables *t = tables(v->tlb);
   for (unsigned s = 0; s < CTX_SETS; s++)
@@ -280,6 +288,7 @@ static struct region *region_of(struct vcpu *v, struct tables *t, gpa_t pa) {
 static bool writable_now(const struct region *r, gpa_t page) {
   uint64_t i = (page - r->base) >> GUEST_PAGE_BITS;
   return !(__atomic_load_n(&r->code[i / 64], __ATOMIC_ACQUIRE) >> (i & 63) & 1) &&
+         !(r->armed && __atomic_load_n(&r->armed[i / 64], __ATOMIC_ACQUIRE) >> (i & 63) & 1) &&
          (!r->dirty || (__atomic_load_n(&r->dirty[i / 64], __ATOMIC_ACQUIRE) >> (i & 63) & 1));
 }
 
@@ -342,6 +351,8 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
   if (!r || !r->host) return 0;
   out->host = r->host + (out->pa - r->base);
   if (access == ACCESS_WRITE) phys_hook(v->c->phys, r, out->pa & GUEST_PAGE_MASK);
+  const struct vcpu_watch *watch = v->c->watch;
+  if (unlikely(watch) && access != ACCESS_FETCH && watch->page && watch->page(v, va)) return 0;
   if (prot) l1_fill(t, r, va, out->pa, tag, prot, access);
   return 0;
 }

@@ -53,6 +53,9 @@ void tlb_flush_asid(struct vcpu *v, uint64_t asid); /* keeps global pages */
 void tlb_flush_page(struct vcpu *v, gva_t va);      /* in every ASID; drops a huge page as a whole */
 void tlb_flush_page_asid(struct vcpu *v, gva_t va, uint64_t asid); /* keeps global pages, may flush more */
 
+/* The state of a new TLB: what is cached never depends on what happened before (snapshots). */
+void tlb_reset(struct vcpu *v);
+
 /* Flush requested from another thread: executed by the target at its next poll, before it runs another instruction. */
 void tlb_flush_remote(struct vcpu *v);
 void tlb_poll(struct vcpu *v); /* called by engines when v->kick was set */
