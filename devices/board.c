@@ -79,6 +79,30 @@ static int eval(struct board_state *b, const struct board_config *c) {
   return board_eval(b->name, s->text, s->size, &rq, &b->table);
 }
 
+/* Devices of a script's own behind those of the board. */
+static int append_devices(struct board_state *b, const char *text) {
+  struct prop more, *list = NULL;
+  const struct board_request rq = {.isa = b->machine->isa};
+  int rc = board_eval("script", text, strlen(text), &rq, &more);
+  if (rc) return rc;
+  for (size_t i = 0; i < b->table.nkids; i++)
+    if (b->table.kid[i].key && !strcmp(b->table.kid[i].key, "devices")) list = &b->table.kid[i];
+  if (!list || list->type != PROP_TABLE || list->nkids != list->nlist || more.nkids != more.nlist) {
+    props_clear(&more);
+    return refuse(b, list, "the board has no `devices` list that a script could add to");
+  }
+  struct prop *all = realloc(list->kid, (list->nkids + more.nkids + 1) * sizeof *all);
+  if (!all) {
+    props_clear(&more);
+    return oom();
+  }
+  memcpy(all + list->nkids, more.kid, more.nkids * sizeof *all);
+  list->kid = all;
+  list->nlist = list->nkids += more.nkids;
+  free(more.kid);
+  return 0;
+}
+
 static int check_table(struct board_state *b) {
   const struct prop *list = prop_get(&b->table, "memory");
   const char *isa;
@@ -210,35 +234,11 @@ static int add_devices(struct board_state *b) {
   size_t n = list ? list->nlist : 0;
   int rc = 0;
   if (n > MAX_DEVICES) return refuse(b, list, "too many devices");
-  b->room = (unsigned)n + 16;
-  b->devices = calloc(b->room, sizeof *b->devices);
-  b->device_props = calloc(b->room, sizeof *b->device_props);
+  b->devices = calloc(n + 1, sizeof *b->devices);
+  b->device_props = calloc(n + 1, sizeof *b->device_props);
   b->dma = dma_space_identity(b->machine->phys);
   if (!b->devices || !b->device_props || !b->dma) return oom();
   for (size_t i = 0; !rc && i < n; i++) rc = add_device(b, &list->kid[i]);
-  return rc;
-}
-
-int board_add_device(struct machine *m, const struct device_ops *ops, const char *id, gpa_t base, uint64_t size,
-                     const char *controller, unsigned line, struct device **out) {
-  struct board_state *b = m->board;
-  struct irq q;
-  struct device_site site = {.id = id, .dma = b->dma, .base = base, .size = size};
-  if (b->ndevices == b->room || board_device(m, id)) {
-    log_error(b->ndevices == b->room ? "%s: too many devices" : "%s: there is a device of that name", id);
-    return -EEXIST;
-  }
-  if (controller) {
-    struct device *d = board_device(m, controller);
-    if (!d || device_input_irq(d, line, &q)) {
-      log_error("%s: no interrupt input %u at `%s`", id, line, controller);
-      return -EINVAL;
-    }
-    site.irqs = &q;
-    site.nirqs = 1;
-  }
-  int rc = device_new(m, ops, &site, NULL, &b->devices[b->ndevices]);
-  if (!rc) *out = b->devices[b->ndevices++];
   return rc;
 }
 
@@ -300,7 +300,7 @@ int board_create(struct machine *m, const struct board_config *c) {
     log_error("%s: this version cannot start a machine of this ISA", m->isa->name);
     goto done;
   }
-  if ((rc = eval(b, c)) || (rc = check_table(b)) ||
+  if ((rc = eval(b, c)) || (c->devices && (rc = append_devices(b, c->devices))) || (rc = check_table(b)) ||
       (rc = chardev_open(m, c->serial ? c->serial : "stdio", &b->serial)) ||
       (rc = chardev_open(m, c->console ? c->console : "null", &b->console)) || (rc = board_load(b, c)) ||
       (rc = add_memory(b)))

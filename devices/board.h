@@ -8,7 +8,6 @@
 
 struct chardev;
 struct device;
-struct device_ops;
 struct prop;
 
 /* What the operator asked for. Strings are only used during board_create; NULL or 0 picks the default named here. */
@@ -22,6 +21,7 @@ struct board_config {
   const char *bios;    /* firmware, raw or ELF; the built-in one */
   const char *append;  /* kernel command line; empty */
   const char *serial;  /* chardev of the first serial port (see chardev.h); stdio */
+  const char *devices; /* Lua: a list of further devices, as in a board's table; none */
   const char *console; /* chardev of the VirtIO console; null */
 };
 
@@ -50,10 +50,6 @@ int board_restore(struct machine *m, struct board_snap *s);
 void board_snap_free(struct machine *m, struct board_snap *s);
 /* A number made of everything a snapshot holds. */
 uint64_t board_hash(struct machine *m);
-
-/* Connects one more device, made by a script, to the machine; `wire` is {controller id, line} or NULL. The board frees it. */
-int board_add_device(struct machine *m, const struct device_ops *ops, const char *id, gpa_t base, uint64_t size,
-                     const char *controller, unsigned line, struct device **out);
 
 /* The back end of the first serial port, or of the VirtIO console. */
 struct chardev *board_chardev(struct machine *m, bool console);

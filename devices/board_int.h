@@ -40,7 +40,6 @@ struct board_state {
   uint8_t *dtb;             /* owned */
   uint32_t dtb_size;
   struct boot_info boot;
-  unsigned room;  /* devices that `devices` can hold */
   void *firmware; /* boot_ops.start's state */
 };
 

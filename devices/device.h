@@ -111,6 +111,17 @@ size_t device_print(const struct device *d, char *buf, size_t n);
 /* The wire into input `line` of an interrupt controller. -EINVAL when it is none or has no such input. */
 int device_input_irq(struct device *controller, unsigned line, struct irq *out);
 
+/* The `script` kind: behaviour comes from whoever sets these after the board was made. Without it reads are 0. Return
+ * values as in device_ops. */
+struct script_device {
+  struct device d;
+  int (*read)(void *opaque, uint64_t off, unsigned size, uint64_t *value);
+  int (*write)(void *opaque, uint64_t off, unsigned size, uint64_t value);
+  void (*reset)(void *opaque);
+  void *opaque;
+};
+struct script_device *script_device(struct device *d); /* NULL when it is of another kind */
+
 /* All device kinds, NULL-terminated, and one by name (NULL when there is none). */
 extern const struct device_ops *const device_list[];
 const struct device_ops *device_find(const char *name);

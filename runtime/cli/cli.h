@@ -13,6 +13,7 @@ enum exit_code {
   EXIT_USAGE = 120, /* usage or configuration */
   EXIT_HOST = 121,  /* a host resource is missing */
   EXIT_GUEST_FAILURE = 122,
+  EXIT_SCRIPT = 123, /* a script failed */
   EXIT_TIMED_OUT = 124,
   EXIT_BUG = 125,
 };
@@ -56,7 +57,7 @@ struct command {
 };
 
 extern const struct command *const commands[]; /* the last is NULL */
-extern const struct command cmd_run, cmd_user, cmd_dis, cmd_asm, cmd_isa, cmd_caps;
+extern const struct command cmd_run, cmd_user, cmd_dis, cmd_asm, cmd_isa, cmd_caps, cmd_test;
 
 /* Parses argv into config; positional arguments are moved to the front, their number to *npos. Returns -1 to go on, or
  * an exit code (help was printed, or one line of error). */

@@ -6,10 +6,12 @@
 
 #include "cli/cli.h"
 #include "core/log.h"
+#include "script/script.h"
 
-const struct command *const commands[] = {&cmd_run, &cmd_user, &cmd_dis, &cmd_asm, &cmd_isa, &cmd_caps, NULL};
+const struct command *const commands[] = {&cmd_run, &cmd_user, &cmd_test, &cmd_dis,
+                                          &cmd_asm, &cmd_isa,  &cmd_caps, NULL};
 
-static const char *const later[] = {"test", "aot", "snap", "bench", "attach"};
+static const char *const later[] = {"aot", "snap", "bench", "attach"};
 
 static void help(void) {
   printf("usage: isomer COMMAND [OPTIONS] ...\n\n");
@@ -48,6 +50,14 @@ int main(int argc, char **argv) {
   }
   if (!strcmp(name, "help") && argc > 2 && !strcmp(argv[2], "--markdown")) {
     help_markdown();
+    return flushed(0);
+  }
+  if (!strcmp(name, "help") && argc > 2 && !strcmp(argv[2], "--scenarios")) {
+    script_reference();
+    return flushed(0);
+  }
+  if (!strcmp(name, "help") && argc > 2 && !strcmp(argv[2], "--lua")) {
+    script_annotations();
     return flushed(0);
   }
   if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) {

@@ -191,6 +191,7 @@ void help_markdown(void) {
          "| 0 | clean power-off, reset under `--no-reboot`, or Ctrl-A x |\n"
          "| 1 to %d | reported by the guest; a larger code becomes %d and the real one is on stderr |\n"
          "| %d | usage or configuration |\n| %d | host resource |\n| %d | failure reported by the guest |\n"
-         "| %d | time-out |\n| %d | a bug of Isomer |\n",
-         EXIT_GUEST_MAX, EXIT_GUEST_MAX, EXIT_USAGE, EXIT_HOST, EXIT_GUEST_FAILURE, EXIT_TIMED_OUT, EXIT_BUG);
+         "| %d | a script failed (--script) |\n| %d | time-out |\n| %d | a bug of Isomer |\n",
+         EXIT_GUEST_MAX, EXIT_GUEST_MAX, EXIT_USAGE, EXIT_HOST, EXIT_GUEST_FAILURE, EXIT_SCRIPT,
+         EXIT_TIMED_OUT, EXIT_BUG);
 }

@@ -10,16 +10,19 @@
 #include "core/clock.h"
 #include "core/engine.h"
 #include "core/log.h"
+#include "core/virtual.h"
 #include "debug/trace.h"
 #include "devices/board.h"
+#include "devices/chardev.h"
 #include "loader/load.h"
+#include "script/script.h"
 
 struct run {
-  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dump_dtb, *serial, *console;
-  struct strings trace;
-  uint64_t memory, timeout_ns;
+  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dump_dtb, *serial, *console, *script;
+  struct strings trace, set;
+  uint64_t memory, timeout_ns, seed;
   unsigned cpus;
-  bool no_reboot, stats, json, nographic;
+  bool no_reboot, stats, json, nographic, deterministic, allow;
 };
 
 static void defaults(void *config) {
@@ -27,6 +30,7 @@ static void defaults(void *config) {
   o->memory = 128ull << 20;
   o->cpus = 1;
   o->accel = "auto";
+  o->seed = 1;
 }
 
 /* The ISA that a file is for: 0 with *isa set (NULL: raw firmware does not say), -errno with one line logged. */
@@ -66,6 +70,11 @@ static const struct isa *which_isa(const struct run *o) {
 
 /* What is asked for but cannot be; -1 when all is well, else an exit code. */
 static int check(const struct run *o) {
+  if (o->deterministic && o->serial && !strcmp(o->serial, "stdio")) {
+    log_error("--deterministic: standard input is not the same every time: leave --serial out, or give null "
+              "or file:PATH");
+    return EXIT_USAGE;
+  }
   if (o->cpus != 1) {
     log_error("-smp %u: machines with more than one vCPU are not available in this version", o->cpus);
     return EXIT_USAGE;
@@ -116,12 +125,45 @@ static uint64_t thread_cpu_ns(void) {
   return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* Deterministic: like machine_run, on this thread; real time only matters to --timeout. */
+static enum machine_end run_virtual(struct machine *m, uint64_t timeout_ns) {
+  const uint64_t until = timeout_ns ? clock_ns() + timeout_ns : UINT64_MAX;
+  for (;;) {
+    switch (virtual_run(m, virtual_insns(m) + 10000000, UINT64_MAX)) {
+    case VIRTUAL_ENDED: return m->end;
+    case VIRTUAL_IDLE:
+      log_error("the guest waits, and without input nothing will ever end that");
+      machine_end(m, END_FAILURE, 0);
+      break;
+    case VIRTUAL_ERROR: machine_end(m, END_ERROR, 0); break;
+    default: break;
+    }
+    if (clock_ns() >= until) machine_end(m, END_TIMEOUT, 0);
+  }
+}
+
+static int run_script(const struct run *o) {
+  const struct script_options so = {.isa = o->isa,
+                                    .kernel = o->kernel,
+                                    .initrd = o->initrd,
+                                    .append = o->append,
+                                    .bios = o->bios,
+                                    .board = o->board,
+                                    .memory = o->memory,
+                                    .seed = o->seed,
+                                    .allow = o->allow,
+                                    .tee = true,
+                                    .param = o->set.at,
+                                    .nparams = o->set.n};
+  return script_run(o->script, &so) == SCRIPT_FAILED ? EXIT_SCRIPT : 0;
+}
+
 static int run_machine(struct machine *m, const struct run *o) {
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
   for (;;) {
     uint64_t spent = clock_ns() - wall, left = 0;
     if (o->timeout_ns) left = o->timeout_ns > spent ? o->timeout_ns - spent : 1;
-    enum machine_end end = machine_run(m, left);
+    enum machine_end end = o->deterministic ? run_virtual(m, left) : machine_run(m, left);
     if (end != END_RESET || o->no_reboot) break;
     int r = board_boot(m);
     if (r) return failed(r);
@@ -143,6 +185,7 @@ static int run_main(void *config, int argc, char **argv) {
     }
     o->kernel = argv[0];
   }
+  if (o->script) return run_script(o);
   int code = check(o);
   if (code >= 0) return code;
   const struct isa *isa = which_isa(o);
@@ -155,6 +198,7 @@ static int run_main(void *config, int argc, char **argv) {
   code = EXIT_HOST;
   m = machine_new(isa);
   if (!m) goto out;
+  if (o->deterministic && virtual_enable(m, o->seed)) goto out;
   for (unsigned i = 0; i < o->trace.n; i++) {
     if (trace_parse(m, o->trace.at[i], why, sizeof why)) {
       log_error("--trace: %s", why);
@@ -170,7 +214,9 @@ static int run_main(void *config, int argc, char **argv) {
       .initrd = o->initrd,
       .bios = o->bios,
       .append = o->append,
-      .serial = o->dump_dtb ? "null" : o->serial,
+      .serial = o->dump_dtb                      ? "null"
+                : o->deterministic && !o->serial ? "script"
+                                                 : o->serial,
       .console = o->console,
   };
   int r = board_create(m, &bc);
@@ -178,6 +224,8 @@ static int run_main(void *config, int argc, char **argv) {
     code = failed(r);
     goto out;
   }
+  struct chardev_script *serial = chardev_script(board_chardev(m, false));
+  if (serial) serial->tee = 1; /* standard output */
   if (o->dump_dtb) {
     code = board_dump_dtb(m, o->dump_dtb) ? EXIT_HOST : 0;
     goto out;
@@ -217,11 +265,17 @@ static const struct option options[] = {
     {"dump-dtb", "FILE", OPT_STR, AT(dump_dtb), "write the device tree and end; - is standard output"},
     {"serial", "TO", OPT_STR, AT(serial), "first serial port: stdio, null or file:PATH (stdio)"},
     {"console", "TO", OPT_STR, AT(console), "VirtIO console: stdio, null or file:PATH (null)"},
+    {"deterministic", NULL, OPT_FLAG, AT(deterministic),
+     "virtual time from instruction counts, seeded entropy, no input: every run is the same"},
+    {"seed", "N", OPT_U64, AT(seed), "of everything random under --deterministic and --script (1)"},
+    {"script", "FILE", OPT_STR, AT(script),
+     "run a scenario (docs/scenarios.md); the other options are what its machines are made of"},
+    {"set", "NAME=VALUE", OPT_LIST, AT(set), "isomer.params.NAME of the scenario"},
+    {"allow", NULL, OPT_FLAG, AT(allow), "the scenario may use os, io, require, load and debug"},
     {"nographic", NULL, OPT_FLAG, AT(nographic), "accepted: there is no other way yet"},
     {"disk drive hda", "FILE", OPT_LATER, 0, "no block devices yet"},
     {"net netdev nic", "WHAT", OPT_LATER, 0, "no network devices yet"},
     {"device", "WHAT", OPT_LATER, 0, "devices come from the board"},
-    {"script", "FILE", OPT_LATER, 0, "no scenarios yet"},
     {"gdb s S", NULL, OPT_LATER, 0, "no GDB stub yet"},
     {"snapshot loadvm", NULL, OPT_LATER, 0, "no snapshots yet"},
     {"control qmp monitor", "WHERE", OPT_LATER, 0, "no control socket yet"},
@@ -230,7 +284,6 @@ static const struct option options[] = {
     {"machine M", "NAME", OPT_LATER, 0, "use --board"},
     {"plugin", "FILE", OPT_LATER, 0, "no plugins yet"},
     {"check", NULL, OPT_LATER, 0, "there is only one engine to check"},
-    {"seed deterministic", "N", OPT_LATER, 0, "no deterministic mode yet"},
     {0},
 };
 

@@ -76,7 +76,8 @@ static uint64_t deadline(struct vcpu *v) {
 static void resched(struct vcpu *v) {
   struct machine *m = v->c->machine;
   const struct virtual_time *t = m->virt;
-  uint64_t now = virtual_now(m), done = vcpu_retired(v), next = loop_next(m), d = deadline(v), n = INT64_MAX / 4;
+  uint64_t now = virtual_now(m), done = vcpu_retired(v), next = loop_next(m), d = deadline(v),
+           n = INT64_MAX / 4;
   if (d > now && d < next) next = d;
   if (t->until_ns < next) next = t->until_ns;
   if (next <= now) n = 0;

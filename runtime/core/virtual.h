@@ -14,9 +14,9 @@
 struct virtual_time {
   uint64_t skip_ns; /* time that passed without instructions */
   uint64_t rng[4];
-  bool drought;     /* machine_random answers -EAGAIN */
-  bool waiting;     /* vCPU 0 waits for an interrupt */
-  bool stop;        /* virtual_stop was called */
+  bool drought;                   /* machine_random answers -EAGAIN */
+  bool waiting;                   /* vCPU 0 waits for an interrupt */
+  bool stop;                      /* virtual_stop was called */
   uint64_t until_insns, until_ns; /* of the run in progress */
 };
 

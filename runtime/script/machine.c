@@ -1,0 +1,434 @@
+/* Machines of scenarios: making them, running them to a point, time, snapshots. Memory, taps and consoles are other files'. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/engine.h"
+#include "core/log.h"
+#include "mem/phys.h"
+#include "script/script_int.h"
+
+struct smachine *check_machine(lua_State *L, int at) {
+  return *(struct smachine **)luaL_checkudata(L, at, "machine");
+}
+
+struct part {
+  struct smachine *sm;
+  unsigned index;
+};
+
+struct smachine *check_part(lua_State *L, int at, const char *cls, unsigned *index) {
+  struct part *p = luaL_checkudata(L, at, cls);
+  if (index) *index = p->index;
+  return p->sm;
+}
+
+void push_part(lua_State *L, int machine_at, const char *cls, unsigned index) {
+  struct part *p;
+  machine_at = lua_absindex(L, machine_at);
+  p = lua_newuserdatauv(L, sizeof *p, 1);
+  *p = (struct part){check_machine(L, machine_at), index};
+  lua_pushvalue(L, machine_at); /* keeps it alive */
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, cls);
+}
+
+/* ---- configuration ---- */
+
+static const char *text_of(lua_State *L, const char *key, const char *other) {
+  if (lua_getfield(L, 1, key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return other;
+  }
+  if (!lua_isstring(L, -1)) luaL_error(L, "isomer.machine: %s is no text", key);
+  const char *s = lua_tostring(L, -1); /* the table keeps it */
+  lua_pop(L, 1);
+  return s;
+}
+
+static uint64_t ram_of(lua_State *L, uint64_t other) {
+  const char *s = text_of(L, "ram", NULL);
+  char *end;
+  if (!s) return other;
+  uint64_t n = strtoull(s, &end, 0);
+  unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : *end ? 99 : 0;
+  if (shift == 99 || end[*end != 0] || n > UINT64_MAX >> shift || !n)
+    luaL_error(L, "isomer.machine: ram is text like \"256M\"");
+  return n << shift;
+}
+
+static const struct isa *isa_of(lua_State *L, const char *name, const char *file, bool *elf) {
+  const struct isa *isa = name ? isa_find(name) : NULL;
+  if (name && !isa) luaL_error(L, "isomer.machine: no instruction set '%s'", name);
+  *elf = false;
+  if (!file) return isa;
+  struct load_file f;
+  struct load_info info;
+  if (load_open(file, isa, false, &f, &info)) luaL_error(L, "isomer.machine: %s cannot be loaded", file);
+  *elf = info.kind == LOAD_ELF;
+  load_file_free(&f);
+  return info.isa;
+}
+
+static void load_symbols(struct smachine *sm, const char *file, const struct isa *isa) {
+  struct load_file f;
+  struct load_info info;
+  char why[200];
+  if (load_open(file, isa, false, &f, &info)) return;
+  sm->has_syms = info.kind == LOAD_ELF && !symtab_load(&info.elf, 0, &sm->syms, why, sizeof why);
+  load_file_free(&f);
+}
+
+/* Board entries for the list of devices at `devices`, as text for the board reader; pushes a string. */
+static void device_text(lua_State *L, struct smachine *sm) {
+  luaL_Buffer b;
+  if (lua_getfield(L, 1, "devices") == LUA_TNIL) {
+    lua_pushliteral(L, "");
+    lua_remove(L, -2);
+    return;
+  }
+  int list = lua_gettop(L);
+  luaL_checktype(L, list, LUA_TTABLE);
+  lua_pushliteral(L, "return {\n");
+  for (lua_Integer i = 1; lua_rawgeti(L, list, i) == LUA_TTABLE; i++) {
+    int spec = lua_gettop(L), isnum;
+    struct sdevice *d = calloc(1, sizeof *d);
+    if (!d) luaL_error(L, "out of memory");
+    d->sm = sm;
+    d->read = d->write = d->reset = LUA_NOREF;
+    d->next = sm->devices;
+    sm->devices = d;
+    lua_getfield(L, spec, "name");
+    const char *name = luaL_checkstring(L, -1);
+    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || !*name ||
+        strlen(name) >= sizeof d->id)
+      luaL_error(L, "isomer.device: name '%s': small letters, digits and dashes only", name);
+    strcpy(d->id, name);
+    lua_getfield(L, spec, "base");
+    lua_Integer base = lua_tointegerx(L, -1, &isnum);
+    lua_getfield(L, spec, "size");
+    lua_Integer size = isnum ? lua_tointegerx(L, -1, &isnum) : 0;
+    if (!isnum || size <= 0) luaL_error(L, "isomer.device: %s needs base and size", name);
+    lua_getfield(L, spec, "irq");
+    char irq[64] = "";
+    if (!lua_isnil(L, -1))
+      snprintf(irq, sizeof irq, "irqs = { { \"plic\", %d } },", (int)luaL_checkinteger(L, -1));
+    int *const ref[] = {&d->read, &d->write, &d->reset};
+    static const char *const key[] = {"read", "write", "reset"};
+    for (int k = 0; k < 3; k++) {
+      if (lua_getfield(L, spec, key[k]) == LUA_TFUNCTION) *ref[k] = luaL_ref(L, LUA_REGISTRYINDEX);
+      else lua_pop(L, 1);
+    }
+    lua_pushvalue(L, list + 1);
+    lua_pushfstring(L,
+                    "device{ \"script\", id = \"%s\", base = %I, size = %I, %s fdt = { node = \"%s\", "
+                    "compatible = \"isomer,%s\" } },\n",
+                    name, base, size, irq, name, name);
+    lua_concat(L, 2);
+    lua_replace(L, list + 1);
+    lua_settop(L, list + 1);
+  }
+  lua_pop(L, 1);
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, lua_tostring(L, list + 1));
+  luaL_addstring(&b, "}");
+  luaL_pushresult(&b);
+  lua_replace(L, list);
+  lua_settop(L, list);
+}
+
+/* ---- devices written in Lua ---- */
+
+static int device_read(void *opaque, uint64_t off, unsigned size, uint64_t *value) {
+  struct sdevice *d = opaque;
+  lua_State *L = d->sm->s->L;
+  *value = 0;
+  if (d->read == LUA_NOREF) return 0;
+  lua_pushinteger(L, (lua_Integer)off);
+  lua_pushinteger(L, size);
+  if (!callback(d->sm, d->read, 2, 1)) return 0;
+  *value = (uint64_t)lua_tointeger(L, -1);
+  if (size < 8) *value &= (UINT64_C(1) << 8 * size) - 1;
+  lua_pop(L, 1);
+  return 0;
+}
+
+static int device_write(void *opaque, uint64_t off, unsigned size, uint64_t value) {
+  struct sdevice *d = opaque;
+  lua_State *L = d->sm->s->L;
+  if (d->write == LUA_NOREF) return 0;
+  lua_pushinteger(L, (lua_Integer)off);
+  lua_pushinteger(L, size);
+  lua_pushinteger(L, (lua_Integer)value);
+  callback(d->sm, d->write, 3, 0);
+  return 0;
+}
+
+static void device_reset_fn(void *opaque) {
+  struct sdevice *d = opaque;
+  if (d->reset != LUA_NOREF) callback(d->sm, d->reset, 0, 0);
+}
+
+/* ---- making ---- */
+
+void smachine_free(struct smachine *sm) {
+  if (sm->m) board_free(sm->m);
+  machine_free(sm->m);
+  if (sm->has_syms) symtab_free(&sm->syms);
+  for (struct sdevice *d = sm->devices, *next; d; d = next) {
+    next = d->next;
+    free(d);
+  }
+  free(sm->labels);
+  free(sm->taps);
+  free(sm);
+}
+
+static void build(lua_State *L, struct smachine *sm) {
+  const struct script_options *o = sm->s->o;
+  const char *code = text_of(L, "code", NULL), *elf = text_of(L, "elf", NULL),
+             *name = text_of(L, "isa", o->isa);
+  const char *kernel = elf ? elf : text_of(L, "kernel", code ? NULL : o->kernel);
+  const char *bios = text_of(L, "bios", code || elf ? NULL : o->bios);
+  char path[64];
+  bool is_elf;
+  int fd = -1, isnum = 1;
+  const struct isa *isa = isa_of(L, name, kernel, &is_elf);
+  if (!isa) luaL_error(L, "isomer.machine: nothing to run: give kernel, elf or code (with isa)");
+  if (code) {
+    gpa_t base = 0x80000000;
+    if (lua_getfield(L, 1, "base") != LUA_TNIL) base = (gpa_t)luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    fd = code_elf(L, isa, code, base, &sm->labels, &sm->nlabels);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    kernel = path;
+  }
+  if (lua_getfield(L, 1, "seed") == LUA_TNIL) lua_pushinteger(L, (lua_Integer)o->seed);
+  uint64_t seed = (uint64_t)lua_tointegerx(L, -1, &isnum);
+  if (!isnum) luaL_error(L, "isomer.machine: seed is a number");
+  device_text(L, sm);
+  const char *devices = lua_tostring(L, -1);
+  sm->m = machine_new(isa);
+  if (!sm->m || virtual_enable(sm->m, seed)) luaL_error(L, "isomer.machine: out of memory");
+  const struct board_config bc = {.ram_bytes = ram_of(L, o->memory),
+                                  .board = text_of(L, "board", o->board),
+                                  .kernel = kernel,
+                                  .initrd = text_of(L, "initrd", code || elf ? NULL : o->initrd),
+                                  .bios = bios,
+                                  .append = text_of(L, "append", o->append),
+                                  .serial = "script",
+                                  .console = "null",
+                                  .devices = *devices ? devices : NULL};
+  int rc = board_create(sm->m, &bc);
+  if (!rc && is_elf) load_symbols(sm, kernel, isa);
+  if (fd >= 0) close(fd);
+  if (rc) luaL_error(L, "isomer.machine: the machine could not be made: %s", strerror(-rc));
+  for (struct sdevice *d = sm->devices; d; d = d->next) {
+    struct script_device *k = script_device(board_device(sm->m, d->id));
+    k->opaque = d;
+    k->read = device_read;
+    k->write = device_write;
+    k->reset = device_reset_fn;
+  }
+  if (o->tee) console_of(sm)->tee = STDOUT_FILENO;
+  if (engine_select(sm->m->vcpu[0], "auto") || board_boot(sm->m))
+    luaL_error(L, "isomer.machine: the machine cannot be started");
+}
+
+int fn_machine(lua_State *L) {
+  struct script *s = script_of(L);
+  if (lua_isnoneornil(L, 1)) {
+    lua_settop(L, 0);
+    lua_newtable(L);
+  }
+  luaL_checktype(L, 1, LUA_TTABLE);
+  struct smachine **at = lua_newuserdatauv(L, sizeof *at, 1), *sm = calloc(1, sizeof *sm);
+  if (!sm) return luaL_error(L, "out of memory");
+  *at = sm;
+  sm->s = s;
+  sm->last_insns = UINT64_MAX;
+  sm->next = s->machines; /* freed with the script, whatever happens below */
+  s->machines = sm;
+  luaL_setmetatable(L, "machine");
+  int self = lua_gettop(L);
+  build(L, sm);
+  lua_settop(L, self);
+  return 1;
+}
+
+int fn_device(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* ---- running ---- */
+
+enum virtual_end machine_go(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
+  if (sm->s->in_callback) luaL_error(L, "callbacks cannot run a machine");
+  sm->hit = false;
+  lua_State *outer = sm->s->L;
+  sm->s->L = L; /* callbacks run where the scenario waits */
+  enum virtual_end end = virtual_run(sm->m, insns, ns);
+  sm->s->L = outer;
+  if (end == VIRTUAL_ERROR) luaL_error(L, "the engine failed");
+  if (sm->failed) {
+    sm->failed = false;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, sm->error);
+    luaL_unref(L, LUA_REGISTRYINDEX, sm->error);
+    lua_error(L);
+  }
+  return end;
+}
+
+bool callback(struct smachine *sm, int fn, int nargs, int nresults) {
+  lua_State *L = sm->s->L;
+  if (sm->failed) { /* the first error is the one that is told */
+    lua_pop(L, nargs);
+    return false;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
+  lua_insert(L, -nargs - 1);
+  sm->s->in_callback++;
+  int rc = lua_pcall(L, nargs, nresults, 0);
+  sm->s->in_callback--;
+  if (!rc) return true;
+  sm->failed = true;
+  sm->error = luaL_ref(L, LUA_REGISTRYINDEX);
+  virtual_stop(sm->m);
+  return false;
+}
+
+static const char *reason(const struct smachine *sm, enum virtual_end end) {
+  switch (end) {
+  case VIRTUAL_ENDED: return "end";
+  case VIRTUAL_STOPPED: return sm->hit ? "break" : "stop";
+  case VIRTUAL_INSNS: return "insns";
+  case VIRTUAL_TIME: return "time";
+  case VIRTUAL_IDLE: return "idle";
+  case VIRTUAL_ERROR: break;
+  }
+  return "error";
+}
+
+static uint64_t add(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
+
+int m_run(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  uint64_t insns = UINT64_MAX, ns = UINT64_MAX;
+  if (lua_type(L, 2) == LUA_TNUMBER) insns = add(virtual_insns(sm->m), (uint64_t)luaL_checkinteger(L, 2));
+  else if (!lua_isnoneornil(L, 2)) ns = add(virtual_now(sm->m), check_duration(L, 2));
+  lua_pushstring(L, reason(sm, machine_go(L, sm, insns, ns)));
+  return 1;
+}
+
+int m_step(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  uint64_t n = (uint64_t)luaL_optinteger(L, 2, 1);
+  lua_pushstring(L, reason(sm, machine_go(L, sm, add(virtual_insns(sm->m), n), UINT64_MAX)));
+  return 1;
+}
+
+int m_boot(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  if (board_boot(sm->m)) return luaL_error(L, "the machine cannot be started again");
+  sm->m->virt->waiting = false;
+  return 0;
+}
+
+int p_now(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)virtual_now(check_machine(L, 1)->m));
+  return 1;
+}
+
+int p_insns(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)virtual_insns(check_machine(L, 1)->m));
+  return 1;
+}
+
+const char *end_name(const struct machine *m) {
+  switch ((enum machine_end)m->end) {
+  case END_NONE: return NULL;
+  case END_POWEROFF: return "poweroff";
+  case END_RESET: return "reset";
+  case END_CODE: return "code";
+  case END_FAILURE: return "failure";
+  case END_QUIT: return "quit";
+  case END_TIMEOUT: return "timeout";
+  case END_ERROR: break;
+  }
+  return "error";
+}
+
+int p_ended(lua_State *L) {
+  lua_pushstring(L, end_name(check_machine(L, 1)->m));
+  return 1;
+}
+
+int p_code(lua_State *L) {
+  const struct machine *m = check_machine(L, 1)->m;
+  if (m->end != END_CODE && m->end != END_POWEROFF) return 0;
+  lua_pushinteger(L, (lua_Integer)m->end_code);
+  return 1;
+}
+
+int m_advance(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  sm->m->virt->skip_ns += check_duration(L, 2);
+  return 0;
+}
+
+int m_drought(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  luaL_checktype(L, 2, LUA_TBOOLEAN);
+  sm->m->virt->drought = lua_toboolean(L, 2);
+  return 0;
+}
+
+/* ---- snapshots ---- */
+
+struct ssnap {
+  struct smachine *sm;
+  struct board_snap *snap;
+  size_t seen; /* of the console */
+};
+
+int snapshot_gc(lua_State *L) {
+  struct ssnap *s = luaL_checkudata(L, 1, "snapshot");
+  if (s->snap) board_snap_free(s->sm->m, s->snap);
+  s->snap = NULL;
+  return 0;
+}
+
+int m_snapshot(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  struct ssnap *s = lua_newuserdatauv(L, sizeof *s, 1);
+  if (sm->s->in_callback) return luaL_error(L, "callbacks cannot take snapshots");
+  s->sm = sm;
+  s->seen = sm->seen;
+  s->snap = board_snapshot(sm->m);
+  if (!s->snap) return luaL_error(L, "snapshot: out of memory");
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, "snapshot");
+  return 1;
+}
+
+int m_restore(lua_State *L) {
+  struct smachine *sm = check_machine(L, 1);
+  struct ssnap *s = luaL_checkudata(L, 2, "snapshot");
+  if (sm->s->in_callback) return luaL_error(L, "callbacks cannot restore snapshots");
+  if (s->sm != sm) return luaL_error(L, "restore: a snapshot of another machine");
+  if (board_restore(sm->m, s->snap))
+    return luaL_error(L, "restore: memory was short when the snapshot was kept");
+  sm->seen = s->seen;
+  sm->last_insns = UINT64_MAX;
+  return 0;
+}
+
+int m_hash(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)board_hash(check_machine(L, 1)->m));
+  return 1;
+}

@@ -1,0 +1,121 @@
+/* Between the files of runtime/script: the binding table's rows and what a script and its machines are. */
+#ifndef ISOMER_SCRIPT_SCRIPT_INT_H
+#define ISOMER_SCRIPT_SCRIPT_INT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "core/isa.h"
+#include "core/virtual.h"
+#include "devices/board.h"
+#include "devices/chardev.h"
+#include "devices/device.h"
+#include "loader/load.h"
+#include "script/script.h"
+
+/* One name that scripts see. Classes: "isomer" (the module), "machine", "console", "cpu". */
+struct binding {
+  const char *cls, *name;
+  char kind;             /* 'f' function of the module, 'm' method, 'p' property (fn gets the object alone) */
+  const char *signature; /* (name: type, ...): result, or the property's type */
+  const char *doc;       /* one or more sentences */
+  lua_CFunction fn;
+};
+extern const struct binding bindings[];        /* cls == NULL ends; grouped by class */
+extern const char *const binding_classes[][2]; /* name, one sentence; NULL ends */
+
+struct smachine;
+
+struct script {
+  lua_State *L;
+  const struct script_options *o;
+  uint64_t rng;
+  unsigned in_callback; /* depth: callbacks must not run machines */
+  bool skipped;
+  struct smachine *machines; /* newest first */
+};
+struct script *script_of(lua_State *L);
+
+enum tap_kind { TAP_EXEC, TAP_READ, TAP_WRITE, TAP_BREAK };
+
+struct tap {
+  enum tap_kind kind;
+  gva_t addr;
+  uint64_t size;
+  int fn; /* registry reference, LUA_NOREF: none */
+  int id;
+};
+
+/* A device written in Lua. */
+struct sdevice {
+  struct smachine *sm;
+  char id[32];
+  int read, write, reset; /* registry references */
+  struct sdevice *next;
+};
+
+struct label {
+  char name[64];
+  uint64_t addr;
+};
+
+struct smachine {
+  struct script *s;
+  struct smachine *next;
+  struct machine *m;
+  struct symtab syms;
+  bool has_syms;
+  struct label *labels; /* of `code` */
+  unsigned nlabels;
+  size_t seen; /* console text before this was matched */
+  struct tap *taps;
+  unsigned ntaps;
+  int next_id;
+  struct vcpu_watch watch;
+  bool hit;      /* the run ended at a breakpoint */
+  gva_t last_pc; /* where `exec` was asked last, and at which count: asked once */
+  uint64_t last_insns;
+  bool failed; /* a callback raised an error: it is in the registry under `error` */
+  int error;
+  struct sdevice *devices;
+};
+
+struct smachine *check_machine(lua_State *L, int at);
+/* cpu and console objects are tables' userdata that name their machine. */
+struct smachine *check_part(lua_State *L, int at, const char *cls, unsigned *index);
+void push_part(lua_State *L, int machine_at, const char *cls, unsigned index);
+
+/* Runs; raises what callbacks raised. `insns` and `ns` as in virtual_run. */
+enum virtual_end machine_go(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns);
+/* Calls the function at registry reference fn with the nargs values on the stack; false when it raised an error, which is
+ * kept for machine_go. */
+bool callback(struct smachine *sm, int fn, int nargs, int nresults);
+/* The console text of a machine: the first serial port. */
+struct chardev_script *console_of(struct smachine *sm);
+/* A duration: number of seconds, or text like "30s", "10ms", "5us", "100ns". Nanoseconds. */
+uint64_t check_duration(lua_State *L, int at);
+/* An address: an integer or the name of a symbol. */
+uint64_t check_address(lua_State *L, struct smachine *sm, int at);
+/* "main+0x10", or the number alone. */
+void describe(struct smachine *sm, gva_t pc, char *buf, size_t n);
+const char *end_name(const struct machine *m);
+int snapshot_gc(lua_State *L);
+void machine_update_watch(struct smachine *sm);
+void smachine_free(struct smachine *sm);
+/* Assembles `text` for base; an ELF file in a memfd, its descriptor returned. Raises an error on a bad line. */
+int code_elf(lua_State *L, const struct isa *isa, const char *text, gpa_t base, struct label **labels,
+             unsigned *nlabels);
+
+#define LIST_OF_FUNCTIONS(X)                                                                                 \
+  X(fn_machine)                                                                                              \
+  X(fn_device) X(fn_check) X(fn_fail) X(fn_skip) X(fn_log) X(fn_rand) X(fn_asm) X(fn_dis) X(m_boot) X(m_run) \
+      X(m_step) X(m_run_until) X(m_read) X(m_write) X(m_u8) X(m_u16) X(m_u32) X(m_u64) X(m_symbol)           \
+          X(m_where) X(m_breakpoint) X(m_tap) X(m_untap) X(m_irq) X(m_field) X(m_snapshot) X(m_restore)      \
+              X(m_hash) X(m_advance) X(m_drought) X(p_console) X(p_cpu) X(p_now) X(p_insns) X(p_ended)       \
+                  X(p_code) X(c_expect) X(c_send) X(c_sendline) X(c_text) X(c_rest) X(cpu_pc) X(cpu_insns)   \
+                      X(cpu_x) X(cpu_disassemble) X(cpu_set) X(cpu_get)
+#define DECLARE(f) int f(lua_State *L);
+LIST_OF_FUNCTIONS(DECLARE)
+#undef DECLARE
+
+#endif
