@@ -125,7 +125,6 @@ def test_usage_errors(args: list[str], words: list[str]) -> None:
 @pytest.mark.parametrize("args, words", [
     (["--disk", "root.img"], ["--disk", "not available"]),
     (["-drive", "file=x"], ["-drive", "not available"]),
-    (["--script", "x.lua"], ["--script", "not available"]),
     (["--gdb"], ["--gdb", "not available"]),
     (["-s", "-S"], ["-s", "not available"]),
     (["--net=user"], ["--net", "not available"]),

@@ -210,11 +210,10 @@ static int setup(lua_State *L) {
 static void tail(struct smachine *sm) {
   const struct chardev_script *c = console_of(sm);
   size_t at = c->nout;
-  unsigned lines = 0;
-  if (!c->nout) return;
-  while (at && (lines < TAIL_LINES || c->out[at - 1] != '\n'))
-    lines += c->out[--at] == '\n' && at + 1 < c->nout;
-  if (at < c->nout && c->out[at] == '\n') at++;
+  unsigned lines = 1;
+  if (!at) return;
+  if (c->out[at - 1] == '\n') at--;
+  while (at && !(c->out[at - 1] == '\n' && lines++ == TAIL_LINES)) at--;
   fprintf(stderr, "  console:\n");
   for (size_t from = at; from < c->nout;) {
     size_t len = 0;

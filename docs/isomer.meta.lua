@@ -1,0 +1,70 @@
+---@meta
+-- Written by `isomer help --lua`.
+---@alias machine isomer.machine
+---@alias console isomer.console
+---@alias cpu isomer.cpu
+
+---The module, a global of every scenario.
+---@class isomer
+---@field seed integer
+---@field params table<string, string>
+---@field machine fun(config: table?): machine Makes a machine and boots it; nothing has run yet. Fields of `config`: `isa`, `ram` ("256M"), `kernel`, `initrd`, `append`, `bios`, `elf` (a bare program), `board` (a file), `seed`, `devices` (a list from isomer.device), and `code`: assembly text that is run bare at the start of RAM, one instruction per line, `name:` defines a label, `@name` is the distance to it. What is left out comes from the command line of `isomer run`.
+---@field device fun(spec: table): table Describes a device for `devices`: `name`, `base`, `size`, `irq` (an input of the interrupt controller), `read(offset, size)` which returns a number, `write(offset, size, value)`, `reset()`. It gets a node in the device tree, compatible with "isomer,NAME". What its functions keep in Lua variables is not part of snapshots.
+---@field check fun(value: any, message: string?): any Fails unless `value` is true; returns it.
+---@field fail fun(message: string) Fails the scenario; also from callbacks.
+---@field skip fun(reason: string) Ends the scenario: it could not be tried.
+---@field log fun(...) Writes a line to standard error.
+---@field rand fun(low: integer, high: integer): integer A number from low to high, both included, from the seed of the run.
+---@field asm fun(isa: string, text: string, pc: integer?): string One instruction's bytes.
+---@field dis fun(isa: string, bytes: string, pc: integer?): string, integer The first instruction's text and length.
+
+---A machine; every one is deterministic.
+---@class isomer.machine
+---@field boot fun(self: isomer.machine) Resets everything and loads again what the machine was made with.
+---@field run fun(self: isomer.machine, limit: integer|string?): string Runs so many instructions, or for a time ("10ms"), or without limit. Returns why it ended: "insns", "time", "break" (a breakpoint), "end" (see `ended`), "idle" (it waits and no timer will end that).
+---@field step fun(self: isomer.machine, n: integer?): string Runs n instructions, 1 if not said.
+---@field run_until fun(self: isomer.machine, where: integer|string, options: {within: string?}?) Runs until the instruction at an address or symbol is next; fails when `within` passes or the machine ends first.
+---@field read fun(self: isomer.machine, addr: integer|string, n: integer, space: string?): string Bytes of memory, by virtual address as the first processor sees it now, or with space = "phys" by physical address.
+---@field write fun(self: isomer.machine, addr: integer|string, bytes: string, space: string?) Changes memory.
+---@field u8 fun(self: isomer.machine, addr: integer|string, value: integer?, space: string?): integer Reads, or with a value writes, one byte. At a physical address of a device it is an access to that device.
+---@field u16 fun(self: isomer.machine, addr: integer|string, value: integer?, space: string?): integer The same for 2 bytes.
+---@field u32 fun(self: isomer.machine, addr: integer|string, value: integer?, space: string?): integer The same for 4 bytes.
+---@field u64 fun(self: isomer.machine, addr: integer|string, value: integer?, space: string?): integer The same for 8 bytes.
+---@field symbol fun(self: isomer.machine, name: string): integer The address of a symbol of the program or a label of `code`.
+---@field where fun(self: isomer.machine, addr: integer): string An address as symbol and distance.
+---@field breakpoint fun(self: isomer.machine, spec: {at: integer|string, call: function?}): integer Without `call`, running ends in front of that instruction; with it, the function is called there. Returns a number for `untap`.
+---@field tap fun(self: isomer.machine, spec: {read: integer|string?, write: integer|string?, exec: integer|string?, size: integer?, call: function}): integer Calls `call(a)` for every access of `size` bytes (1 if not said) at that virtual address: `a.kind`, `a.addr`, `a.size`, `a.pc`, `a.value`. A changed `a.value` is what is written or read instead. Atomic instructions show no value. What devices transfer is not seen. Returns a number for `untap`.
+---@field untap fun(self: isomer.machine, id: integer) Removes a tap or breakpoint.
+---@field irq fun(self: isomer.machine, line: integer, level: boolean, controller: string?) Drives an input of the interrupt controller by hand.
+---@field field fun(self: isomer.machine, device: string, field: string, index: integer?, value: integer?): integer A field of a device's state; with a value, after setting it.
+---@field snapshot fun(self: isomer.machine): userdata Everything as it is now, in memory, copied when it changes.
+---@field restore fun(self: isomer.machine, snapshot: userdata) Goes back to a snapshot of this machine, any number of times.
+---@field hash fun(self: isomer.machine): integer A number made of all state: RAM, processors, devices, time, console.
+---@field advance fun(self: isomer.machine, time: string) Lets the clock jump ahead without anything being executed.
+---@field drought fun(self: isomer.machine, on: boolean) While on, the machine's entropy source gives nothing.
+---@field console console Its first serial port.
+---@field cpu cpu[] Its processors.
+---@field now integer Virtual nanoseconds since it was made.
+---@field insns integer Instructions retired by the first processor.
+---@field ended string? Nil while it can run, else "poweroff", "reset", "code", "failure" or "error".
+---@field code integer? The code that the guest ended with.
+
+---A machine's first serial port.
+---@class isomer.console
+---@field expect fun(self: isomer.console, pattern: string, options: {within: string?}?): ... Runs the machine until a Lua pattern matches what it has written since the last match; returns the captures, or all of the match. Fails when `within` (30s of virtual time if not said) passes, or the machine ends. The text is looked at every virtual millisecond.
+---@field send fun(self: isomer.console, text: string) Types text; the guest takes it as fast as it can.
+---@field sendline fun(self: isomer.console, text: string) Types text and a newline.
+---@field text string Everything written so far.
+---@field rest string What was written since the last match.
+
+---A processor: `m.cpu[1]`.
+---@class isomer.cpu
+---@field pc integer The address of the next instruction; may be assigned.
+---@field insns integer Instructions retired.
+---@field x table<string, integer> Registers by name, to be read and assigned: `cpu.x.a0`. `cpu.f` and `cpu.sys` are the same table. Registers wider than 64 bits are strings of bytes.
+---@field get fun(self: isomer.cpu, name: string): integer|string A register by name.
+---@field set fun(self: isomer.cpu, name: string, value: integer|string) Sets a register by name.
+---@field disassemble fun(self: isomer.cpu, addr: integer?): string, integer The instruction at an address, the next one if not said, and its length.
+
+---@type isomer
+isomer = {}
