@@ -123,13 +123,12 @@ int m_run_until(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)pc);
   lua_setfield(L, -2, "at");
   lua_call(L, 2, 1);
-  int id = (int)lua_tointeger(L, -1);
-  (void)id;
-  enum virtual_end end = machine_go(L, sm, UINT64_MAX, now + ns < now ? UINT64_MAX : now + ns);
+  enum virtual_end end = machine_go_quietly(L, sm, UINT64_MAX, now + ns < now ? UINT64_MAX : now + ns);
   lua_pushcfunction(L, m_untap);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, -3);
   lua_call(L, 2, 0);
+  raise_pending(L, sm);
   if (end == VIRTUAL_STOPPED && sm->hit && sm->m->vcpu[0]->pc == pc) return 0;
   describe(sm, pc, where, sizeof where);
   if (end == VIRTUAL_ENDED)

@@ -235,6 +235,7 @@ static void build(lua_State *L, struct smachine *sm) {
   if (o->tee) console_of(sm)->tee = STDOUT_FILENO;
   if (engine_select(sm->m->vcpu[0], "auto") || board_boot(sm->m))
     luaL_error(L, "isomer.machine: the machine cannot be started");
+  raise_pending(L, sm);
 }
 
 int fn_machine(lua_State *L) {
@@ -266,20 +267,28 @@ int fn_device(lua_State *L) {
 
 /* ---- running ---- */
 
-enum virtual_end machine_go(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
+enum virtual_end machine_go_quietly(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
   if (sm->s->in_callback) luaL_error(L, "callbacks cannot run a machine");
   sm->hit = false;
   lua_State *outer = sm->s->L;
   sm->s->L = L; /* callbacks run where the scenario waits */
   enum virtual_end end = virtual_run(sm->m, insns, ns);
   sm->s->L = outer;
+  return end;
+}
+
+void raise_pending(lua_State *L, struct smachine *sm) {
+  if (!sm->failed) return;
+  sm->failed = false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, sm->error);
+  luaL_unref(L, LUA_REGISTRYINDEX, sm->error);
+  lua_error(L);
+}
+
+enum virtual_end machine_go(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
+  enum virtual_end end = machine_go_quietly(L, sm, insns, ns);
+  raise_pending(L, sm);
   if (end == VIRTUAL_ERROR) luaL_error(L, "the engine failed");
-  if (sm->failed) {
-    sm->failed = false;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, sm->error);
-    luaL_unref(L, LUA_REGISTRYINDEX, sm->error);
-    lua_error(L);
-  }
   return end;
 }
 
@@ -334,6 +343,7 @@ int m_step(lua_State *L) {
 int m_boot(lua_State *L) {
   struct smachine *sm = check_machine(L, 1);
   if (board_boot(sm->m)) return luaL_error(L, "the machine cannot be started again");
+  raise_pending(L, sm);
   sm->m->virt->waiting = false;
   return 0;
 }

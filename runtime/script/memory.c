@@ -128,6 +128,7 @@ static int word(lua_State *L, unsigned size) {
     int rc = pa & (size - 1) ? -EINVAL
              : write         ? phys_mmio_write(sm->m->phys, pa, size, value)
                              : phys_mmio_read(sm->m->phys, pa, size, &value);
+    raise_pending(L, sm);
     if (rc)
       luaL_error(L, "nothing answers an access of %d bytes at physical address 0x%I", (int)size,
                  (lua_Integer)pa);
@@ -324,6 +325,7 @@ int m_irq(lua_State *L) {
   struct irq q;
   if (!d || device_input_irq(d, line, &q)) return luaL_error(L, "irq: no interrupt input %d", (int)line);
   q.set(q.opaque, q.line, lua_toboolean(L, 3));
+  raise_pending(L, sm);
   return 0;
 }
 

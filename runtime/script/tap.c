@@ -56,7 +56,7 @@ static bool on_exec(struct vcpu *v, gva_t pc) {
       if (v->pc != pc || sm->failed) stop = true; /* moved, or over: look again */
     }
   }
-  if (stop) virtual_stop(sm->m);
+  if (sm->hit) virtual_stop(sm->m);
   return stop;
 }
 
