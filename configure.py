@@ -30,7 +30,7 @@ LIBS = "-Wl,--as-needed -lfdt -llua5.4 -ljansson -lm -lpthread -ldl"
 TEST_LIBS = "-lcmocka -lmpfr -lgmp"
 # Compilers of `ninja fuzz` and what their links add: libFuzzer brings main, for AFL++ fuzz/replay.c is it.
 FUZZERS = {"libfuzzer": ("clang-19", "clang++-19", "llvm-ar-19"), "afl": ("afl-clang-fast", "afl-clang-fast++", "llvm-ar-14")}
-FUZZ_FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+FUZZ_FLAGS = "-w -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -mcx16"
 COVERAGE = {"libfuzzer": (" -fsanitize=fuzzer-no-link", "-fsanitize=fuzzer "), "afl": ("", "")}
 REPLAY = "fuzz/replay.c"
 MAIN = "runtime/cli/main.c"
@@ -226,7 +226,9 @@ class Builder:
                 g.build([f"{out}/{f}.c"], "re2c", [f"{out}/{f}"])
                 sources.append(f"{f}.c")
         for f in sources:
-            obj = self.compile(f"{self.dir}/gen/{name}/{f}")
+            # No fuzz target runs guest instructions: built fast.
+            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run)", f) else {}
+            obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
             # The lifter has no consumer but the tests until there is an IR.
             (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
 
