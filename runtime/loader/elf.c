@@ -11,7 +11,7 @@
 #include "mem/flat.h"
 #include "mem/phys.h"
 
-#define ABSURD   (UINT64_C(1) << 40) /* bytes of memory for all segments */
+#define ABSURD   (UINT64_C(1) << 36) /* bytes of memory for all segments */
 
 #define BAD(...) err_set(why, nwhy, -EINVAL, __VA_ARGS__)
 typedef unsigned long long ull;
