@@ -9,7 +9,7 @@
 #include "devices/board_int.h"
 #include "loader/load.h"
 
-#define ROOM 1024 /* bytes for what is added beside the command line */
+#define ROOM     1024 /* bytes for what is added beside the command line */
 #define BAD(...) err_set(why, nwhy, -EINVAL, __VA_ARGS__)
 
 static uint32_t big_endian(const uint8_t *p) {
@@ -21,8 +21,7 @@ static int judge(const uint8_t *fdt, size_t n, char *why, size_t nwhy) {
   if (n < sizeof(struct fdt_header))
     return BAD("truncated: the header of a device tree blob has %zu bytes, the file %zu",
                sizeof(struct fdt_header), n);
-  if (big_endian(fdt) != FDT_MAGIC)
-    return BAD("not a device tree blob (compile a source with dtc)");
+  if (big_endian(fdt) != FDT_MAGIC) return BAD("not a device tree blob (compile a source with dtc)");
   uint32_t size = big_endian(fdt + 4), version = big_endian(fdt + 20);
   if (size > n) return BAD("truncated: its header says %u bytes, the file has %zu", size, n);
   if (version < 17) return BAD("of version %u; write version 17 (dtc -V 17)", version);

@@ -25,11 +25,12 @@ static void open_oracles(void) {
     finding("no ISA " FUZZ_ISA ", or an oracle lacks it");
 }
 
-__attribute__((noreturn)) static void differs(const char *oracle, const uint8_t *bytes, int n, const char *a, int na,
-                                              const char *b, int nb) {
+__attribute__((noreturn)) static void differs(const char *oracle, const uint8_t *bytes, int n, const char *a,
+                                              int na, const char *b, int nb) {
   char digits[2 * 32 + 1];
   hex(bytes, n, digits);
-  finding("%s: ours \"%s\" (%d bytes), %s \"%s\" (%d bytes); replay: isomer dis --isa %s --all-features --no-aliases --hex %s",
+  finding("%s: ours \"%s\" (%d bytes), %s \"%s\" (%d bytes); replay: isomer dis --isa %s --all-features "
+          "--no-aliases --hex %s",
           digits, a, na, oracle, b, nb, FUZZ_ISA, digits);
 }
 
@@ -73,7 +74,8 @@ static void with_llvm(const uint8_t *bytes, unsigned n, const char *a, int na, b
   if (!strcmp(a, b) && (na == nb || a[0] == '-')) return;
   hex(bytes, na > 0 ? na : (int)n, digits);
   for (unsigned i = 0; i < ARRAY_SIZE(fuzz_rows); i++)
-    if (!fnmatch(fuzz_rows[i][0], digits, 0) && !fnmatch(fuzz_rows[i][1], a, 0) && !fnmatch(fuzz_rows[i][2], b, 0))
+    if (!fnmatch(fuzz_rows[i][0], digits, 0) && !fnmatch(fuzz_rows[i][1], a, 0) &&
+        !fnmatch(fuzz_rows[i][2], b, 0))
       return;
   differs("LLVM", bytes, na > 0 ? na : (int)n, a, na, b, nb);
 }

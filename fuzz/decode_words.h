@@ -41,7 +41,8 @@ static void compare(const uint8_t *bytes, unsigned n, struct llvm_shim *llvm, un
   if (!different) return;
   char digits[2 * 4 + 1];
   for (unsigned i = 0; i < n; i++) sprintf(digits + 2 * i, "%02x", bytes[i]);
-  finding("%s: ours \"%s\" (%d bytes), LLVM \"%s\" (%d bytes); replay: isomer dis --isa %s --all-features%s --hex %s",
+  finding("%s: ours \"%s\" (%d bytes), LLVM \"%s\" (%d bytes); replay: isomer dis --isa %s --all-features%s "
+          "--hex %s",
           digits, a, na, b, nb, FUZZ_ISA, flags ? "" : " --no-aliases", digits);
 }
 

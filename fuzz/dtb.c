@@ -10,7 +10,8 @@ static void check(const uint8_t *fdt, uint32_t size, const struct dtb_boot *boot
   int at = fdt_path_offset(fdt, "/chosen"), n;
   MUST(at >= 0);
   const char *args = fdt_getprop(fdt, at, "bootargs", &n);
-  if (boot->append) MUST(args && n == (int)strlen(boot->append) + 1 && !memcmp(args, boot->append, (size_t)n));
+  if (boot->append)
+    MUST(args && n == (int)strlen(boot->append) + 1 && !memcmp(args, boot->append, (size_t)n));
   const fdt64_t *start = fdt_getprop(fdt, at, "linux,initrd-start", &n);
   if (boot->initrd_end > boot->initrd) MUST(start && n == 8 && fdt64_ld(start) == boot->initrd);
 }

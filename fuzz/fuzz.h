@@ -57,9 +57,9 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void finding(const
 }
 
 /* Holds in every run, whatever the input is. */
-#define MUST(x)                                                                       \
-  do {                                                                                \
-    if (!(x)) finding("%s:%d: %s does not hold", __FILE__, __LINE__, #x);             \
+#define MUST(x)                                                           \
+  do {                                                                    \
+    if (!(x)) finding("%s:%d: %s does not hold", __FILE__, __LINE__, #x); \
   } while (0)
 
 #endif

@@ -38,8 +38,7 @@ static void negotiate(struct rig *r, uint8_t features) {
 static void set_up(struct rig *r, uint8_t features, unsigned num) {
   negotiate(r, features);
   for (unsigned q = 0; q < 2; q++) place(r, q, num, ring(q), ring(q) + 0x1000, ring(q) + 0x2000);
-  rig_write(r, R_STATUS, 4,
-            VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
+  rig_write(r, R_STATUS, 4, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
 }
 
 static void fill(struct rig *r, uint64_t at, const void *bytes, size_t n) {

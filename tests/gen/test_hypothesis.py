@@ -124,6 +124,24 @@ def test_mutated_families(name: str, tmp_path: Path) -> None:
     run()
 
 
+@pytest.mark.parametrize("old, new, message", [
+    ("32: R32", "32: R33", 'extra: sizes: 32: no view "R33"'),
+    ("none: 16, ", "", '"extra: address" lacks "none"'),
+    ("stack: 4", "stack: four", 'extra: address: stack: no number "four"'),
+    ("    pointers: {8: byte, 16: word, 32: dword, 64: qword}\n", "", 'a prefix scanner needs "extra: pointers"'),
+    ("sIz: imm sext N", "sIz: imm sext", 'operand code "sIz": imm is followed by zext|sext width'),
+    ("segments: {64: 1}", "segments: {XY: 1}", 'extra: segments: no byte in hexadecimal "XY"'),
+    (", scanner: prefix", "", 'family "add" has "forms", which does not go with insn: {scanner: tree}'),
+])
+def test_data_of_a_prefix_scanner_is_checked(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert BASES["forms"].count(old) == 1
+    path = tmp_path / "toy.yaml"
+    path.write_text(BASES["forms"].replace(old, new))
+    with pytest.raises(DescError) as e:
+        load(str(path))
+    assert e.value.message == message
+
+
 @pytest.mark.parametrize("deep", ["(" * 5000 + "1" + ")" * 5000, "~" * 5000 + "imm[0]", "1" + " + 1" * 5000,
                                   "if rd[0] then 1 else " * 3000 + "1"])
 def test_deep_expressions(deep: str, tmp_path: Path) -> None:
