@@ -3,7 +3,7 @@
 same on every machine (nothing is probed). With any option: only under --builddir (default
 out/<hash of the options>), to be built with `ninja -f DIR/build.ninja`.
 
-  ./configure.py [--check] [--sanitize] [--debug] [--host ARCH] [--isa-overlay FILE]... [--builddir DIR]
+  ./configure.py [--check] [--sanitize] [--debug] [--fuzz TOOL] [--host ARCH] [--isa-overlay FILE]... [--builddir DIR]
 
 Sources are what the directories hold: run this again after adding or removing a file.
 Not responsible for what is generated from the ISA descriptions: gen/ says which files (gen.outputs).
@@ -28,6 +28,11 @@ HOSTS = {"x86_64": ("gcc", "ar"), "arm64": ("aarch64-linux-gnu-gcc", "aarch64-li
 CFLAGS = "-std=gnu17 -g -Wall -Wextra -Werror -fPIE -pthread"
 LIBS = "-Wl,--as-needed -lfdt -llua5.4 -ljansson -lm -lpthread -ldl"
 TEST_LIBS = "-lcmocka -lmpfr -lgmp"
+# Compilers of `ninja fuzz` and what their links add: libFuzzer brings main, for AFL++ fuzz/replay.c is it.
+FUZZERS = {"libfuzzer": ("clang-19", "clang++-19", "llvm-ar-19"), "afl": ("afl-clang-fast", "afl-clang-fast++", "llvm-ar-14")}
+FUZZ_FLAGS = "-w -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -mcx16"
+COVERAGE = {"libfuzzer": (" -fsanitize=fuzzer-no-link", "-fsanitize=fuzzer "), "afl": ("", "")}
+REPLAY = "fuzz/replay.c"
 MAIN = "runtime/cli/main.c"
 SOURCE_DIRS = ("runtime", "devices", "accel")
 
@@ -36,6 +41,7 @@ SOURCE_DIRS = ("runtime", "devices", "accel")
 class Options:
     sanitize: bool = False
     debug: bool = False
+    fuzz: str = ""
     host: str = "x86_64"
     overlays: tuple[str, ...] = ()
     builddir: str = ""
@@ -46,11 +52,15 @@ class Options:
     def directory(self) -> str:
         if self.builddir or self.default():
             return self.builddir or "out"
-        text = repr((self.sanitize, self.debug, self.host, self.overlays))
+        if self == Options(fuzz=self.fuzz):
+            return f"out/{self.fuzz}"
+        text = repr((self.sanitize, self.debug, self.host, self.overlays) + ((self.fuzz,) if self.fuzz else ()))
         return "out/" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def cflags(self) -> str:
-        flags = [CFLAGS, "-Og -DISO_DEBUG=1" if self.debug else "-O1" if self.sanitize else "-O2"]
+        flags = [CFLAGS, "-Og -DISO_DEBUG=1" if self.debug else "-O1" if self.sanitize or self.fuzz else "-O2"]
+        if self.fuzz:
+            flags.append(FUZZ_FLAGS)
         if self.sanitize:
             # These warnings have false positives in instrumented code.
             flags.append(
@@ -176,6 +186,10 @@ def rules(g: Graph) -> None:
            depfile="$outdir.d", restat="1", description="GEN $in")
     g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
     g.rule("embed", f"{PYTHON} -B scripts/embed.py $kind --out $out $args", restat="1", description="EMBED $out")
+    g.rule("fuzztables", f"{PYTHON} -B -m tests.lib.fuzz_decode --isa $isa --out $out", restat="1",
+           description="FUZZTABLES $out")
+    g.rule("fuzz", f"{PYTHON} -B configure.py --fuzz libfuzzer && ninja -f out/libfuzzer/build.ninja fuzz", pool="console",
+           description="FUZZ")
     g.rule("install", 'install -D -m 755 $in "$${DESTDIR}$${prefix:-/usr/local}/bin/isomer"',
            pool="console", description="INSTALL $in")
 
@@ -212,7 +226,9 @@ class Builder:
                 g.build([f"{out}/{f}.c"], "re2c", [f"{out}/{f}"])
                 sources.append(f"{f}.c")
         for f in sources:
-            obj = self.compile(f"{self.dir}/gen/{name}/{f}")
+            # No fuzz target runs guest instructions: built fast.
+            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run)", f) else {}
+            obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
             # The lifter has no consumer but the tests until there is an IR.
             (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
 
@@ -257,7 +273,43 @@ class Builder:
             libs = " ".join(filter(None, [d.get("link", ""), TEST_LIBS, "$libs"]))
             g.build([binary], "link", [*objs, self.bd(support), library], libs=libs)
             bins.append(binary)
-        g.build(["test-bins"], "phony", bins)
+        replay = ["fuzz-replay"] if any(s != REPLAY for s in listing("fuzz", "*.c")) else []
+        g.build(["test-bins"], "phony", bins + replay)
+
+    def fuzz(self, library: str) -> None:
+        """A program per fuzz/*.c and ISA. Plain graphs build those that replay inputs, for the tests; `ninja fuzz` builds the
+        fuzzers in a graph of its own."""
+        g, o = self.g, self.o
+        sources = [s for s in listing("fuzz", "*.c") if s != REPLAY]
+        if not sources:
+            return
+        g.comment("fuzz targets")
+        needs = [f"tests/lib/{f}.py" for f in ("forms", "fuzz_decode", "oracles", "words")]
+        needs += listing("gen", "*.py")
+        for isa in isas():
+            out = f"{self.dir}/gen/fuzz/decode_{isa}.c"
+            g.build([self.bd(out)], "fuzztables", [],
+                    [*needs, *isa_inputs(isa), *listing("tests/oracle", f"accepted_{isa}.yaml")], isa=isa)
+            sources.append(out)
+        shim = "tests/oracle/llvm_shim.cpp"
+        shim_object = f"$builddir/obj/{shim.removesuffix('.cpp')}.o"
+        if o.fuzz:
+            d = directives(shim)
+            self.compile(shim, **({"extra": d["cflags"]} if "cflags" in d else {}))
+        main = [] if o.fuzz == "libfuzzer" else [self.compile(REPLAY)]
+        bins = []
+        for s in sorted(sources, key=lambda s: Path(s).name):
+            name = Path(s).stem
+            decode = s.startswith(self.dir)
+            libs = "-lLLVM-19 -lstdc++ -lZydis " if decode else directives(s).get("link", "") + " " * ("link" in directives(s))
+            binary = f"$builddir/fuzz/{name}" + ("" if o.fuzz else "_replay")
+            g.build([binary], "link", [self.compile(s), *main, *([shim_object] if decode else []), library],
+                    libs=(COVERAGE[o.fuzz][1] if o.fuzz else "") + libs + "$libs")
+            bins.append(binary)
+        g.build(["fuzz-replay" if not o.fuzz else "fuzz"], "phony", bins)
+        if o.default():
+            g.build(["out/libfuzzer/always"], "fuzz")  # never made: ninja there knows what is old
+            g.build(["fuzz"], "phony", ["out/libfuzzer/always"])
 
     def bd(self, path: str) -> str:
         return "$builddir" + path[len(self.dir):]
@@ -265,10 +317,16 @@ class Builder:
     def text(self) -> str:
         g, o = self.g, self.o
         cc, ar = HOSTS[o.host]
+        cxx = cc.replace("gcc", "g++")
+        cflags = cxxflags = o.cflags()
+        if o.fuzz:
+            cc, cxx, ar = FUZZERS[o.fuzz]
+            cflags += COVERAGE[o.fuzz][0]
+            cxxflags = cxxflags.replace(FUZZ_FLAGS, "")  # an oracle is not searched for faults
         g.lines.append("# Written by configure.py; run it again instead of editing this file.")
         for name, value in (("ninja_required_version", "1.11"), ("builddir", self.dir), ("cc", cc), ("ar", ar),
-                            ("cflags", o.cflags()), ("cxx", cc.replace("gcc", "g++")),
-                            ("cxxflags", o.cflags().replace("-std=gnu17", "-std=gnu++17")),
+                            ("cflags", cflags), ("cxx", cxx),
+                            ("cxxflags", cxxflags.replace("-std=gnu17", "-std=gnu++17")),
                             ("incs", "-I. -Iruntime -I$builddir/gen -I/usr/include/lua5.4"),
                             ("libs", LIBS)):
             g.var(name, value)
@@ -288,7 +346,9 @@ class Builder:
         if MAIN in sources:
             g.build(["$builddir/isomer"], "link", [self.compile(MAIN), *self.objects])
             g.build(["install"], "install", ["$builddir/isomer"])
-        self.tests(library)
+        if not o.fuzz:
+            self.tests(library)
+        self.fuzz(library)
         g.lines += ["", "default $builddir/isomer" if MAIN in sources else f"default {library}"]
         return g.text()
 
@@ -307,6 +367,7 @@ def parse(argv: list[str]) -> tuple[Options, bool]:
     p.add_argument("--check", action="store_true", help="write nothing; fail if the graph on disk is another")
     p.add_argument("--sanitize", action="store_true", help="AddressSanitizer and UndefinedBehaviorSanitizer")
     p.add_argument("--debug", action="store_true", help="for a debugger, with internal checks")
+    p.add_argument("--fuzz", choices=sorted(FUZZERS), default="", help="fuzz targets (ninja -f out/TOOL/build.ninja fuzz)")
     p.add_argument("--host", choices=sorted(HOSTS), default="x86_64", help="machine that runs the result")
     p.add_argument("--isa-overlay", action="append", default=[], metavar="FILE",
                    help="families added to or replaced in the descriptions")
@@ -326,7 +387,9 @@ def parse(argv: list[str]) -> tuple[Options, bool]:
         p.error("paths with white space, ':' or '$' are not supported")
     if builddir == ".":
         p.error("--builddir: the source directory holds the default graph; name another")
-    return Options(a.sanitize, a.debug, a.host, tuple(overlay_path(f) for f in a.isa_overlay), builddir), a.check
+    if a.fuzz and (a.sanitize or a.debug or a.host != "x86_64"):
+        p.error("--fuzz has sanitizers of its own and builds for this machine")
+    return Options(a.sanitize, a.debug, a.fuzz, a.host, tuple(overlay_path(f) for f in a.isa_overlay), builddir), a.check
 
 
 def main(argv: list[str]) -> int:

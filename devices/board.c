@@ -309,7 +309,7 @@ int board_create(struct machine *m, const struct board_config *c) {
     if (!machine_add_vcpu(m, c->features ? c->features : m->isa->default_features)) return -ENOMEM;
   }
   if ((rc = add_devices(b))) goto done;
-  rc = board_fdt(b, &b->dtb, &b->dtb_size);
+  rc = c->dtb ? board_dtb_file(b, c->dtb, &b->dtb, &b->dtb_size) : board_fdt(b, &b->dtb, &b->dtb_size);
   if (!rc && b->boot.dtb && b->dtb_size > BOARD_DTB_MAX) {
     log_error("%s: the device tree takes %u bytes, more than %u", b->name, b->dtb_size, BOARD_DTB_MAX);
     rc = -E2BIG;

@@ -19,6 +19,7 @@ struct board_config {
   const char *kernel;  /* Linux Image or ELF: bare programs and kernels; nothing */
   const char *initrd;  /* nothing */
   const char *bios;    /* firmware, raw or ELF; the built-in one */
+  const char *dtb;     /* device tree blob handed to the guest; one made from the board */
   const char *append;  /* kernel command line; empty */
   const char *serial;  /* chardev of the first serial port (see chardev.h); stdio */
   const char *devices; /* Lua: a list of further devices, as in a board's table; none */

@@ -60,6 +60,20 @@ int board_eval(const char *name, const char *text, size_t len, const struct boar
 /* Makes the device tree from table, devices, command line and initrd; *out is malloced. -errno, logged. */
 int board_fdt(const struct board_state *b, uint8_t **out, uint32_t *size);
 
+/* What a boot tells the guest in /chosen of a device tree that was given: command line (NULL: leave what is there) and
+ * initrd (equal: leave what is there). */
+struct dtb_boot {
+  const char *append;
+  gpa_t initrd, initrd_end;
+};
+
+/* Judges a device tree blob (any n bytes) and writes `boot` into a copy; *out is malloced. -EINVAL or -ENOMEM with the
+ * reason in `why` and *out NULL. */
+int board_dtb(const uint8_t *bytes, size_t n, const struct dtb_boot *boot, uint8_t **out, uint32_t *size,
+              char *why, size_t nwhy);
+/* The same with a file and the board's boot; -errno, logged. */
+int board_dtb_file(const struct board_state *b, const char *path, uint8_t **out, uint32_t *size);
+
 /* Reads and places kernel, initrd and firmware; fills images, boot, initrd, htif. RAM is not there yet. */
 int board_load(struct board_state *b, const struct board_config *config);
 

@@ -129,6 +129,9 @@ def family(isa: Isa, key: Text, node: Map, global_axes: dict[str, Axis]) -> list
     known(node, FAMILY_KEYS, what)
     if ("enc" in node.items) == ("forms" in node.items):
         raise DescError(key, f'{what} needs either "enc" or "forms"')
+    if ("forms" in node.items) != (isa.scanner == "prefix"):
+        raise DescError(key, f'{what} has "{"forms" if "forms" in node.items else "enc"}", which does not go with insn:'
+                             f" {{scanner: {isa.scanner}}}")
     if ("do" in node.items) == ("is" in node.items):
         raise DescError(key, f'{what} needs either "do" or "is"')
     enc = get_text(node, "enc")

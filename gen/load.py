@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from . import encoding, expand
+from . import encoding, expand, extra
 from .model import (Alias, Def, DescError, Feature, FieldDecl, Helper, Isa, RegFile, Slot, SysReg, SysRegField, Text,
                     TrapKind, View)
 from .schema import (NAME, assignments, entries, evaluate, get, get_int, get_str, get_text, known, mapping,
@@ -49,6 +49,7 @@ def load(path: str, overlays: list[str] | tuple[str, ...] = ()) -> Isa:
             raise DescError(name, f'this overlay is for "{name.s}", not "{isa.name}"')
     isa.sources = raw.sources
     declare(isa, raw)
+    extra.check(isa)
     axes = {name: expand.axis(e.key, e.node) for name, e in raw.of("axes").items()}
     expand.families(isa, [(e.key, e.node) for e in raw.families.values()], axes)
     finish(isa, raw)

@@ -64,6 +64,8 @@ class Checker:
                 body.block(parse_body(leaf.family.do))
         except NeedWidth as w:
             raise fail(w.node, "the width of this extension is not known here: state it, as in sext.64(x)") from None
+        except RecursionError:
+            raise DescError(leaf.where, f"{leaf.name}: its meaning is nested too deeply") from None
         except DescError as e:
             e.message += f" (in {leaf.name})"
             e.args = (f"{e.where}: {e.message}",)

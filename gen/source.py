@@ -46,6 +46,8 @@ def parse(path: str, content: str) -> Map:
         raise DescError(where, f"YAML: {e.problem or e.context}{_hint(e.problem or '')}") from None
     except yaml.YAMLError as e:     # a character that YAML does not allow
         raise DescError(path, f"YAML: {str(e).splitlines()[0]}") from None
+    except RecursionError:
+        raise DescError(path, "lists and maps are nested too deeply") from None
 
 
 def read(path: str, where: Text | str) -> Map:

@@ -2,9 +2,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from .model import DescError, Text
+
+T = TypeVar("T")
 
 # ---- trees ---------------------------------------------------------------------------------------------------------
 
@@ -242,6 +246,12 @@ class Parser:
             raise self.fail(f"expected a name, found {t.s!r}")
         self.i += 1
         return t.s
+
+    def shallow(self, parse: Callable[[], T]) -> T:
+        try:
+            return parse()
+        except RecursionError:
+            raise self.fail("this is nested too deeply") from None
 
     def newlines(self) -> None:
         while self.toks[self.i].kind == "nl" or self.peek(";"):
@@ -521,11 +531,11 @@ def parse_expr(text: Text) -> Node:
     if node is None:
         p = Parser(text)
         p.newlines()
-        node = p.expr()
+        node = p.shallow(p.expr)
         if p.peek(","):
             items = [node]
             while p.take(","):
-                items.append(p.expr())
+                items.append(p.shallow(p.expr))
             node = TupleE(node.pos, items)
         p.newlines()
         if p.toks[p.i].kind != "end":
@@ -539,7 +549,8 @@ def parse_body(text: Text) -> list[Node]:
     key = (text.s, text.file, text.line, text.col)
     node = _body_cache.get(key)
     if node is None:
-        node = _body_cache[key] = Parser(text).statements("")
+        p = Parser(text)
+        node = _body_cache[key] = p.shallow(lambda: p.statements(""))
     return node
 
 

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,57 @@ def test_dump_dtb(tmp_path: Path) -> None:
     r = isomer("run", "--isa", "riscv64", "-m", "64", "--dump-dtb", out)
     assert (r.returncode, r.stdout, r.stderr) == (0, "", "")
     assert out.read_bytes()[:4] == b"\xd0\x0d\xfe\xed"
+
+
+def test_dtb_is_taken_and_completed(tmp_path: Path) -> None:
+    """What is given is handed on with this boot's command line; all else of it stays."""
+    a, b, c = (tmp_path / n for n in "abc")
+    assert isomer("run", "--isa", "riscv64", "--append", "first", "--dump-dtb", a).returncode == 0
+    assert isomer("run", "--isa", "riscv64", "--dtb", a, "--dump-dtb", b).stderr == ""
+    assert isomer("run", "--isa", "riscv64", "--dtb", a, "--append", "second one", "--dump-dtb", c).stderr == ""
+    dts = [subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", x], capture_output=True, text=True, check=True).stdout for x in (a, b, c)]
+    assert dts[0] == dts[1]
+    assert dts[2] == dts[0].replace('bootargs = "first"', 'bootargs = "second one"') != dts[0]
+
+
+def test_dtb_reaches_the_guest(tmp_path: Path) -> None:
+    """A bare program finds it at a1; its exit code is the low half of the size in the blob's header."""
+    program, codes = tmp_path / "p", []
+    source = tmp_path / "p.S"
+    source.write_text(".globl _start\n_start: lbu t0, 7(a1)\nsrli t0, t0, 2\nslli t0, t0, 16\nli t1, 0x3333\nor t0, t0, t1\n"
+                      "li t2, 0x100000\nsw t0, 0(t2)\n1: j 1b\n")
+    subprocess.run(["riscv64-linux-gnu-gcc", "-nostdlib", "-static", "-Wl,-n,-Ttext=0x80000000,--build-id=none", source, "-o", program],
+                   check=True)
+    for args in ("", "x" * 8, "x" * 40, "x" * 100):
+        given, told = tmp_path / "given", tmp_path / "told"
+        assert isomer("run", "--isa", "riscv64", "--append", args, "--dump-dtb", given).returncode == 0
+        assert isomer("run", "--isa", "riscv64", "--dtb", given, "--dump-dtb", told).returncode == 0
+        codes.append(told.read_bytes()[7] >> 2)
+        r = isomer("run", "--dtb", given, "--timeout", "20", program)
+        assert r.returncode == codes[-1], r.stderr
+    assert len(set(codes)) > 1
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda b: b"", ["truncated"]),
+    (lambda b: b[:30], ["truncated", "40 bytes", "30"]),
+    (lambda b: b"/dts-v1/; / { };" + b[:100], ["not a device tree blob", "dtc"]),
+    (lambda b: b[:-1], ["truncated"]),
+    (lambda b: b[:20] + b"\0\0\0\x03" + b[24:], ["version 3"]),
+    (lambda b: b[:60] + b"\xff" * 40 + b[100:], ["damaged"]),
+    (lambda b: b.replace(b"cpus\0", b"cpuz\0"), ["no /cpus"]),
+    (lambda b: b + bytes(70000), ["at most"]),
+], ids=["empty", "header", "source", "cut", "old", "structure", "no cpus", "large"])
+def test_dtb_is_judged(tmp_path: Path, change: Callable[[bytes], bytes], words: list[str]) -> None:
+    good, bad = tmp_path / "good.dtb", tmp_path / "bad.dtb"
+    assert isomer("run", "--isa", "riscv64", "--dump-dtb", good).returncode == 0
+    bad.write_bytes(change(good.read_bytes()))
+    refused(isomer("run", "--isa", "riscv64", "--dtb", bad, "--dump-dtb", tmp_path / "out.dtb"), str(bad), *words)
+    assert not (tmp_path / "out.dtb").exists()
+
+
+def test_missing_dtb(tmp_path: Path) -> None:
+    refused(isomer("run", "--isa", "riscv64", "--dtb", tmp_path / "none", "--dump-dtb", "-"), "none")
 
 
 # ---- isa, dis, asm ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from ..model import Isa
+from ..model import DescError, Isa
 
 
 def names(isa: Isa) -> list[str]:
@@ -24,5 +24,8 @@ def everything(isa: Isa, checked) -> dict[str, str]:
     from . import asm, decoder, doc, formtext, fuzzdict, insn, interp, lift, oracle, run, scanner, state, vectors
     out: dict[str, str] = {}
     for backend in (insn, state, interp, decoder, asm, run, lift, scanner, formtext, oracle, vectors, fuzzdict):
-        out |= backend.files(isa, checked)
+        try:
+            out |= backend.files(isa, checked)
+        except RecursionError:
+            raise DescError(isa.where, "an expression is nested too deeply to be written") from None
     return out | doc.files(isa, out["lift.txt"])

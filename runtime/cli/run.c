@@ -18,7 +18,7 @@
 #include "script/script.h"
 
 struct run {
-  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dump_dtb, *serial, *console, *script;
+  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dtb, *dump_dtb, *serial, *console, *script;
   struct strings trace, set;
   uint64_t memory, timeout_ns, seed;
   unsigned cpus;
@@ -214,6 +214,7 @@ static int run_main(void *config, int argc, char **argv) {
       .initrd = o->initrd,
       .bios = o->bios,
       .append = o->append,
+      .dtb = o->dtb,
       .serial = o->dump_dtb                      ? "null"
                 : o->deterministic && !o->serial ? "script"
                                                  : o->serial,
@@ -262,6 +263,7 @@ static const struct option options[] = {
      "insn, exc, mmio, sbi, with commas; =LO-HI limits it to those PCs; on stderr"},
     {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
+    {"dtb", "FILE", OPT_STR, AT(dtb), "device tree for the guest instead of the board's own"},
     {"dump-dtb", "FILE", OPT_STR, AT(dump_dtb), "write the device tree and end; - is standard output"},
     {"serial", "TO", OPT_STR, AT(serial), "first serial port: stdio, null or file:PATH (stdio)"},
     {"console", "TO", OPT_STR, AT(console), "VirtIO console: stdio, null or file:PATH (null)"},
@@ -279,7 +281,6 @@ static const struct option options[] = {
     {"gdb s S", NULL, OPT_LATER, 0, "no GDB stub yet"},
     {"snapshot loadvm", NULL, OPT_LATER, 0, "no snapshots yet"},
     {"control qmp monitor", "WHERE", OPT_LATER, 0, "no control socket yet"},
-    {"dtb", "FILE", OPT_LATER, 0, "the device tree comes from the board"},
     {"cpu", "MODEL", OPT_LATER, 0, "the vCPU has every feature that is on by default"},
     {"machine M", "NAME", OPT_LATER, 0, "use --board"},
     {"plugin", "FILE", OPT_LATER, 0, "no plugins yet"},

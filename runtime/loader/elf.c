@@ -11,7 +11,7 @@
 #include "mem/flat.h"
 #include "mem/phys.h"
 
-#define ABSURD   (UINT64_C(1) << 40) /* bytes of memory for one segment */
+#define ABSURD   (UINT64_C(1) << 36) /* bytes of memory for all segments */
 
 #define BAD(...) err_set(why, nwhy, -EINVAL, __VA_ARGS__)
 typedef unsigned long long ull;
@@ -79,8 +79,10 @@ static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char 
 
 static int check_segments(const struct elf *e, char *why, size_t nwhy) {
   bool entry = false;
+  uint64_t total = 0; /* ELF_MAX_SEGMENTS * ABSURD does not wrap */
   for (unsigned i = 0; i < e->nsegs; i++) {
     const struct elf_segment *s = &e->seg[i];
+    total += s->memsz;
     entry |= e->entry - s->vaddr < s->memsz || (!e->pie && e->entry - s->paddr < s->memsz);
     for (unsigned k = 0; k < i; k++) {
       const struct elf_segment *o = &e->seg[k];
@@ -88,6 +90,7 @@ static int check_segments(const struct elf *e, char *why, size_t nwhy) {
         return BAD("damaged: segments at 0x%llx and 0x%llx overlap", (ull)o->vaddr, (ull)s->vaddr);
     }
   }
+  if (total > ABSURD) return BAD("damaged: its segments take 0x%llx bytes", (ull)total);
   if (!entry) return BAD("damaged: the entry point 0x%llx is in no segment", (ull)e->entry);
   return 0;
 }

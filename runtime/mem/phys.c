@@ -303,9 +303,16 @@ static void write_stretch(struct phys *p, struct region *r, gpa_t pa, uint64_t l
 
 static void discard_stretch(struct phys *p, struct region *r, gpa_t pa, uint64_t len, void *arg) {
   uint8_t *host = r->host + (pa - r->base);
+  uint64_t head = -pa & ~GUEST_PAGE_MASK, tail = (pa + len) & ~GUEST_PAGE_MASK;
   (void)arg;
   hook_range(p, r, pa, len);
-  if (((pa | len) & ~GUEST_PAGE_MASK) || madvise(host, len, MADV_REMOVE)) memset(host, 0, len);
+  if (head + tail >= len) { /* no whole page */
+    memset(host, 0, len);
+  } else { /* whole pages are given back, not written: there may be more of them than the host has memory */
+    memset(host, 0, head);
+    if (madvise(host + head, len - head - tail, MADV_REMOVE)) memset(host + head, 0, len - head - tail);
+    memset(host + len - tail, 0, tail);
+  }
   hook_range(p, r, pa, len);
 }
 

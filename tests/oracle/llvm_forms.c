@@ -11,9 +11,10 @@
 
 #include "core/isa.h"
 #include "tests/oracle/form_bytes.h"
+#include "tests/oracle/form_texts.h"
 #include "tests/oracle/llvm_shim.h"
 
-enum { TEXT = 200, MAX_ROWS = 64, MAX_SHOWN = 300 };
+enum { MAX_ROWS = 64, MAX_SHOWN = 300 };
 
 struct row {
   char bytes[64], ours[TEXT], theirs[TEXT];
@@ -25,63 +26,12 @@ static struct row rows[MAX_ROWS];
 static int nforms, nrows;
 static unsigned shown;
 static uint64_t seed, compared, accepted, different;
-static struct llvm_shim *llvm;
-static const struct isa *isa;
 
 static uint64_t next(void) { /* splitmix64 */
   uint64_t z = (seed += 0x9e3779b97f4a7c15);
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
   z = (z ^ z >> 27) * 0x94d049bb133111eb;
   return z ^ z >> 31;
-}
-
-/* White space to single blanks, a comment cut off. */
-static void squeeze(char *s) {
-  char *w = s;
-  for (char *r = s; *r && *r != '#'; r++) {
-    char c = *r == '\t' || *r == '\n' ? ' ' : *r;
-    if (c == ' ' && (w == s || w[-1] == ' ')) continue;
-    *w++ = c;
-  }
-  while (w > s && w[-1] == ' ') w--;
-  *w = 0;
-}
-
-union decoded {
-  struct insn head;
-  char bytes[256];
-};
-
-static int ours(const uint8_t *bytes, size_t n, union decoded *d, char *text) {
-  int len = isa->decode(~0ull, bytes, n, &d->head);
-  if (len > 0) isa->disasm(&d->head, 0, 0, text, TEXT);
-  else strcpy(text, "-");
-  squeeze(text);
-  return len;
-}
-
-/* LLVM's length and text; it shows a lock prefix as an instruction of its own. */
-static int theirs(const uint8_t *bytes, size_t n, char *text) {
-  char rest[TEXT];
-  int len = llvm_shim_text(llvm, bytes, n, text, TEXT);
-  if (len <= 0) {
-    strcpy(text, "-");
-    return len;
-  }
-  squeeze(text);
-  if (len == 1 && !strcmp(text, "lock")) {
-    int more = llvm_shim_text(llvm, bytes + 1, n - 1, rest, sizeof rest);
-    squeeze(rest);
-    if (more <= 0 || strlen(rest) + 6 > TEXT) return len;
-    strcat(strcat(text, " "), rest);
-    len += more;
-  }
-  return len;
-}
-
-static void hex(const uint8_t *bytes, int n, char *out) {
-  for (int k = 0; k < n; k++) sprintf(out + 2 * k, "%02x", bytes[k]);
-  out[2 * n] = 0;
 }
 
 /* `made`: the bytes are a form's own, so that both must decode them; else only what we decode is compared. */

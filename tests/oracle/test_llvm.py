@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,33 +16,13 @@ sys.path.insert(0, str(ROOT))
 
 from gen.load import load  # noqa: E402
 from tests.lib import words  # noqa: E402
+from tests.lib.oracles import LLVM as ORACLES  # noqa: E402
 
 PROGRAM = ROOT / os.environ.get("ISOMER_OUT", "out") / "tests/oracle/llvm_dis"
 FULL = bool(os.environ.get("ISOMER_FULL"))
 SWEEP = bool(os.environ.get("ISOMER_SWEEP"))
 SEED = 20260101
 SLICES, SLICE = 128, 32         # of the whole space, in words * 2^20
-
-
-@dataclass(frozen=True)
-class Oracle:
-    """How LLVM is asked about one ISA. `features`: what the description claims; by length of the instruction in bytes for
-    the assembler, which would otherwise choose another encoding of the same text."""
-
-    triple: str
-    features: str
-    variant: int                # of the assembly syntax
-    by_length: dict[int, str]
-    halfwords: bool = False
-    mode: str = "random"            # claimed: only words that a picture matches
-
-
-RV = "+m,+a,+f,+d,+zicsr,+zifencei,+zba,+zbb,+zbs,+zicond,+zicbom,+zicboz,+zihintpause,+sstc"
-A64 = "+bti,+pauth"
-ORACLES = {
-    "riscv64": Oracle("riscv64", RV + ",+c", 0, {2: RV + ",+c", 4: RV}, halfwords=True),
-    "arm64": Oracle("aarch64", A64, 0, {4: A64}, mode="claimed"),
-}
 
 
 @pytest.fixture(scope="module", params=sorted(ORACLES))

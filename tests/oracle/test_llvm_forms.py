@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.lib import forms  # noqa: E402
+from tests.lib.oracles import LLVM_FORMS as TRIPLE  # noqa: E402
 
 PROGRAM = ROOT / os.environ.get("ISOMER_OUT", "out") / "tests/oracle/llvm_forms"
 FULL = bool(os.environ.get("ISOMER_FULL"))
 SEED = 20260101
-TRIPLE = {"x86_64": "x86_64"}
 # Texts of which LLVM's assembler makes other bytes of the same meaning, or none.
 OTHER_BYTES = {
     "pushw": "LLVM's assembler has no such word in Intel syntax",

@@ -10,14 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.lib import forms  # noqa: E402
+from tests.lib.oracles import ZYDIS_NAMES as NAMES  # noqa: E402
 
 PROGRAM = ROOT / os.environ.get("ISOMER_OUT", "out") / "tests/oracle/zydis_forms"
 FULL = bool(os.environ.get("ISOMER_FULL"))
 SEED = 20260103
-# One opcode, two names in the manual: ours (LLVM's) and Zydis's.
-CONDITIONS = {"e": "z", "ne": "nz", "ae": "nb", "a": "nbe", "ge": "nl", "g": "nle"}
-NAMES = {f"{stem}{ours}": f"{stem}{theirs}" for stem in ("j", "set", "cmov") for ours, theirs in CONDITIONS.items()} | {
-    "movabs": "mov", "pushw": "push", "xlatb": "xlat"}
 
 
 def test_random_bytes(tmp_path: Path) -> None:

@@ -73,6 +73,29 @@ static void test_copy(void **state) {
   phys_free(p);
 }
 
+/* From the middle of a page to the middle of another: the neighbours stay, and the pages between are given back rather than
+ * written. */
+static void test_discard(void **state) {
+  (void)state;
+  struct phys *p = phys_new();
+  const uint64_t base = 0x80000000, size = 64ull << 30;
+  const uint8_t ones[4] = {1, 1, 1, 1};
+  uint8_t out[4];
+  assert_int_equal(phys_add_ram(p, base, size, "ram"), 0);
+  const uint64_t first = base + 0x2ff, last = base + size - 0x301;
+  for (int far = 0; far < 2; far++) {
+    uint64_t lo = first, hi = far ? last : first + 2;
+    assert_int_equal(phys_write(p, lo - 2, ones, 4), 0);
+    assert_int_equal(phys_write(p, hi - 2, ones, 4), 0);
+    assert_int_equal(phys_discard(p, lo, hi - lo), 0);
+    assert_int_equal(phys_read(p, lo - 2, out, 4), 0);
+    assert_memory_equal(out, "\1\1\0\0", 4);
+    assert_int_equal(phys_read(p, hi - 2, out, 4), 0);
+    assert_memory_equal(out, "\0\0\1\1", 4);
+  }
+  phys_free(p);
+}
+
 static void test_hook(void **state) {
   (void)state;
   struct phys *p = two_regions();
@@ -173,7 +196,7 @@ static void test_mmio(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_regions), cmocka_unit_test(test_copy),
-                                     cmocka_unit_test(test_hook), cmocka_unit_test(test_dirty),
-                                     cmocka_unit_test(test_mmio)};
+                                     cmocka_unit_test(test_discard), cmocka_unit_test(test_hook),
+                                     cmocka_unit_test(test_dirty),   cmocka_unit_test(test_mmio)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
