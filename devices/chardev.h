@@ -40,6 +40,8 @@ void chardev_accept(struct chardev *c);
 
 /* Back ends with files of their own. */
 int chardev_stdio_open(struct machine *m, struct chardev **out);
+/* The terminal as it was before chardev_stdio_open, if it is ours to set now. Async-signal-safe; harmless at any time. */
+void chardev_stdio_restore(void);
 
 /* The escape keys of the stdio back end, as a state machine over input bytes. Returns how many of n bytes remain for
  * the guest in `bytes` (in place); keys act on m (Ctrl-A x ends it) or print to stderr. *escaped is its state. */

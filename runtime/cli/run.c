@@ -12,14 +12,16 @@
 #include "core/log.h"
 #include "debug/trace.h"
 #include "devices/board.h"
+#include "devices/chardev.h"
 #include "loader/load.h"
+#include "os/sandbox.h"
 
 struct run {
   const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dump_dtb, *serial, *console;
   struct strings trace;
   uint64_t memory, timeout_ns;
   unsigned cpus;
-  bool no_reboot, stats, json, nographic;
+  bool no_reboot, stats, json, nographic, no_sandbox;
 };
 
 static void defaults(void *config) {
@@ -116,6 +118,20 @@ static uint64_t thread_cpu_ns(void) {
   return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* From here on nothing is opened by name. 0, or an exit code. */
+static int confine(const struct run *o) {
+  char why[300];
+  if (o->no_sandbox) return 0;
+  if (o->stats) stats_prepare();
+  int r = sandbox_enter(&(struct sandbox){.dying = chardev_stdio_restore}, why, sizeof why);
+  if (r && r != -EOPNOTSUPP) {
+    log_error("sandbox: %s: give --no-sandbox to run without it", why);
+    return EXIT_HOST;
+  }
+  if (r) log_warn("sandbox: this kernel or container does not let us give up: %s", why);
+  return 0;
+}
+
 static int run_machine(struct machine *m, const struct run *o) {
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
   for (;;) {
@@ -190,7 +206,8 @@ static int run_main(void *config, int argc, char **argv) {
     goto out;
   }
   r = board_boot(m);
-  code = r ? failed(r) : run_machine(m, o);
+  code = r ? failed(r) : confine(o);
+  if (!code) code = run_machine(m, o);
 out:
   if (m) board_free(m);
   machine_free(m);
@@ -217,6 +234,7 @@ static const struct option options[] = {
     {"dump-dtb", "FILE", OPT_STR, AT(dump_dtb), "write the device tree and end; - is standard output"},
     {"serial", "TO", OPT_STR, AT(serial), "first serial port: stdio, null or file:PATH (stdio)"},
     {"console", "TO", OPT_STR, AT(console), "VirtIO console: stdio, null or file:PATH (null)"},
+    {"no-sandbox", NULL, OPT_FLAG, AT(no_sandbox), "keep every right of the process, to debug Isomer"},
     {"nographic", NULL, OPT_FLAG, AT(nographic), "accepted: there is no other way yet"},
     {"disk drive hda", "FILE", OPT_LATER, 0, "no block devices yet"},
     {"net netdev nic", "WHAT", OPT_LATER, 0, "no network devices yet"},
