@@ -96,12 +96,15 @@ def test_reset_reads_the_program_again(tmp_path: Path) -> None:
     """Through the descriptor: its name is gone, and could not be opened."""
     elf = program(tmp_path / "reset.elf", RESET)
     p = subprocess.Popen([str(ISOMER), "run", str(elf), "--timeout", "2"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 20
-    while status_of(p.pid)["Seccomp"] != "2":
-        assert time.monotonic() < end and p.poll() is None
-        time.sleep(0.02)
-    elf.unlink()
-    assert p.communicate(timeout=30)[1] == "isomer: time-out\n"  # it resets for ever
+    try:
+        end = time.monotonic() + 20
+        while status_of(p.pid)["Seccomp"] != "2":
+            assert time.monotonic() < end and p.poll() is None
+            time.sleep(0.02)
+        elf.unlink()
+        assert p.communicate(timeout=30)[1] == "isomer: time-out\n"  # it resets for ever
+    finally:
+        p.kill()
     assert p.returncode == 124
 
 

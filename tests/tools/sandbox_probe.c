@@ -27,7 +27,7 @@ static int deeper(int n) {
 }
 
 static void die(const char *way) {
-  if (!strcmp(way, "segv")) *(volatile int *)(uintptr_t)zero = 0;
+  if (!strcmp(way, "segv")) *(volatile int *)((uintptr_t)zero + 64) = 0;
   if (!strcmp(way, "overflow")) zero = deeper(0);
   if (!strcmp(way, "abort")) abort();
   if (!strcmp(way, "refused")) zero = socket(AF_INET, SOCK_STREAM, 0);
