@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
 HOSTS = {"x86_64": ("gcc", "ar"), "arm64": ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ar")}
 CFLAGS = "-std=gnu17 -g -Wall -Wextra -Werror -fPIE -pthread"
-LIBS = "-Wl,--as-needed -lfdt -llua5.4 -ljansson -lm -lpthread -ldl"
+# libseccomp statically: as a shared library it would add a tenth to the start of every command, which only one needs.
+LIBS = "-Wl,--as-needed -lfdt -llua5.4 -ljansson -l:libseccomp.a -lm -lpthread -ldl"
 TEST_LIBS = "-lcmocka -lmpfr -lgmp"
 # Compilers of `ninja fuzz` and what their links add: libFuzzer brings main, for AFL++ fuzz/replay.c is it.
 FUZZERS = {"libfuzzer": ("clang-19", "clang++-19", "llvm-ar-19"), "afl": ("afl-clang-fast", "afl-clang-fast++", "llvm-ar-14")}
@@ -247,12 +248,12 @@ class Builder:
                 self.objects.append(self.compile(f"{self.dir}/gen/{out}"))
 
     def tests(self, library: str) -> None:
-        """One program per tests/unit/test_*.c and tests/oracle/*.c; other files of tests/unit go into each, a C++ one of
+        """One program per tests/unit/test_*.c, tests/oracle/*.c and tests/tools/*.c; other files of tests/unit go into each, a C++ one of
         tests/oracle into those that include its header."""
         g = self.g
         units = listing("tests/unit", "*.c")
         shared = [s for s in units if not Path(s).name.startswith("test_")]
-        mains = [s for s in units if s not in shared] + listing("tests/oracle", "*.c")
+        mains = [s for s in units if s not in shared] + listing("tests/oracle", "*.c") + listing("tests/tools", "*.c")
         if not mains:
             return
         g.comment("tests")

@@ -40,6 +40,8 @@ void chardev_accept(struct chardev *c);
 
 /* Back ends with files of their own. */
 int chardev_stdio_open(struct machine *m, struct chardev **out);
+/* The terminal as it was before chardev_stdio_open, if it is ours to set now. Async-signal-safe; harmless at any time. */
+void chardev_stdio_restore(void);
 
 /* The `script` back end: output is collected, input comes from chardev_script_send as fast as the guest takes it. */
 struct chardev_script {

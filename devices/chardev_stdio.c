@@ -28,15 +28,24 @@ static struct stdio_chardev *the_one;
 static struct termios saved, raw;
 static volatile sig_atomic_t term_raw;
 
-static void term_restore(void) {
-  if (term_raw) tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+/* A job in the background has no say in the terminal: setting it would be answered with a stop. What fails here is no
+ * terminal that controls jobs. */
+static bool foreground(void) {
+  pid_t front = tcgetpgrp(STDIN_FILENO);
+  return front < 0 || front == getpgrp();
 }
+
+static void term_set(const struct termios *t) {
+  if (term_raw && foreground()) tcsetattr(STDIN_FILENO, TCSANOW, t);
+}
+
+void chardev_stdio_restore(void) { term_set(&saved); }
 
 static struct sigaction before[NSIG]; /* what our handlers replaced */
 
 static void on_fatal(int sig) {
   int keep = errno;
-  term_restore();
+  chardev_stdio_restore();
   sigaction(sig, &before[sig], NULL);
   raise(sig); /* handled as if we had not been there when this handler returns */
   errno = keep;
@@ -44,17 +53,16 @@ static void on_fatal(int sig) {
 
 static void on_stop(int sig) {
   int keep = errno;
-  term_restore();
+  chardev_stdio_restore();
   (void)sig;
-  raise(SIGSTOP);
-  if (term_raw) tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+  raise(SIGSTOP); /* on_continue runs before we go on */
   errno = keep;
 }
 
 static void on_continue(int sig) {
   int keep = errno;
   (void)sig;
-  if (term_raw) tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+  term_set(&raw);
   errno = keep;
 }
 
@@ -64,9 +72,17 @@ static void handle(int sig, void (*fn)(int)) {
   if (!sigaction(sig, NULL, &before[sig]) && before[sig].sa_handler != SIG_IGN) sigaction(sig, &sa, NULL);
 }
 
+/* So that the handlers run when this thread's stack is exhausted too. */
+static void signal_stack(void) {
+  static char stack[32 << 10];
+  stack_t old, ours = {.ss_sp = stack, .ss_size = sizeof stack};
+  if (!sigaltstack(NULL, &old) && old.ss_flags & SS_DISABLE) sigaltstack(&ours, NULL);
+}
+
 static int term_enter(void) {
-  static const int fatal[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT, SIGPIPE,
-                              SIGSEGV, SIGBUS,  SIGILL, SIGFPE,  SIGABRT};
+  static const int fatal[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,   SIGPIPE, SIGSEGV, SIGBUS,
+                              SIGILL,  SIGFPE,  SIGABRT, SIGTRAP,   SIGSYS,  SIGALRM, SIGUSR1,
+                              SIGUSR2, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF};
   static bool once;
   if (!isatty(STDIN_FILENO)) return 0;
   if (tcgetattr(STDIN_FILENO, &saved)) return -errno;
@@ -78,7 +94,8 @@ static int term_enter(void) {
   raw.c_cc[VTIME] = 0;
   if (!once) {
     once = true;
-    atexit(term_restore);
+    atexit(chardev_stdio_restore);
+    signal_stack();
     for (unsigned i = 0; i < ARRAY_SIZE(fatal); i++) handle(fatal[i], on_fatal);
     handle(SIGTSTP, on_stop);
     handle(SIGCONT, on_continue);
@@ -196,7 +213,7 @@ static void stdio_write(struct chardev *c, const uint8_t *bytes, size_t n) {
 static void stdio_destroy(struct chardev *c) {
   struct stdio_chardev *s = container_of(c, struct stdio_chardev, c);
   unwatch(s);
-  term_restore();
+  chardev_stdio_restore();
   term_raw = 0;
   the_one = NULL;
   free(s);

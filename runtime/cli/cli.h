@@ -81,6 +81,8 @@ struct user_process;
 struct run_times {
   uint64_t wall_ns, cpu_ns; /* of the vCPU's thread */
 };
+/* Opens what stats_print reads, for a process that will not be able to open it. */
+void stats_prepare(void);
 void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, struct run_times t, bool json,
                  const struct user_process *user);
 

@@ -15,6 +15,7 @@
 #include "devices/board.h"
 #include "devices/chardev.h"
 #include "loader/load.h"
+#include "os/sandbox.h"
 #include "script/script.h"
 
 struct run {
@@ -22,7 +23,7 @@ struct run {
   struct strings trace, set;
   uint64_t memory, timeout_ns, seed;
   unsigned cpus;
-  bool no_reboot, stats, json, nographic, deterministic, allow;
+  bool no_reboot, stats, json, nographic, deterministic, allow, no_sandbox;
 };
 
 static void defaults(void *config) {
@@ -158,6 +159,20 @@ static int run_script(const struct run *o) {
   return script_run(o->script, &so) == SCRIPT_FAILED ? EXIT_SCRIPT : 0;
 }
 
+/* From here on nothing is opened by name. 0, or an exit code. */
+static int confine(const struct run *o) {
+  char why[300];
+  if (o->no_sandbox) return 0;
+  if (o->stats) stats_prepare();
+  int r = sandbox_enter(&(struct sandbox){.dying = chardev_stdio_restore}, why, sizeof why);
+  if (r && r != -EOPNOTSUPP) {
+    log_error("sandbox: %s: give --no-sandbox to run without it", why);
+    return EXIT_HOST;
+  }
+  if (r) log_warn("sandbox: this kernel or container does not let us give up: %s", why);
+  return 0;
+}
+
 static int run_machine(struct machine *m, const struct run *o) {
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
   for (;;) {
@@ -239,7 +254,8 @@ static int run_main(void *config, int argc, char **argv) {
     goto out;
   }
   r = board_boot(m);
-  code = r ? failed(r) : run_machine(m, o);
+  code = r ? failed(r) : confine(o);
+  if (!code) code = run_machine(m, o);
 out:
   if (m) board_free(m);
   machine_free(m);
@@ -274,6 +290,7 @@ static const struct option options[] = {
      "run a scenario (docs/scenarios.md); the other options are what its machines are made of"},
     {"set", "NAME=VALUE", OPT_LIST, AT(set), "isomer.params.NAME of the scenario"},
     {"allow", NULL, OPT_FLAG, AT(allow), "the scenario may use os, io, require, load and debug"},
+    {"no-sandbox", NULL, OPT_FLAG, AT(no_sandbox), "keep every right of the process, to debug Isomer"},
     {"nographic", NULL, OPT_FLAG, AT(nographic), "accepted: there is no other way yet"},
     {"disk drive hda", "FILE", OPT_LATER, 0, "no block devices yet"},
     {"net netdev nic", "WHAT", OPT_LATER, 0, "no network devices yet"},

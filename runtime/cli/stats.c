@@ -1,8 +1,11 @@
 /* --stats: one table of counters, printed as text or JSON. The figures are counted where things happen. */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/engine.h"
@@ -35,17 +38,26 @@ static const struct {
 
 static const char *const exit_names[] = {"none", "kick", "budget", "wait", "trap", "shutdown", "error"};
 
+static int rollup_fd = -1;
+
+void stats_prepare(void) {
+  if (rollup_fd < 0) rollup_fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+}
+
 /* KiB of a field of smaps_rollup, -1 when the host does not tell. */
 static int64_t rollup(const char *field) {
-  FILE *f = fopen("/proc/self/smaps_rollup", "re");
-  char line[200];
-  long long kib = -1;
-  size_t n = strlen(field);
-  if (!f) return -1;
-  while (fgets(line, sizeof line, f))
-    if (!strncmp(line, field, n) && line[n] == ':' && sscanf(line + n + 1, "%lld", &kib) == 1) break;
-  fclose(f);
-  return kib;
+  char text[4096];
+  long long kib;
+  stats_prepare();
+  ssize_t n = pread(rollup_fd, text, sizeof text - 1, 0);
+  if (n <= 0) return -1;
+  text[n] = 0;
+  for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    size_t len = strlen(field);
+    if (!strncmp(line, field, len) && line[len] == ':')
+      return sscanf(line + len + 1, "%lld", &kib) == 1 ? kib : -1;
+  }
+  return -1;
 }
 
 struct out {

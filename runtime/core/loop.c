@@ -105,6 +105,9 @@ static void run_always(struct loop *l) {
 
 static void *loop_thread(void *arg) {
   struct loop *l = arg;
+  char alternate[16 << 10]; /* for handlers when the rest of the stack is exhausted */
+  stack_t old, ours = {.ss_sp = alternate, .ss_size = sizeof alternate}, none = {.ss_flags = SS_DISABLE};
+  bool mine = !sigaltstack(NULL, &old) && old.ss_flags & SS_DISABLE && !sigaltstack(&ours, NULL);
   struct epoll_event ev[16];
   while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
     int n = epoll_wait(l->epfd, ev, 16, __atomic_load_n(&l->nalways, __ATOMIC_RELAXED) ? 0 : -1);
@@ -120,6 +123,7 @@ static void *loop_thread(void *arg) {
     }
     if (__atomic_load_n(&l->nalways, __ATOMIC_RELAXED)) run_always(l);
   }
+  if (mine) sigaltstack(&none, NULL);
   return NULL;
 }
 
@@ -187,9 +191,13 @@ void loop_destroy(struct machine *m) {
 
 int loop_start(struct machine *m) {
   struct loop *l = loop_of(m);
+  /* Signals are the main thread's, but for those that this thread brings about. Blocked, its faults would kill without
+   * the handlers that restore the terminal, and reading a terminal from the background would fail instead of waiting. */
+  static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGTTIN, SIGTTOU};
   sigset_t all, old;
   l->stop = 0;
-  sigfillset(&all); /* signals are the main thread's */
+  sigfillset(&all);
+  for (size_t i = 0; i < ARRAY_SIZE(own); i++) sigdelset(&all, own[i]);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int r = pthread_create(&l->thread, NULL, loop_thread, l);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
