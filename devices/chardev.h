@@ -48,7 +48,7 @@ struct chardev_script {
   struct chardev c;
   char *out; /* everything the guest wrote, `nout` bytes; owned */
   size_t nout, cap, lost;
-  int tee;   /* a descriptor that gets a copy, or -1 */
+  int tee;     /* a descriptor that gets a copy, or -1 */
   uint8_t *in; /* not yet taken: nin bytes */
   size_t nin, in_cap;
   void (*written)(void *opaque); /* after output arrived; may be NULL */

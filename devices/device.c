@@ -14,7 +14,8 @@ extern const struct device_ops ns16550a_ops, aclint_ops, plic_ops, finisher_ops,
     script_device_ops, virtio_mmio_ops;
 
 const struct device_ops *const device_list[] = {
-    &aclint_ops, &finisher_ops, &goldfish_rtc_ops, &ns16550a_ops, &plic_ops, &script_device_ops, &virtio_mmio_ops, NULL,
+    &aclint_ops, &finisher_ops,      &goldfish_rtc_ops, &ns16550a_ops,
+    &plic_ops,   &script_device_ops, &virtio_mmio_ops,  NULL,
 };
 
 const struct device_ops *device_find(const char *name) {

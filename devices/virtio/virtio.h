@@ -58,7 +58,7 @@ struct virtio_ops {
   int (*create)(struct virtio *vd, const struct prop *props);
   void (*destroy)(struct virtio *vd);
   void (*reset)(struct virtio *vd);
-  void (*notify)(struct virtio *vd, unsigned queue); /* the driver made buffers available */
+  void (*notify)(struct virtio *vd, unsigned queue);         /* the driver made buffers available */
   void (*visit)(struct virtio *vd, state_fn *fn, void *arg); /* state of its own; may be NULL */
   uint32_t config_len;
   uint8_t (*config_read)(struct virtio *vd, uint32_t off); /* one byte; off < config_len */

@@ -37,8 +37,8 @@ struct machine {
   uint64_t counter_delta; /* ticks that the guest added to its system counter by writing it; atomic */
   uint32_t end;           /* enum machine_end, set once (atomically) by machine_end */
   uint64_t end_code;
-  void *board; /* struct board_state, owned by devices/board.c */
-  void *loop;  /* event loop, owned by core/loop.c */
+  void *board;               /* struct board_state, owned by devices/board.c */
+  void *loop;                /* event loop, owned by core/loop.c */
   struct virtual_time *virt; /* deterministic mode (core/virtual.h), NULL: real time */
   struct {
     bool insn, exc, mmio, sbi;

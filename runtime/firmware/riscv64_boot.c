@@ -69,6 +69,8 @@ static int start(struct machine *m, const struct boot_info *b, void **state) {
 }
 
 static void stop(void *state) { sbi_free(state); }
-static void visit(void *state, void (*fn)(void *arg, void *at, size_t n), void *arg) { sbi_visit(state, fn, arg); }
+static void visit(void *state, void (*fn)(void *arg, void *at, size_t n), void *arg) {
+  sbi_visit(state, fn, arg);
+}
 
 const struct boot_ops riscv64_boot = {.isa = "riscv64", .start = start, .free = stop, .visit = visit};

@@ -11,10 +11,11 @@ struct region {
   void *map;     /* RAM: what to unmap, `map_size` bytes */
   uint64_t map_size;
   int fd, node;
-  uint64_t *code;  /* RAM: one bit per page, set while decoded or translated code of it may exist */
-  uint64_t *armed; /* RAM: one bit per page whose next write must save it for a snapshot (mem/snap.c); NULL: none was taken */
+  uint64_t *code; /* RAM: one bit per page, set while decoded or translated code of it may exist */
+  uint64_t *
+      armed; /* RAM: one bit per page whose next write must save it for a snapshot (mem/snap.c); NULL: none was taken */
   struct snap_page **now; /* RAM: by page, the saved copy that equals its bytes, or NULL */
-  uint64_t *dirty; /* RAM: one bit per page while the log is on, else NULL */
+  uint64_t *dirty;        /* RAM: one bit per page while the log is on, else NULL */
   const struct mmio_ops *ops;
   void *opaque;
   char name[32];

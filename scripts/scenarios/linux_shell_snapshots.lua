@@ -17,7 +17,7 @@ for i = 1, 3 do
   m.console:expect("\nb=%a")
 end
 isomer.check(answers[1] == answers[2], "the same input at the same place gives the same random numbers")
-for _ = 1, 50 do -- random stop points: a million instructions on, back, and on again
+for i = 1, 50 do -- random stop points: a million instructions on, back, and on again
   m:restore(prompt)
   m.console:sendline("sha256sum /proc/self/exe; dd if=/dev/zero bs=64k count=64 | md5sum")
   m:run(isomer.rand(1, 20000000))
@@ -27,4 +27,11 @@ for _ = 1, 50 do -- random stop points: a million instructions on, back, and on 
   m:restore(here)
   m:run(1000000)
   isomer.check(m:hash() == there, "a second million leads elsewhere")
+  if i % 5 == 0 then -- neither do stops on the way change anything
+    m:restore(here)
+    local some = isomer.rand(1, 999999)
+    m:run(some)
+    m:run(1000000 - some)
+    isomer.check(m:hash() == there, "a million in two parts leads elsewhere")
+  end
 end
