@@ -71,10 +71,12 @@ void native_exit_taken(void);
 #define LOADR(n, reg)  "movq native_in+8*" #n "(%rip), %" #reg "\n"
 #define STORER(n, reg) "movq %" #reg ", native_out+8*" #n "(%rip)\n"
 #define ALLV(F)        F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
-#define ALLR(F)                                                                                      \
-  F(0, rax)                                                                                          \
-  F(1, rcx) F(2, rdx) F(3, rbx) F(4, rsp) F(5, rbp) F(6, rsi) F(7, rdi) F(8, r8) F(9, r9) F(10, r10) \
-      F(11, r11) F(12, r12) F(13, r13) F(14, r14) F(15, r15)
+/* clang-format settles on no layout of this list. */
+/* clang-format off */
+#define ALLR(F) \
+  F(0, rax) F(1, rcx) F(2, rdx) F(3, rbx) F(4, rsp) F(5, rbp) F(6, rsi) F(7, rdi) \
+  F(8, r8) F(9, r9) F(10, r10) F(11, r11) F(12, r12) F(13, r13) F(14, r14) F(15, r15)
+/* clang-format on */
 __asm__(".text\n.globl native_enter, native_exit, native_exit_taken\n"
         "native_enter:\n"
         "pushq %rbx\npushq %rbp\npushq %r12\npushq %r13\npushq %r14\npushq %r15\npushfq\n"
