@@ -51,13 +51,9 @@ def test_standard_input_and_faults() -> None:
     assert replay("elf", ROOT / "no such file").returncode == 2
 
 
-@pytest.mark.parametrize("isa", ["riscv64", "arm64", "x86_64"])
-def test_a_difference_is_a_finding_that_replays(isa: str, tmp_path: Path) -> None:
+def test_a_difference_is_a_finding_that_replays(tmp_path: Path) -> None:
     """With one accepted row fewer an input that it covered is a finding, and its message holds the command that shows it."""
-    data = {"riscv64": "0160", "arm64": "004800f8", "x86_64": "00"}[isa]
-    if isa != "riscv64":
-        pytest.skip("one accepted row suffices to show it")
-    source = (ROOT / f"out/gen/fuzz/decode_{isa}.c").read_text()
+    source = (ROOT / "out/gen/fuzz/decode_riscv64.c").read_text()
     rows = source.index("fuzz_rows[]")
     cut = source[:rows] + re.sub(r'\n  \{[^\n]*"c\.lui \*"[^\n]*', "", source[rows:], count=1)
     assert cut != source
@@ -65,7 +61,7 @@ def test_a_difference_is_a_finding_that_replays(isa: str, tmp_path: Path) -> Non
     objects = ["out/obj/fuzz/replay.o", "out/obj/tests/oracle/llvm_shim.o", "out/libisomer.a"]
     subprocess.run(["gcc", "-std=gnu17", "-w", "-I.", "-Iruntime", "-Iout/gen", tmp_path / "decode.c", *objects, "-o", tmp_path / "t",
                     "-lLLVM-19", "-lstdc++", "-lfdt", "-llua5.4", "-ljansson", "-lm", "-lpthread", "-ldl", "-no-pie"], cwd=ROOT, check=True)
-    (tmp_path / "input").write_bytes(bytes.fromhex(data))
+    (tmp_path / "input").write_bytes(b"\x01\x60")
     r = subprocess.run([tmp_path / "t", tmp_path / "input"], capture_output=True, text=True)
     assert r.returncode < 0 and "finding: 0160" in r.stderr, r.stderr
     command = re.search(r"replay: isomer (.*)$", r.stderr, re.M)
