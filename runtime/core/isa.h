@@ -87,6 +87,7 @@ struct arch_ops {
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
+  uint64_t (*user_hwcap)(const struct vcpu *v); /* AT_HWCAP of the vCPU's features; NULL: 0 */
   int (*user_signal)(struct vcpu *v); /* Linux signal number that v->c->trap means to a process */
 };
 
