@@ -20,7 +20,7 @@ SOURCES = [ROOT / "tests/interp/interp_test.c", *(f for g in GLOBS for f in sort
 
 
 def build(tmp_path: Path, hot: list[str], *flags: str) -> Path:
-    (tmp_path / "run.c").write_text(run_c("fake", 2, LEAVES, hot, hot_header="fake/insn.h"))
+    (tmp_path / "run.c").write_text(run_c("fake", 2, LEAVES, hot, hot_header="fake/insn.h", direct=["bnez", "jmp"]))
     exe = tmp_path / "interp_test"
     subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", *flags, f"-I{ROOT}/runtime",
                     f"-I{ROOT}/tests/interp", *map(str, SOURCES), str(tmp_path / "run.c"), "-o", str(exe),

@@ -10,7 +10,7 @@ from .. import tir, values as v
 from ..expand import ident
 from ..model import Isa
 from ..tir import B, Checked, E, Meaning, Ty
-from . import cexpr, insn
+from . import cexpr, insn, prepare
 from .cexpr import ctype, mask, render
 from .jinja import render as template
 
@@ -56,6 +56,7 @@ class Writer:
         self.n = 0
         self.saved: list[tuple[str, str, str]] = self._saved()       # (C type, name, place)
         self.undo_used = False
+        self.direct = prepare.direct(m)
         kinds = [s for s in tir.walk(m.body) if isinstance(s, (tir.Jump, tir.End)) or
                  isinstance(s, tir.Eff) and (s.kind == "syswrite" or s.kind == "helper")]
         self.res = bool(kinds)
@@ -177,6 +178,10 @@ class Writer:
         self.put(self.fault())
 
     def st_Jump(self, s: tir.Jump) -> None:
+        if self.direct:
+            self.put(f"*to = {self.x(s.target)};")
+            self.put("result = step_join(result, STEP_LINK);")
+            return
         self.put(f"vcpu->pc = {self.x(s.target)};")
         self.put(f"result = step_join(result, {'STEP_JUMP_END' if s.kind == 'eret' else 'STEP_JUMP'});")
 
@@ -342,7 +347,10 @@ def uses(lines: str) -> str:
 
 def handler(isa: Isa, place: Place, m: Meaning, name: str, kind: str) -> str:
     w = Writer(isa, place, m)
-    text = w.function(f"{kind}int {name}(struct vcpu *vcpu, const struct insn *insn)")
+    to = ", gva_t *to" if w.direct else ""
+    text = w.function(f"{kind}int {name}(struct vcpu *vcpu, const struct insn *insn{to})")
+    if (e := prepare.hoisted(m)):
+        text = text.replace(render(e, place), "((uint64_t)d->head.k)")
     lead = []
     if "v->" in text:
         lead.append(f"  struct {isa.name}_vcpu *v = (struct {isa.name}_vcpu *)vcpu;")
@@ -369,6 +377,10 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
         if m.leaf.hot:
             hot.append(handler(isa, place, m, f"hi_{m.leaf.ident}", "static inline __attribute__((always_inline)) "))
             text = (f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d) {{ return hi_{m.leaf.ident}(v, d); }}\n")
+            if prepare.direct(m):
+                text = (f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d) {{\n  gva_t to = 0;\n"
+                        f"  int step = hi_{m.leaf.ident}(v, d, &to);\n  if (step != STEP_LINK) return step;\n  v->pc = to;\n"
+                        f"  return STEP_JUMP;\n}}\n")
         else:
             text = handler(isa, place, m, f"{isa.name}_i_{m.leaf.ident}", "")
         cold.setdefault(family_file(m), []).append((m, text))

@@ -52,6 +52,8 @@ struct cache {
   char *cross_buf;
   char *no_slots; /* window without instructions: of pages that may not be executed as a whole */
   struct crossing cross[CROSS];
+  const void *const *labels; /* of the run loop, or NULL */
+  const void *lookup;        /* labels[DISP_LOOKUP] */
   struct cache *link; /* list of all caches of the process, for the code listener */
   pthread_mutex_t lock;
   unsigned nqueue; /* > QUEUE: too many to remember, drop everything */
@@ -88,6 +90,7 @@ static void drop(struct cache *k, uint32_t i) {
     struct insn *d = (struct insn *)at;
     d->op = 0;
     d->disp = DISP_LOOKUP;
+    d->go = k->lookup;
   }
   memset(window(k, i), 0, slot_bytes(k));
   p->live = p->marked = false;
@@ -159,10 +162,16 @@ static struct insn *append(struct cache *k, uint32_t i) {
   return d;
 }
 
-static void pseudo(struct insn *d, unsigned off) { *d = (struct insn){.off = (uint16_t)off, .len = 0}; }
+static void pseudo(struct cache *k, struct insn *d, unsigned off) {
+  *d = (struct insn){.off = (uint16_t)off, .go = k->lookup};
+}
 
-static uint16_t disp_of(const struct isa *isa, unsigned op) {
-  return isa->disp ? isa->disp[op] : (uint16_t)DISP_CALL;
+/* Completes what the decoder leaves open. */
+static void place(struct cache *k, struct insn *d, unsigned off) {
+  const struct isa *isa = k->v->c->isa;
+  d->off = (uint16_t)off;
+  d->disp = isa->disp ? isa->disp[d->op] : (uint16_t)DISP_CALL;
+  d->go = k->labels ? k->labels[d->disp] : NULL;
 }
 
 /* Decodes from `off` to the end of the straight line, the page or known code. False when the first instruction cannot
@@ -189,15 +198,14 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
     if (last && last->op == 0 && last->off == off)
       d = memcpy(last, d, k->size); /* the run before grows over its end */
     else append(k, i);
-    d->off = (uint16_t)off;
-    d->disp = disp_of(isa, d->op);
+    place(k, d, off);
     slot[off / k->unit] = (uint16_t)((size_t)((char *)d - window(k, i)) / 8);
     off += (unsigned)len;
     first = false;
     k->v->c->stats.decode_miss++;
     if ((d->flags & (INSN_ENDS | INSN_FALLS)) == INSN_ENDS) break;
   }
-  if (!first) pseudo(append(k, i), off);
+  if (!first) pseudo(k, append(k, i), off);
   return !first;
 }
 
@@ -246,9 +254,8 @@ static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, 
     illegal(v, d, bytes, n);
     return NULL;
   }
-  d->off = (uint16_t)off;
-  d->disp = disp_of(isa, d->op);
-  pseudo((struct insn *)((char *)d + k->size), off + (unsigned)len);
+  place(k, d, off);
+  pseudo(k, (struct insn *)((char *)d + k->size), off + (unsigned)len);
   memcpy(x->bytes, bytes, (size_t)len);
   x->n = (uint8_t)len;
   x->off = (uint16_t)off;
@@ -288,9 +295,8 @@ static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, u
     illegal(v, d, bytes, n);
     return NULL;
   }
-  d->off = (uint16_t)off;
-  d->disp = disp_of(isa, d->op);
-  pseudo((struct insn *)((char *)d + k->size), off + (unsigned)len);
+  place(k, d, off);
+  pseudo(k, (struct insn *)((char *)d + k->size), off + (unsigned)len);
   v->c->stats.decode_miss++;
   return d;
 }
@@ -426,6 +432,9 @@ int cache_create(struct vcpu *v) {
     k->cap -= k->cap / 8;
     k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
   }
+  k->in.win_bytes = k->win_bytes;
+  k->labels = isa->run && isa->labels ? isa->labels() : NULL;
+  k->lookup = k->labels ? k->labels[DISP_LOOKUP] : NULL;
   k->max_pages = MAX_PAGES;
   k->max_insns = MAX_INSNS;
   k->epoch = v->c->flush_epoch;

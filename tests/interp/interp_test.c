@@ -21,6 +21,7 @@ enum { MEM = 16 * 4096, FAULT = 1, ILLEGAL, TRAP };
 const struct isa *const isa_list[] = {NULL};
 int fake_run(struct vcpu *v);
 extern const uint16_t fake_disp[];
+const void *const *fake_labels(void);
 
 /* ---- the fake ISA ---- */
 
@@ -65,14 +66,28 @@ static int fk_decode(uint64_t features, const uint8_t *b, size_t n, struct insn 
   if (!op || op >= sizeof len || len[op] != d->len) return 0;
   d->op = (uint16_t)op;
   d->flags = flags[op];
+  d->k = 0;
   f->a = b[1];
   f->imm = d->len == 4 ? (int16_t)(b[2] | b[3] << 8) : 0;
   return d->len;
 }
 
 static int c_addi(struct vcpu *v, const struct insn *d) { return hi_addi(v, d); }
-static int c_bnez(struct vcpu *v, const struct insn *d) { return hi_bnez(v, d); }
-static int c_jmp(struct vcpu *v, const struct insn *d) { return hi_jmp(v, d); }
+static int linked(struct vcpu *v, int step, gva_t to) {
+  if (step != STEP_LINK) return step;
+  v->pc = to;
+  return STEP_JUMP;
+}
+static int c_bnez(struct vcpu *v, const struct insn *d) {
+  gva_t to = 0;
+  int step = hi_bnez(v, d, &to);
+  return linked(v, step, to);
+}
+static int c_jmp(struct vcpu *v, const struct insn *d) {
+  gva_t to = 0;
+  int step = hi_jmp(v, d, &to);
+  return linked(v, step, to);
+}
 static int c_store(struct vcpu *v, const struct insn *d) {
   struct fake_vcpu *f = (struct fake_vcpu *)v;
   uint8_t *at = phys_ptr(v->c->phys, f->x[OF(d)->a >> 4 & 7] % MEM, 1, true);
@@ -114,6 +129,7 @@ static struct isa fake = {.name = "fake",
                           .exec = fake_exec,
                           .decode = fk_decode,
                           .run = fake_run,
+                          .labels = fake_labels,
                           .disp = fake_disp,
                           .arch = &fk_arch};
 

@@ -3,6 +3,7 @@
 #define FAKE_INSN_H
 
 #include "core/isa.h"
+#include "interp/handler.h"
 
 struct fake_insn {
   struct insn h;
@@ -22,14 +23,14 @@ static inline int hi_addi(struct vcpu *v, const struct insn *d) {
   ((struct fake_vcpu *)v)->x[OF(d)->a & 7] += (uint64_t)(int64_t)OF(d)->imm;
   return STEP_NEXT;
 }
-static inline int hi_bnez(struct vcpu *v, const struct insn *d) {
+static inline int hi_bnez(struct vcpu *v, const struct insn *d, gva_t *to) {
   if (!((struct fake_vcpu *)v)->x[OF(d)->a & 7]) return STEP_NEXT;
-  v->pc = v->pcbase + d->off + (uint64_t)(int64_t)(OF(d)->imm * 2);
-  return STEP_JUMP;
+  *to = v->pcbase + d->off + (uint64_t)(int64_t)(OF(d)->imm * 2);
+  return STEP_LINK;
 }
-static inline int hi_jmp(struct vcpu *v, const struct insn *d) {
-  v->pc = v->pcbase + d->off + (uint64_t)(int64_t)(OF(d)->imm * 2);
-  return STEP_JUMP;
+static inline int hi_jmp(struct vcpu *v, const struct insn *d, gva_t *to) {
+  *to = v->pcbase + d->off + (uint64_t)(int64_t)(OF(d)->imm * 2);
+  return STEP_LINK;
 }
 
 #endif
