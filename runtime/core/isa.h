@@ -11,7 +11,7 @@ struct insn {
   uint16_t off;   /* byte offset in its page */
   uint8_t len;    /* bytes */
   uint8_t flags;  /* INSN_* */
-  uint16_t disp;  /* dispatch index of the run loop (hot set); filled by interp */
+  uint16_t disp;  /* dispatch index of the run loop (hot set, fused pairs); filled by interp */
   const void *go; /* where the run loop's code for it is; filled by interp, NULL when there is no loop */
   /* Hot leaves: a value that the decoder computed from the operands; 0 in jumps to a fixed place, in which interp keeps
    * the distance in bytes to the decoded target once it is known. */
@@ -123,6 +123,8 @@ struct isa {
   /* Generated run loop of the interpreter (see interp/interp.h). */
   int (*run)(struct vcpu *v);
   const void *const *(*labels)(void); /* code of that loop by dispatch index; NULL when run is NULL */
+  /* Dispatch index of two instructions that follow each other and run as one, 0 when there is none. May be NULL. */
+  unsigned (*fuse)(const struct insn *a, const struct insn *b);
   const uint16_t *disp;  /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;
   const char *doc;       /* the reference in Markdown; a line "### NAME" starts the section of each family */

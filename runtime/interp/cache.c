@@ -174,6 +174,14 @@ static void place(struct cache *k, struct insn *d, unsigned off) {
   d->go = k->labels ? k->labels[d->disp] : NULL;
 }
 
+/* Lets two neighbours run as one, entered at the first; whoever enters at the second finds it alone. */
+static void fuse(struct cache *k, struct insn *a, const struct insn *b) {
+  unsigned disp = k->v->c->isa->fuse(a, b);
+  if (!disp) return;
+  a->disp = (uint16_t)disp;
+  a->go = k->labels ? k->labels[disp] : NULL;
+}
+
 /* Decodes from `off` to the end of the straight line, the page or known code. False when the first instruction cannot
  * be decoded within the page (illegal, or it crosses). */
 static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigned off) {
@@ -181,6 +189,7 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
   struct page *p = &k->pages[i];
   uint16_t *slot = (uint16_t *)window(k, i);
   bool first = true;
+  struct insn *prev = NULL;
 
   for (;;) {
     if (p->used + 2 > k->cap) { /* overlapping code filled the window: start it over (first) or stop here */
@@ -199,6 +208,8 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
       d = memcpy(last, d, k->size); /* the run before grows over its end */
     else append(k, i);
     place(k, d, off);
+    if (prev && isa->fuse) fuse(k, prev, d);
+    prev = d;
     slot[off / k->unit] = (uint16_t)((size_t)((char *)d - window(k, i)) / 8);
     off += (unsigned)len;
     first = false;
