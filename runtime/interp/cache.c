@@ -46,6 +46,7 @@ struct cache {
   char *arena;
   struct page *pages;
   uint32_t bucket[BUCKETS], free, hand, npages;
+  uint32_t fresh; /* windows from this one on were never used */
   uint64_t ninsns, max_insns;
   unsigned max_pages;
   uint32_t epoch;
@@ -139,9 +140,14 @@ static void evict_one(struct cache *k, uint32_t keep) {
 static uint32_t page_for(struct cache *k, gpa_t pa) {
   uint32_t i = find(k, pa | 1);
   if (i == NO_PAGE) {
-    while (k->npages && (k->npages >= k->max_pages || k->free == NO_PAGE)) evict_one(k, NO_PAGE);
-    i = k->free;
-    k->free = k->pages[i].next;
+    while (k->npages && (k->npages >= k->max_pages || (k->free == NO_PAGE && k->fresh == MAX_PAGES)))
+      evict_one(k, NO_PAGE);
+    if (k->free == NO_PAGE) {
+      i = k->fresh++;
+    } else {
+      i = k->free;
+      k->free = k->pages[i].next;
+    }
     k->pages[i] = (struct page){.pa = pa | 1, .next = k->bucket[hash(pa | 1)], .live = true};
     k->bucket[hash(pa | 1)] = i;
     k->npages++;
@@ -463,7 +469,7 @@ int cache_create(struct vcpu *v) {
     return -ENOMEM;
   }
   for (uint32_t i = 0; i < BUCKETS; i++) k->bucket[i] = NO_PAGE;
-  for (uint32_t i = 0; i < MAX_PAGES; i++) k->pages[i].next = i + 1 < MAX_PAGES ? i + 1 : NO_PAGE;
+  k->free = NO_PAGE;
   for (unsigned i = 0; i < CROSS; i++)
     k->cross[i].insn = (struct insn *)(k->cross_buf + (size_t)i * 2 * k->size);
   pthread_mutex_init(&k->lock, NULL);

@@ -129,12 +129,11 @@ static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t b
 
 int user_create(struct user_process *p, const struct isa *want, int argc, char *const *argv,
                 char *const *envp) {
-  struct load_file file = {0};
   struct load_info info;
   char why[200];
   memset(p, 0, sizeof *p);
   p->path = argv[0];
-  int r = load_open(argv[0], want, false, &file, &info);
+  int r = load_open(argv[0], want, false, &p->file, &info);
   if (r) return r;
   if (info.kind != LOAD_ELF) {
     log_error("%s: is a kernel, not a program", argv[0]);
@@ -163,7 +162,6 @@ int user_create(struct user_process *p, const struct isa *want, int argc, char *
     goto out;
   }
   r = elf_map(&info.elf, p->flat, p->machine->phys, bias, why, sizeof why);
-  if (!r) r = symtab_load(&info.elf, bias, &p->symbols, why, sizeof why);
   if (r) {
     log_error("%s: %s", argv[0], why);
     goto out;
@@ -173,13 +171,15 @@ int user_create(struct user_process *p, const struct isa *want, int argc, char *
   gva_t sp = build_stack(p, &info.elf, bias, argc, argv, envp, &r);
   if (r) log_error("%s: arguments and environment: %s", argv[0], strerror(-r));
   else arch->user_entry(p->vcpu, info.elf.entry + bias, sp);
+  p->elf = info.elf;
+  p->bias = bias;
 out:
-  load_file_free(&file);
   return r;
 }
 
 void user_free(struct user_process *p) {
   symtab_free(&p->symbols);
+  load_file_free(&p->file);
   machine_free(
       p->machine); /* the vCPU first: it translates through flat, which maps into the machine's memory */
   flat_free(p->flat);
@@ -213,6 +213,9 @@ static int killed(struct user_process *p) {
   struct vcpu *v = p->vcpu;
   const struct trap t = v->c->trap; /* describing the instruction may raise others */
   const int sig = v->c->isa->arch->user_signal(v);
+  char why[200];
+  /* Only now: most programs end without a need for names. */
+  if (symtab_load(&p->elf, p->bias, &p->symbols, why, sizeof why)) log_error("%s: %s", p->path, why);
   const struct sym *s = sym_find(&p->symbols, v->pc);
   char insn[200], where[200] = "", args[80] = "";
   size_t at = 0;

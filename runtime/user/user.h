@@ -4,7 +4,7 @@
 #define ISOMER_USER_USER_H
 
 #include "core/machine.h"
-#include "loader/elf.h"
+#include "loader/load.h"
 
 struct flat;
 
@@ -20,7 +20,10 @@ struct user_process {
   struct machine *machine; /* holds the vCPU, its memory and the trace settings; it has no board */
   struct vcpu *vcpu;
   struct flat *flat;
-  struct symtab symbols;
+  struct load_file file;   /* the program */
+  struct elf elf;
+  uint64_t bias;
+  struct symtab symbols;   /* read when a name is needed */
   const char *path;
   const struct user_abi *abi;
   bool exited;

@@ -17,7 +17,7 @@
 #include "mem/phys.h"
 #include "mem/tlb.h"
 
-enum { MEM = 16 * 4096, FAULT = 1, ILLEGAL, TRAP };
+enum { MEM = FAKE_MEM, FAULT = 1, ILLEGAL, TRAP };
 const struct isa *const isa_list[] = {NULL};
 int fake_run(struct vcpu *v);
 extern const uint16_t fake_disp[];
@@ -88,12 +88,7 @@ static int c_jmp(struct vcpu *v, const struct insn *d) {
   int step = hi_jmp(v, d, &to);
   return linked(v, step, to);
 }
-static int c_store(struct vcpu *v, const struct insn *d) {
-  struct fake_vcpu *f = (struct fake_vcpu *)v;
-  uint8_t *at = phys_ptr(v->c->phys, f->x[OF(d)->a >> 4 & 7] % MEM, 1, true);
-  *at = (uint8_t)f->x[OF(d)->a & 7];
-  return STEP_NEXT;
-}
+static int c_store(struct vcpu *v, const struct insn *d) { return hi_store(v, d); }
 static int c_end(struct vcpu *v, const struct insn *d) {
   (void)v, (void)d;
   return STEP_END;
@@ -120,6 +115,14 @@ static int c_jr(struct vcpu *v, const struct insn *d) {
 insn_fn *const fake_exec[] = {NULL,   c_addi, c_bnez, c_jmp,   c_store, c_end,
                               c_trap, c_wait, c_rep,  c_count, c_jr};
 
+/* Pairs of the run loop that tests/test_interp.py makes, from dispatch index FUSED on (0: it makes none). */
+static unsigned fk_fuse(const struct insn *a, const struct insn *b) {
+  enum { ADDI_ = 1, BNEZ_ = 2, STORE_ = 4 };
+  if (a->op == ADDI_ && b->op == BNEZ_ && !((OF(a)->a ^ OF(b)->a) & 7)) return FUSED + 1;
+  if (b->op == ADDI_) return a->op == ADDI_ ? FUSED : a->op == STORE_ ? FUSED + 2 : 0;
+  return 0;
+}
+
 static struct isa fake = {.name = "fake",
                           .insn_unit = 2,
                           .insn_max = 4,
@@ -131,6 +134,7 @@ static struct isa fake = {.name = "fake",
                           .run = fake_run,
                           .labels = fake_labels,
                           .disp = fake_disp,
+                          .fuse = FUSED ? fk_fuse : NULL,
                           .arch = &fk_arch};
 
 /* ---- the oracle: executes n steps or until a trap or wait; returns the trap kind, 0, or -1 for wait ---- */
