@@ -340,7 +340,8 @@ static int place_file(struct board_state *b, const struct image_part *p) {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       rc = n < 0 ? -errno : -EIO;
-      log_error("%s: a file to boot from cannot be read again: %s", b->name, n < 0 ? strerror(errno) : "it shrank");
+      log_error("%s: a file to boot from cannot be read again: %s", b->name,
+                n < 0 ? strerror(errno) : "it shrank");
     } else {
       rc = place(b, p->at + done, buf, (uint64_t)n);
       done += (uint64_t)n;
@@ -362,8 +363,7 @@ int board_boot(struct machine *m) {
   for (unsigned i = 0; i < b->ndevices; i++) device_reset(b->devices[i]);
   if (b->htif) htif_reset(b->htif);
   for (unsigned i = 0; i < m->nvcpus; i++) m->isa->arch->reset(m->vcpu[i]);
-  for (unsigned i = 0; !rc && i < b->nimages; i++)
-    rc = place_file(b, &b->images[i]);
+  for (unsigned i = 0; !rc && i < b->nimages; i++) rc = place_file(b, &b->images[i]);
   if (!rc && b->boot.dtb) rc = place(b, b->boot.dtb, b->dtb, b->dtb_size);
   if (!rc) rc = boot_find(m->isa)->start(m, &b->boot, &b->firmware);
   for (unsigned i = 0; i < m->nvcpus; i++)

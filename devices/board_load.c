@@ -22,8 +22,8 @@ static int oom(void) {
   return -ENOMEM;
 }
 
-static int add_part(struct board_state *b, gpa_t at, const struct load_file *f, uint64_t offset, uint64_t size,
-                    uint64_t zero) {
+static int add_part(struct board_state *b, gpa_t at, const struct load_file *f, uint64_t offset,
+                    uint64_t size, uint64_t zero) {
   struct image_part *grown = realloc(b->images, (b->nimages + 1) * sizeof *grown);
   if (!grown) return oom();
   b->images = grown;

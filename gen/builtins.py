@@ -339,7 +339,7 @@ def _fp_arith(op: str, n: int):
 
 
 def _fminmax(body, call: Call, width: int | None, want: Ty | None) -> E:
-    nargs(call, 2, "nan", "zero", "fp")
+    nargs(call, 2, "nan", "fp")
     if "nan" not in call.kwargs:
         raise _fail(call, f"{call.fn} needs nan=number or nan=propagate")
     a = _float(body, call.args[0])
@@ -400,7 +400,7 @@ def _itof(body, call: Call, want: Ty | None) -> E:
 
 
 def _ftoi(body, call: Call, width: int | None, want: Ty | None) -> E:
-    nargs(call, 2, "rm", "fp", "bad", "nan", "scale")
+    nargs(call, 2, "rm", "fp", "bad", "nan")
     if "bad" not in call.kwargs:
         raise _fail(call, "ftoi needs bad=saturate (with nan=max|zero) or bad=indefinite")
     bad = body.alias(call.kwargs["bad"].name)

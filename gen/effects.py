@@ -42,8 +42,6 @@ def read_name(body, n: Node, name: str, want: Ty | None):
     isa = body.isa
     if name in ("pc", "next"):
         return E(name, B(64), (), None, RUN)
-    if name == "insn":
-        return E("raw", B(isa.max if isa.scanner == "tree" else 64), (), None, TRANSLATE)
     e = read_slot(body, name)
     if e is not None:
         return e
@@ -458,7 +456,7 @@ def _sys_write(body, t: Index, e: Node):
 
 
 def _mem(body, call: Call, width: int | None, nargs_: int, *more: str) -> tuple[E, dict[str, object], int]:
-    nargs(call, nargs_, "order", "align", "window", *more)
+    nargs(call, nargs_, "order", "align", *more)
     if width is None:
         raise _fail(call, f"{call.fn} needs its width, as in {call.fn}.32(a)")
     if width not in (8, 16, 32, 64, 128, 256):
@@ -583,7 +581,7 @@ def _trap(body, call: Call, width: int | None, want: Ty | None):
 
 
 def _jump(body, call: Call, width: int | None, want: Ty | None) -> None:
-    nargs(call, 1, "kind", "align")
+    nargs(call, 1, "kind")
     kind = "branch"
     k = call.kwargs.get("kind")
     if isinstance(k, Name):

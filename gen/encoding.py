@@ -192,7 +192,7 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*'?")
 
 
 def unused(isa: Isa) -> None:
-    """Raises DescError for the first field, column, let or operand of a leaf, or codec, format or axis column of the
+    """Raises DescError for the first field, column, let or operand of a leaf, or format or axis column of the
     ISA, that no text mentions."""
     texts: dict[int, set[str]] = {}
 
@@ -249,9 +249,6 @@ def unused(isa: Isa) -> None:
             raise DescError(found[3], f'nothing in family "{found[2]}" uses the {found[0]} "{found[1]}"')
     for r in isa.sysregs.values():
         every |= mentioned(r.read) | mentioned(r.write) | mentioned(r.access)
-    for name in isa.codecs:
-        if name not in every:
-            raise DescError(isa.codecs[name]["decode"], f'nothing uses the codec "{name}"')
     for name in isa.formats:
         if name not in every:
             raise DescError(isa.where, f'nothing uses the format "{name}"')

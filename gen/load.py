@@ -13,7 +13,7 @@ from .schema import (NAME, assignments, entries, evaluate, get, get_int, get_str
                      number, one_of, split, text, typed_names, words)
 from .source import Map, Node, Scalar, Seq, read
 
-ISA_KEYS = ("name title machine insn mem features registers context views fields formats codecs axes flags fp traps defs"
+ISA_KEYS = ("name title machine insn mem features registers context views fields formats axes flags fp traps defs"
             " helpers sysregs hot fused aliases extra")
 KINDS = "general float vector flag system internal"
 
@@ -196,10 +196,6 @@ def declare(isa: Isa, raw: Raw) -> None:
         isa.fields[name] = field_decl(isa, e.key, e.node)
     for name, e in raw.of("formats").items():
         isa.formats[name] = value_names(e.key, e.node)
-    for name, e in raw.of("codecs").items():
-        node = mapping(e.node, f'codec "{name}"')
-        known(node, "params decode encode", f'codec "{name}"', "decode")
-        isa.codecs[name] = {k: text(v, f'"{k}"') for k, (_, v) in node.items.items()}
     for name, e in raw.of("fp").items():
         isa.fp[name] = {k.s: text(v, f'"{k.s}"') for k, v in entries(e.node, f'fp profile "{name}"')}
     for name, e in raw.of("extra").items():

@@ -291,7 +291,6 @@ class Isa:
     views: dict[str, View] = field(default_factory=dict)
     fields: dict[str, FieldDecl] = field(default_factory=dict)
     formats: dict[str, dict[int, str]] = field(default_factory=dict)
-    codecs: dict[str, dict[str, Text]] = field(default_factory=dict)
     flags: dict[str, list[str]] = field(default_factory=dict)
     fp: dict[str, dict[str, Text]] = field(default_factory=dict)
     traps: dict[str, TrapKind] = field(default_factory=dict)

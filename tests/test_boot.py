@@ -112,10 +112,10 @@ class Terminal:
 def test_shell_on_a_terminal(linux: list[str]) -> None:
     t = Terminal(*linux, "--append", "console=ttyS0")
     t.expect("ISOMER-READY")
-    t.expect(r"[#$] $")
+    t.expect("~ # ")
     t.send("echo $((6 * 7))-$(uname -m)\n")
     t.expect("42-riscv64")
-    t.expect(r"[#$] $")
+    t.expect("~ # ")
     t.send("poweroff -f\n")
     assert t.status() == 0
 
@@ -125,3 +125,19 @@ def test_operator_quits(linux: list[str]) -> None:
     t.expect("Linux version")
     t.send("\x01x")
     assert t.status() == 0
+
+
+def test_traces_of_a_boot(linux: list[str]) -> None:
+    """Firmware calls, exceptions and device accesses as lines on stderr, instructions within a PC range only."""
+    r = run(*linux, "--append", "console=ttyS0 earlycon=uart8250,mmio,0x10000000", "--timeout", "5", "--trace", "sbi,exc,mmio")
+    assert r.returncode == 124
+    kinds = {x.split()[0] for x in r.stderr.splitlines() if x}
+    assert {"sbi", "exc", "mmio"} <= kinds
+    # the SBI specification: the base extension (0x10), function 0, is asked for its version before anything else
+    assert re.search(r"^sbi\s+0:[0-9a-f]{16}\s+base\.\d\(.*\) of 0x10 = 0, ", r.stderr, re.M)
+    assert re.search(r"^exc\s+0:[0-9a-f]{16}\s+ecall_s\(", r.stderr, re.M)
+    assert re.search(r"^mmio\s.*0x10000000|^mmio\s.*10000000", r.stderr, re.M), "the UART at 0x10000000"
+
+    r = run(*linux, "--append", "console=ttyS0", "--timeout", "1", "--trace", "insn=0x80200000-0x80200010")
+    pcs = [int(m, 16) for m in re.findall(r"^insn\s+0:([0-9a-f]{16})", r.stderr, re.M)]
+    assert pcs and all(0x80200000 <= pc <= 0x80200010 for pc in pcs)

@@ -9,14 +9,13 @@ struct insn {
 
 /* r0 limit, r1 i, r2 j, r3 flag, r4 count, r5 one */
 static const struct insn program[] = {
-    {LI, 5, 0, 0, 1},   {LI, 4, 0, 0, 0},    {LI, 1, 0, 0, 2},     /* i = 2 */
-    {LT, 3, 1, 0, 0},   {JZ, 3, 0, 0, 17},                         /* 3: while i < limit */
-    {LOADB, 3, 1, 0, 0}, {JZ, 3, 0, 0, 9},   {ADDI, 1, 1, 0, 1},   /* composite: next */
-    {JMP, 0, 0, 0, 3},  {ADDI, 4, 4, 0, 1},                        /* 9: a prime */
-    {ADD, 2, 1, 1, 0},                                             /* j = 2 i */
-    {LT, 3, 2, 0, 0},   {JZ, 3, 0, 0, 7},                          /* 11 */
-    {STOREB, 5, 2, 0, 0}, {ADD, 2, 2, 1, 0}, {JMP, 0, 0, 0, 11},
-    {HALT, 0, 0, 0, 0}, {HALT, 0, 0, 0, 0},
+    {LI, 5, 0, 0, 1},     {LI, 4, 0, 0, 0},   {LI, 1, 0, 0, 2},   /* i = 2 */
+    {LT, 3, 1, 0, 0},     {JZ, 3, 0, 0, 17},                      /* 3: while i < limit */
+    {LOADB, 3, 1, 0, 0},  {JZ, 3, 0, 0, 9},   {ADDI, 1, 1, 0, 1}, /* composite: next */
+    {JMP, 0, 0, 0, 3},    {ADDI, 4, 4, 0, 1},                     /* 9: a prime */
+    {ADD, 2, 1, 1, 0},                                            /* j = 2 i */
+    {LT, 3, 2, 0, 0},     {JZ, 3, 0, 0, 7},                       /* 11 */
+    {STOREB, 5, 2, 0, 0}, {ADD, 2, 2, 1, 0},  {JMP, 0, 0, 0, 11}, {HALT, 0, 0, 0, 0}, {HALT, 0, 0, 0, 0},
 };
 
 BENCH_NOINLINE static int64_t run(const struct insn *code, uint8_t *memory, int64_t limit) {

@@ -21,7 +21,9 @@ BENCH_NOINLINE static uint16_t crc8(uint8_t data, uint16_t crc) {
   return crc;
 }
 static uint16_t crc16(uint16_t v, uint16_t crc) { return crc8((uint8_t)(v >> 8), crc8((uint8_t)v, crc)); }
-static uint16_t crc32(uint32_t v, uint16_t crc) { return crc16((uint16_t)(v >> 16), crc16((uint16_t)v, crc)); }
+static uint16_t crc32(uint32_t v, uint16_t crc) {
+  return crc16((uint16_t)(v >> 16), crc16((uint16_t)v, crc));
+}
 
 typedef int compare_fn(const int16_t *, const int16_t *);
 static int by_value(const int16_t *a, const int16_t *b) { return a[0] - b[0]; }
@@ -140,8 +142,9 @@ BENCH_NOINLINE static enum state scan(const char **at, unsigned *count) {
 }
 
 static uint16_t states(uint32_t seed, uint16_t crc) {
-  static const char *const words[] = {"5012,", "-874,", "+122,", "35.54400,", ".1234500,", "-110.700,",
-                                      "5.500e3,", "-.123e-2,", "T0.3e-1F,", "-T.T++Tq,", "1T3.4e4z,", "34.0e-T^,"};
+  static const char *const words[] = {"5012,",     "-874,",     "+122,",     "35.54400,",
+                                      ".1234500,", "-110.700,", "5.500e3,",  "-.123e-2,",
+                                      "T0.3e-1F,", "-T.T++Tq,", "1T3.4e4z,", "34.0e-T^,"};
   static char text[TEXT + 16];
   unsigned ends[STATES] = {0}, count[STATES] = {0};
   size_t n = 0;

@@ -5,8 +5,12 @@ enum { N = 4096 };
 static int32_t a[N], b[N], c[N];
 static uint8_t u[N], w[N];
 
-BENCH_NOINLINE static void saxpy(int32_t k) { for (int i = 0; i < N; i++) c[i] = a[i] * k + b[i]; }
-BENCH_NOINLINE static void clamp(int32_t hi) { for (int i = 0; i < N; i++) a[i] = c[i] > hi ? hi : c[i]; }
+BENCH_NOINLINE static void saxpy(int32_t k) {
+  for (int i = 0; i < N; i++) c[i] = a[i] * k + b[i];
+}
+BENCH_NOINLINE static void clamp(int32_t hi) {
+  for (int i = 0; i < N; i++) a[i] = c[i] > hi ? hi : c[i];
+}
 BENCH_NOINLINE static int32_t total(void) {
   int32_t s = 0;
   for (int i = 0; i < N; i++) s += a[i] ^ b[i];

@@ -9,16 +9,22 @@ static inline uint64_t bits_mask(unsigned w) { return w >= 64 ? ~UINT64_C(0) : (
 static inline u128 bits_mask128(unsigned w) { return w >= 128 ? ~(u128)0 : ((u128)1 << w) - 1; }
 
 /* The w-bit value x sign-extended to 64 or 128 bits. */
-static inline uint64_t bits_sext(uint64_t x, unsigned w) { return (uint64_t)((int64_t)(x << (64 - w)) >> (64 - w)); }
+static inline uint64_t bits_sext(uint64_t x, unsigned w) {
+  return (uint64_t)((int64_t)(x << (64 - w)) >> (64 - w));
+}
 static inline u128 bits_sext128(u128 x, unsigned w) { return (u128)((i128)(x << (128 - w)) >> (128 - w)); }
 
 /* Shifts of a w-bit value; n >= w gives 0 (or the sign). */
-static inline uint64_t bits_shl(uint64_t x, uint64_t n, unsigned w) { return n < w ? (x << n) & bits_mask(w) : 0; }
+static inline uint64_t bits_shl(uint64_t x, uint64_t n, unsigned w) {
+  return n < w ? (x << n) & bits_mask(w) : 0;
+}
 static inline uint64_t bits_shru(uint64_t x, uint64_t n, unsigned w) { return n < w ? x >> n : 0; }
 static inline uint64_t bits_shrs(uint64_t x, uint64_t n, unsigned w) {
   return (uint64_t)((int64_t)bits_sext(x, w) >> (n < w ? n : w - 1)) & bits_mask(w);
 }
-static inline u128 bits_shl128(u128 x, uint64_t n, unsigned w) { return n < w ? (x << n) & bits_mask128(w) : 0; }
+static inline u128 bits_shl128(u128 x, uint64_t n, unsigned w) {
+  return n < w ? (x << n) & bits_mask128(w) : 0;
+}
 static inline u128 bits_shru128(u128 x, uint64_t n, unsigned w) { return n < w ? x >> n : 0; }
 static inline u128 bits_shrs128(u128 x, uint64_t n, unsigned w) {
   return (u128)((i128)bits_sext128(x, w) >> (n < w ? n : w - 1)) & bits_mask128(w);
@@ -34,7 +40,9 @@ static inline u128 bits_ror128(u128 x, uint64_t n, unsigned w) {
 }
 static inline u128 bits_rol128(u128 x, uint64_t n, unsigned w) { return bits_ror128(x, w - n % w, w); }
 
-static inline uint64_t bits_clz(uint64_t x, unsigned w) { return x ? (uint64_t)__builtin_clzll(x) - (64 - w) : w; }
+static inline uint64_t bits_clz(uint64_t x, unsigned w) {
+  return x ? (uint64_t)__builtin_clzll(x) - (64 - w) : w;
+}
 static inline uint64_t bits_ctz(uint64_t x, unsigned w) { return x ? (uint64_t)__builtin_ctzll(x) : w; }
 static inline uint64_t bits_popcount(uint64_t x) { return (uint64_t)__builtin_popcountll(x); }
 /* 1 when the number of set bits is even. */

@@ -15,10 +15,10 @@ enum { MAX_OPS = 4, NO_SIZE = 0xffff };
 /* An operand as written. A register matches a name table if the table has its name. */
 struct parsed {
   enum kind kind;
-  char name[16];      /* REGISTER */
-  uint64_t value;     /* NUMBER */
-  uint16_t bits;      /* MEMORY: pointer size, or NO_SIZE */
-  bool es;            /* MEMORY: the destination of a string instruction */
+  char name[16];  /* REGISTER */
+  uint64_t value; /* NUMBER */
+  uint16_t bits;  /* MEMORY: pointer size, or NO_SIZE */
+  bool es;        /* MEMORY: the destination of a string instruction */
   uint64_t disp;
   uint8_t base, index, scale, seg, a32;
 };
@@ -143,7 +143,8 @@ static int address(struct parser *p, struct parsed *o) {
       if (n < 0) return -1;
       if (minus) return fail(p, "a register cannot be subtracted");
       if (take(p, '*')) {
-        if (!number(p, &v) || (v != 1 && v != 2 && v != 4 && v != 8)) return fail(p, "a scale is 1, 2, 4 or 8");
+        if (!number(p, &v) || (v != 1 && v != 2 && v != 4 && v != 8))
+          return fail(p, "a scale is 1, 2, 4 or 8");
         if (set_index(p, o, n, (unsigned)v)) return -1;
         indexed++;
       } else if (o->base == f->none && (n != f->none)) {
@@ -239,8 +240,8 @@ static bool memory(const struct form_op *p, const struct parsed *o, struct form_
   return fits_signed(o->disp, 32);
 }
 
-static bool matches(const struct form_isa *f, const struct form_leaf *l, const struct form_op *p, const struct parsed *o,
-                    struct form_args *a) {
+static bool matches(const struct form_isa *f, const struct form_leaf *l, const struct form_op *p,
+                    const struct parsed *o, struct form_args *a) {
   int n = o->kind == REGISTER ? find(f, p->names, o->name) : -1;
 
   switch (p->place) {
@@ -266,7 +267,8 @@ static bool matches(const struct form_isa *f, const struct form_leaf *l, const s
     return true;
   case FORM_SOURCE:
   case FORM_DEST:
-    if (o->kind != MEMORY || o->es != (p->place == FORM_DEST) || o->base != p->index || o->index != f->none || o->disp)
+    if (o->kind != MEMORY || o->es != (p->place == FORM_DEST) || o->base != p->index || o->index != f->none ||
+        o->disp)
       return false;
     if (o->bits != NO_SIZE && o->bits != p->bits) return false;
     if (p->place == FORM_SOURCE) a->seg = o->seg;
@@ -324,19 +326,17 @@ static void modrm_memory(const struct form_isa *f, struct bytes *o, const struct
 }
 
 /* REX bits and whether a REX prefix is needed or impossible. */
-static unsigned rex_bits(const struct form_isa *f, const struct form_leaf *l, const struct form_args *a, bool *need, bool *bad) {
+static unsigned rex_bits(const struct form_isa *f, const struct form_leaf *l, const struct form_args *a,
+                         bool *need, bool *bad) {
   unsigned rex = 0;
   bool memory = l->flags & FORM_MEMORY;
 
   for (unsigned k = 0; k < l->nops; k++) {
     const struct form_op *p = &l->ops[k];
     unsigned n;
-    if (p->place == FORM_REG)
-      n = a->reg;
-    else if (p->place == FORM_LOW || (p->place == FORM_RM && !memory))
-      n = a->rm;
-    else
-      continue;
+    if (p->place == FORM_REG) n = a->reg;
+    else if (p->place == FORM_LOW || (p->place == FORM_RM && !memory)) n = a->rm;
+    else continue;
     if (f->names[p->names].byte) {
       *bad |= n >= f->high;
       *need |= n >= 4 && n < 8;
@@ -393,7 +393,8 @@ int form_encode(const struct form_isa *f, unsigned op, const struct form_args *a
     bool direct = false;
     for (unsigned k = 0; k < l->nops; k++) {
       unsigned n = l->ops[k].place == FORM_REG ? a->reg : 0;
-      if (l->ops[k].place == FORM_REG) reg = n >= f->high && f->names[l->ops[k].names].byte ? n - f->high + 4 : n & 7;
+      if (l->ops[k].place == FORM_REG)
+        reg = n >= f->high && f->names[l->ops[k].names].byte ? n - f->high + 4 : n & 7;
       direct |= l->ops[k].place == FORM_RM;
     }
     if (l->flags & FORM_MEMORY) {
@@ -425,17 +426,15 @@ static const struct form_key *key(const struct form_isa *f, const char *name) {
     unsigned mid = (lo + hi) / 2;
     int c = strcmp(name, f->strings + f->keys[mid].name);
     if (!c) return &f->keys[mid];
-    if (c < 0)
-      hi = mid;
-    else
-      lo = mid + 1;
+    if (c < 0) hi = mid;
+    else lo = mid + 1;
   }
   return NULL;
 }
 
 /* Fills the operands of leaf l from what was written. Hidden operands may be left out. */
-static bool leaf_matches(const struct form_isa *f, const struct form_leaf *l, const struct parsed *ops, unsigned n,
-                         struct form_args *a) {
+static bool leaf_matches(const struct form_isa *f, const struct form_leaf *l, const struct parsed *ops,
+                         unsigned n, struct form_args *a) {
   unsigned given = 0;
 
   a->base = a->index = f->none;
@@ -447,7 +446,8 @@ static bool leaf_matches(const struct form_isa *f, const struct form_leaf *l, co
   }
   if (given != n || !size_known(l, ops, n)) return false;
   for (unsigned k = 1; k < l->nops; k++) /* the first source is the destination */
-    if (l->ops[k].hidden && l->ops[k].place != FORM_ONE && l->ops[k].place != l->ops[k - 1].place) return false;
+    if (l->ops[k].hidden && l->ops[k].place != FORM_ONE && l->ops[k].place != l->ops[k - 1].place)
+      return false;
   return true;
 }
 
@@ -465,7 +465,8 @@ static void unfit(struct parser *p, const char *mnemonic, const struct form_leaf
     }
 }
 
-int form_assemble(const struct form_isa *f, uint64_t features, const char *text, uint8_t *out, char *err, size_t nerr) {
+int form_assemble(const struct form_isa *f, uint64_t features, const char *text, uint8_t *out, char *err,
+                  size_t nerr) {
   struct parser p = {f, text, err, nerr};
   struct parsed ops[MAX_OPS];
   char name[32];
@@ -476,16 +477,11 @@ int form_assemble(const struct form_isa *f, uint64_t features, const char *text,
 
   for (;;) {
     word(&p, name, sizeof name);
-    if (!strcmp(name, "lock"))
-      lock = true;
-    else if (!strcmp(name, "rep") || !strcmp(name, "repe") || !strcmp(name, "repz"))
-      rep = 1;
-    else if (!strcmp(name, "repne") || !strcmp(name, "repnz"))
-      rep = 2;
-    else if (!strcmp(name, "addr32"))
-      addr32 = true;
-    else
-      break;
+    if (!strcmp(name, "lock")) lock = true;
+    else if (!strcmp(name, "rep") || !strcmp(name, "repe") || !strcmp(name, "repz")) rep = 1;
+    else if (!strcmp(name, "repne") || !strcmp(name, "repnz")) rep = 2;
+    else if (!strcmp(name, "addr32")) addr32 = true;
+    else break;
   }
   if (!*name) return fail(&p, "expected an instruction");
   const struct form_key *k = key(f, name);
@@ -505,7 +501,9 @@ int form_assemble(const struct form_isa *f, uint64_t features, const char *text,
     struct form_args a = {.rep = (uint8_t)rep};
     uint8_t bytes[32];
 
-    if (lock != !!(l->flags & FORM_LOCK) || (rep && !(l->flags & FORM_REP)) || !leaf_matches(f, l, ops, n, &a)) continue;
+    if (lock != !!(l->flags & FORM_LOCK) || (rep && !(l->flags & FORM_REP)) ||
+        !leaf_matches(f, l, ops, n, &a))
+      continue;
     if (addr32) a.a32 = 1;
     if (l->flags & FORM_COMMUTES && !(l->flags & FORM_MEMORY) && a.rm >= 8 && a.vvvv < 8) {
       uint8_t swap = a.rm;
@@ -521,7 +519,8 @@ int form_assemble(const struct form_isa *f, uint64_t features, const char *text,
       struct insn head;
       uint8_t room[64];
     } d;
-    if (len > 0 && (best < 0 || len < best) && f->decode(features, bytes, (size_t)len, &d.head) == len && d.head.op == op) {
+    if (len > 0 && (best < 0 || len < best) && f->decode(features, bytes, (size_t)len, &d.head) == len &&
+        d.head.op == op) {
       best = len;
       memcpy(out, bytes, (size_t)len);
     }

@@ -48,29 +48,25 @@ static void memory(struct out *o, const struct form_isa *f, const struct form_ar
   if (a->index != f->none || a->scale) {
     put(o, "%s", sep);
     if (a->scale || a->base == f->none) put(o, "%d*", 1 << a->scale);
-    put(o, "%s", a->index == f->none ? (a->a32 ? "eiz" : "riz") : reg(f, a->a32 ? f->narrow : f->wide, a->index));
+    put(o, "%s",
+        a->index == f->none ? (a->a32 ? "eiz" : "riz") : reg(f, a->a32 ? f->narrow : f->wide, a->index));
     sep = " + ";
   }
   int64_t disp = (int64_t)a->disp;
-  if (!*sep)
-    put(o, "%" PRId64, disp);
-  else if (disp < 0)
-    put(o, " - %" PRIu64, -(uint64_t)disp);
-  else if (disp)
-    put(o, " + %" PRId64, disp);
+  if (!*sep) put(o, "%" PRId64, disp);
+  else if (disp < 0) put(o, " - %" PRIu64, -(uint64_t)disp);
+  else if (disp) put(o, " + %" PRId64, disp);
   put(o, "]");
 }
 
 static uint64_t low(uint64_t v, unsigned bits) { return bits < 64 ? v & ((UINT64_C(1) << bits) - 1) : v; }
 
-static void operand(struct out *o, const struct form_isa *f, const struct form_leaf *l, const struct form_op *p,
-                    const struct form_args *a) {
+static void operand(struct out *o, const struct form_isa *f, const struct form_leaf *l,
+                    const struct form_op *p, const struct form_args *a) {
   switch (p->place) {
   case FORM_RM:
-    if (l->flags & FORM_MEMORY)
-      memory(o, f, a, p->bits);
-    else
-      put(o, "%s", reg(f, p->names, a->rm));
+    if (l->flags & FORM_MEMORY) memory(o, f, a, p->bits);
+    else put(o, "%s", reg(f, p->names, a->rm));
     break;
   case FORM_MEM: memory(o, f, a, p->bits); break;
   case FORM_LOW: put(o, "%s", reg(f, p->names, a->rm)); break;
@@ -80,10 +76,8 @@ static void operand(struct out *o, const struct form_isa *f, const struct form_l
   case FORM_ONE: put(o, "1"); break;
   case FORM_REL: put(o, "%" PRId64, (int64_t)a->imm); break;
   case FORM_IMM:
-    if (p->minus)
-      put(o, "%" PRId64, (int64_t)a->imm);
-    else
-      put(o, "%" PRIu64, low(a->imm, p->bits));
+    if (p->minus) put(o, "%" PRId64, (int64_t)a->imm);
+    else put(o, "%" PRIu64, low(a->imm, p->bits));
     break;
   case FORM_MOFFS:
     pointer(o, f, p->bits);

@@ -20,16 +20,17 @@ struct insn {
 enum {
   INSN_ENDS = 1,   /* may leave the straight line (branch, trap always, end): last of its run */
   INSN_EFFECT = 2, /* touches memory */
-  INSN_FALLS = 4,  /* an INSN_ENDS instruction that can also fall through (conditional branch): decoding goes on */
+  INSN_FALLS =
+      4, /* an INSN_ENDS instruction that can also fall through (conditional branch): decoding goes on */
 };
 
 typedef int insn_fn(struct vcpu *v, const struct insn *d);
 
 /* One leaf instruction, in leaf-number order; entry 0 is the invalid instruction. Indices into a string pool. */
 struct leaf_info {
-  uint32_t name;      /* unique leaf name, e.g. "addi" or "add_sub_ext.add.s.x" */
+  uint32_t name; /* unique leaf name, e.g. "addi" or "add_sub_ext.add.s.x" */
   uint32_t family;
-  uint32_t mnemonic;  /* first word of the canonical text */
+  uint32_t mnemonic; /* first word of the canonical text */
   uint32_t file;
   uint16_t line;
   uint16_t flags;     /* INSN_* */
@@ -39,21 +40,21 @@ struct leaf_info {
 /* A named register or slot of the vCPU state, for GDB, Lua, traces and snapshots. */
 struct reg_info {
   const char *name;
-  uint32_t offset;  /* bytes from struct vcpu */
+  uint32_t offset; /* bytes from struct vcpu */
   uint16_t bits;
-  uint16_t kind;    /* REG_* */
+  uint16_t kind; /* REG_* */
 };
 enum { REG_GENERAL, REG_FLOAT, REG_VECTOR, REG_FLAG, REG_SYSTEM, REG_INTERNAL };
 
 struct sysreg_info {
   const char *name;
   uint32_t num;
-  uint32_t slot_offset;  /* bytes from struct vcpu, or ~0u when the register has no storage of its own */
+  uint32_t slot_offset; /* bytes from struct vcpu, or ~0u when the register has no storage of its own */
 };
 
 struct trap_info {
   const char *name;
-  uint32_t code;    /* architectural cause number */
+  uint32_t code; /* architectural cause number */
 };
 
 struct feature_info {
@@ -92,22 +93,22 @@ struct arch_ops {
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
   uint64_t (*user_hwcap)(const struct vcpu *v); /* AT_HWCAP of the vCPU's features; NULL: 0 */
-  int (*user_signal)(struct vcpu *v); /* Linux signal number that v->c->trap means to a process */
+  int (*user_signal)(struct vcpu *v);           /* Linux signal number that v->c->trap means to a process */
 };
 
 struct isa {
   const char *name;
   const char *title;
-  uint16_t elf_machine;       /* EM_* */
-  uint8_t insn_unit;          /* instruction alignment and smallest length, bytes */
-  uint8_t insn_max;           /* largest length, bytes */
-  bool coherent_fetch;        /* stores are seen by instruction fetch at once (else after a fence) */
-  uint32_t insn_size;         /* sizeof(struct <isa>_insn) */
-  uint32_t vcpu_size;         /* sizeof(struct <isa>_vcpu) */
+  uint16_t elf_machine; /* EM_* */
+  uint8_t insn_unit;    /* instruction alignment and smallest length, bytes */
+  uint8_t insn_max;     /* largest length, bytes */
+  bool coherent_fetch;  /* stores are seen by instruction fetch at once (else after a fence) */
+  uint32_t insn_size;   /* sizeof(struct <isa>_insn) */
+  uint32_t vcpu_size;   /* sizeof(struct <isa>_vcpu) */
   unsigned nleaves, nregs, nsysregs, ntraps, nfeatures;
-  const char *strings;                     /* pool that leaf_info indexes */
+  const char *strings; /* pool that leaf_info indexes */
   const struct leaf_info *leaves;
-  insn_fn *const *exec;                    /* by leaf number */
+  insn_fn *const *exec; /* by leaf number */
   const struct reg_info *regs;
   const struct sysreg_info *sysregs;
   const struct trap_info *traps;
@@ -125,9 +126,10 @@ struct isa {
   const void *const *(*labels)(void); /* code of that loop by dispatch index; NULL when run is NULL */
   /* Dispatch index of two instructions that follow each other and run as one, 0 when there is none. May be NULL. */
   unsigned (*fuse)(const struct insn *a, const struct insn *b);
-  const uint16_t *disp;  /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
+  const uint16_t
+      *disp; /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;
-  const char *doc;       /* the reference in Markdown; a line "### NAME" starts the section of each family */
+  const char *doc; /* the reference in Markdown; a line "### NAME" starts the section of each family */
 };
 enum { DISASM_ALIASES = 1 };
 

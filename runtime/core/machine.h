@@ -33,9 +33,9 @@ struct machine {
   struct phys *phys;
   struct vcpu *vcpu[MACHINE_MAX_VCPUS];
   unsigned nvcpus;
-  uint64_t epoch_ns; /* host monotonic nanoseconds at which the guest clock read zero */
-  uint64_t counter_delta;  /* ticks that the guest added to its system counter by writing it; atomic */
-  uint32_t end;      /* enum machine_end, set once (atomically) by machine_end */
+  uint64_t epoch_ns;      /* host monotonic nanoseconds at which the guest clock read zero */
+  uint64_t counter_delta; /* ticks that the guest added to its system counter by writing it; atomic */
+  uint32_t end;           /* enum machine_end, set once (atomically) by machine_end */
   uint64_t end_code;
   void *board; /* struct board_state, owned by devices/board.c */
   void *loop;  /* event loop, owned by core/loop.c */

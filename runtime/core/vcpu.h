@@ -18,20 +18,20 @@ struct vcpu;
 enum step {
   STEP_NEXT = 0, /* fall through to the following instruction */
   STEP_JUMP,     /* v->pc holds the target; translation context unchanged */
-  STEP_END,      /* fall through, but context, translations or code may have changed: look everything up again */
+  STEP_END, /* fall through, but context, translations or code may have changed: look everything up again */
   STEP_JUMP_END, /* v->pc holds the target and context may have changed */
-  STEP_RESTART,  /* the same instruction runs again (a string iteration, a lost compare-and-swap); counts one step */
-  STEP_TRAP,     /* v->c->trap says what; architectural state is that of the instruction's start (or last commit) */
-  STEP_WAIT,     /* fall through, then sleep until an interrupt is pending */
+  STEP_RESTART, /* the same instruction runs again (a string iteration, a lost compare-and-swap); counts one step */
+  STEP_TRAP, /* v->c->trap says what; architectural state is that of the instruction's start (or last commit) */
+  STEP_WAIT, /* fall through, then sleep until an interrupt is pending */
 };
 
 /* Why engine_ops.run returned. */
 enum vcpu_exit {
   EXIT_NONE = 0,
-  EXIT_KICK,     /* v->kick was set; the caller handles requests and clears it */
-  EXIT_BUDGET,   /* v->budget reached zero */
-  EXIT_WAIT,     /* the vCPU waits for an interrupt */
-  EXIT_TRAP,     /* a trap that the machine's owner handles (user mode: system calls, faults); see v->c->trap */
+  EXIT_KICK,   /* v->kick was set; the caller handles requests and clears it */
+  EXIT_BUDGET, /* v->budget reached zero */
+  EXIT_WAIT,   /* the vCPU waits for an interrupt */
+  EXIT_TRAP,   /* a trap that the machine's owner handles (user mode: system calls, faults); see v->c->trap */
   EXIT_SHUTDOWN, /* the machine ends; see machine->exit_* */
   EXIT_ERROR,    /* an internal error was logged */
 };
@@ -47,75 +47,75 @@ struct trap {
 
 /* Host-side translation result of a page walk. */
 struct translation {
-  gpa_t pa;        /* physical address of the access (not of the page) */
-  uint64_t size;   /* bytes mapped by the leaf entry, power of two >= 4096 */
-  uint8_t prot;    /* 1 << ACCESS_* bits that may be cached now (e.g. no write bit while D is clear) */
-  bool global;     /* matches every ASID */
+  gpa_t pa;      /* physical address of the access (not of the page) */
+  uint64_t size; /* bytes mapped by the leaf entry, power of two >= 4096 */
+  uint8_t prot;  /* 1 << ACCESS_* bits that may be cached now (e.g. no write bit while D is clear) */
+  bool global;   /* matches every ASID */
 };
 
 #define VCPU_TRAP_COUNTERS 96
 
 /* Event counters; each is only ever written by the vCPU's own thread. `--stats` prints them. */
 struct vcpu_stats {
-  uint64_t insns;                      /* retired instructions */
-  uint64_t tlb_hit[3], tlb_miss[3];    /* by enum access; found in / missing from the second level */
-  uint64_t page_walks;                 /* calls of `translate` */
-  uint64_t decode_hit, decode_miss;    /* page-slot lookups in the decoded-instruction cache */
+  uint64_t insns;                   /* retired instructions */
+  uint64_t tlb_hit[3], tlb_miss[3]; /* by enum access; found in / missing from the second level */
+  uint64_t page_walks;              /* calls of `translate` */
+  uint64_t decode_hit, decode_miss; /* page-slot lookups in the decoded-instruction cache */
   uint64_t code_invalidations;
-  uint64_t traps[VCPU_TRAP_COUNTERS];  /* by trap kind */
-  uint64_t interrupts[64];             /* by interrupt cause */
-  uint64_t exits[8];                   /* by enum vcpu_exit */
+  uint64_t traps[VCPU_TRAP_COUNTERS]; /* by trap kind */
+  uint64_t interrupts[64];            /* by interrupt cause */
+  uint64_t exits[8];                  /* by enum vcpu_exit */
 };
 
 /* The cold half of a vCPU: owned by core/vcpu.c, freed with the vCPU. */
 struct vcpu_common {
   const struct isa *isa;
-  struct machine *machine;   /* NULL in unit tests */
-  struct phys *phys;         /* guest-physical map; not owned */
-  unsigned index;            /* hart id, MPIDR affinity, APIC id */
-  uint64_t features;         /* 1 << generated <ISA>_FEATURE_* */
+  struct machine *machine; /* NULL in unit tests */
+  struct phys *phys;       /* guest-physical map; not owned */
+  unsigned index;          /* hart id, MPIDR affinity, APIC id */
+  uint64_t features;       /* 1 << generated <ISA>_FEATURE_* */
   struct trap trap;
-  bool trap_exits;           /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
+  bool trap_exits; /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
   /* Translates a guest virtual address; 0, or STEP_TRAP with `trap` set. Taken from arch_ops at creation. */
   int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
   /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.
    * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
   uint16_t access_len;
-  void *translate_data;      /* of a replaced `translate` (mem/flat.h); not owned */
-  void *engine;              /* engine's private state of this vCPU */
+  void *translate_data; /* of a replaced `translate` (mem/flat.h); not owned */
+  void *engine;         /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;
-  uint64_t irq_lines;        /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
-  gva_t excl_addr;           /* exclusive monitor: address, value seen, size; excl_size 0 = open */
+  uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
+  gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */
   u128 excl_value;
   uint8_t excl_size;
-  uint64_t start_pc;         /* for reports */
-  uint64_t retire_base;      /* see vcpu_retired */
-  uint32_t flush_epoch;      /* incremented by every TLB flush (page flushes and tag reuse included): engines that
+  uint64_t start_pc;    /* for reports */
+  uint64_t retire_base; /* see vcpu_retired */
+  uint32_t flush_epoch; /* incremented by every TLB flush (page flushes and tag reuse included): engines that
                               * remember fetch translations forget them when it changes */
-  uint32_t sleeping;         /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
-  void *arch;                /* arch_ops private */
+  uint32_t sleeping;    /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
+  void *arch;           /* arch_ops private */
   /* Built-in firmware: answers an environment call that would otherwise be delivered to the ISA's firmware mode, and
    * returns true; NULL: there is none, such calls are delivered. Called on the vCPU's thread with v->pc at the call. */
   bool (*firmware_call)(struct vcpu *v);
   /* Built-in firmware: serves what other vCPUs and timers asked this one to do, on its own thread, before interrupts are
    * looked at; true if state (possibly v->pc) changed. NULL: nothing. */
   bool (*firmware_poll)(struct vcpu *v);
-  void *firmware;            /* firmware's state of this vCPU; not owned */
+  void *firmware;                /* firmware's state of this vCPU; not owned */
   const struct trace_ops *trace; /* NULL unless tracing */
   struct vcpu_stats stats;
 };
 
 /* Hot head, exactly 64 bytes. */
 struct vcpu {
-  uint32_t kick;        /* atomically set by any thread; polled on every taken branch */
-  uint32_t exit;        /* enum vcpu_exit of the last run() */
-  int64_t budget;       /* instructions left before EXIT_BUDGET */
-  gva_t pc;             /* canonical between steps; inside a page run the PC is pcbase + insn->off */
-  gva_t pcbase;         /* virtual address of the page being executed */
+  uint32_t kick;  /* atomically set by any thread; polled on every taken branch */
+  uint32_t exit;  /* enum vcpu_exit of the last run() */
+  int64_t budget; /* instructions left before EXIT_BUDGET */
+  gva_t pc;       /* canonical between steps; inside a page run the PC is pcbase + insn->off */
+  gva_t pcbase;   /* virtual address of the page being executed */
   struct tlb *tlb;
-  uint32_t tag_data;    /* 12-bit translation tag of data accesses (mode, ASID, generation), see mem/tlb.h */
-  uint32_t tag_fetch;   /* same for instruction fetch */
-  const void *helpers;  /* helper table of translated code */
+  uint32_t tag_data;   /* 12-bit translation tag of data accesses (mode, ASID, generation), see mem/tlb.h */
+  uint32_t tag_fetch;  /* same for instruction fetch */
+  const void *helpers; /* helper table of translated code */
   struct vcpu_common *c;
 };
 _Static_assert(sizeof(struct vcpu) == 64, "the vCPU head is one cache line");

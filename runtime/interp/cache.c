@@ -55,7 +55,7 @@ struct cache {
   struct crossing cross[CROSS];
   const void *const *labels; /* of the run loop, or NULL */
   const void *lookup;        /* labels[DISP_LOOKUP] */
-  struct cache *link; /* list of all caches of the process, for the code listener */
+  struct cache *link;        /* list of all caches of the process, for the code listener */
   pthread_mutex_t lock;
   unsigned nqueue; /* > QUEUE: too many to remember, drop everything */
   gpa_t queue[QUEUE];

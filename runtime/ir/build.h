@@ -21,15 +21,53 @@ typedef int lift_fn(struct lift *l, const struct insn *d);
 
 enum lift_end { LIFT_CONTEXT, LIFT_FENCE, LIFT_WAIT, LIFT_IRQ };
 enum ir_op {
-  IR_ADD, IR_SUB, IR_MUL, IR_AND, IR_OR, IR_XOR, IR_NOT, IR_NEG,          /* arithmetic, modulo 2^width */
-  IR_SHL, IR_SHRU, IR_SHRS, IR_ROR, IR_ROL,                               /* total shifts, rotates modulo width */
-  IR_EQ, IR_NE, IR_LTU, IR_LEU, IR_LTS, IR_LES,                           /* give one bit */
-  IR_SEXT, IR_ZEXT,
-  IR_CLZ, IR_CTZ, IR_POPCOUNT, IR_PARITY, IR_BSWAP, IR_BREV, IR_ORC8,     /* one operand; PARITY gives one bit */
-  IR_DIVU, IR_DIVS, IR_REMU, IR_REMS,                                     /* by zero 0; signed overflow wraps */
-  IR_OVERFLOW, IR_CARRY,                                                  /* of a + b (+ c) = r, in that order; one bit */
+  IR_ADD,
+  IR_SUB,
+  IR_MUL,
+  IR_AND,
+  IR_OR,
+  IR_XOR,
+  IR_NOT,
+  IR_NEG, /* arithmetic, modulo 2^width */
+  IR_SHL,
+  IR_SHRU,
+  IR_SHRS,
+  IR_ROR,
+  IR_ROL, /* total shifts, rotates modulo width */
+  IR_EQ,
+  IR_NE,
+  IR_LTU,
+  IR_LEU,
+  IR_LTS,
+  IR_LES, /* give one bit */
+  IR_SEXT,
+  IR_ZEXT,
+  IR_CLZ,
+  IR_CTZ,
+  IR_POPCOUNT,
+  IR_PARITY,
+  IR_BSWAP,
+  IR_BREV,
+  IR_ORC8, /* one operand; PARITY gives one bit */
+  IR_DIVU,
+  IR_DIVS,
+  IR_REMU,
+  IR_REMS, /* by zero 0; signed overflow wraps */
+  IR_OVERFLOW,
+  IR_CARRY, /* of a + b (+ c) = r, in that order; one bit */
 };
-enum ir_rmw_op { IR_RMW_SWAP, IR_RMW_ADD, IR_RMW_AND, IR_RMW_OR, IR_RMW_XOR, IR_RMW_MIN_S, IR_RMW_MAX_S, IR_RMW_MIN_U, IR_RMW_MAX_U, IR_RMW_ANDNOT };
+enum ir_rmw_op {
+  IR_RMW_SWAP,
+  IR_RMW_ADD,
+  IR_RMW_AND,
+  IR_RMW_OR,
+  IR_RMW_XOR,
+  IR_RMW_MIN_S,
+  IR_RMW_MAX_S,
+  IR_RMW_MIN_U,
+  IR_RMW_MAX_U,
+  IR_RMW_ANDNOT
+};
 enum ir_jump_kind { IR_JUMP_BRANCH, IR_JUMP_CALL, IR_JUMP_RET, IR_JUMP_LINK, IR_JUMP_ERET };
 
 /* Translator's own: context slots (value at translation; the block is keyed by those it read), ends, handler calls. */

@@ -5,36 +5,35 @@
 
 #include "user/user.h"
 
-
 /*      name             generic  x86_64 */
-#define USER_CALLS(X)          \
-  X(ioctl,              29,     16) \
-  X(close,              57,      3) \
-  X(lseek,              62,      8) \
-  X(read,               63,      0) \
-  X(write,              64,      1) \
-  X(writev,             66,     20) \
-  X(readlinkat,         78,    267) \
-  X(newfstatat,         79,    262) \
-  X(fstat,              80,      5) \
-  X(exit,               93,     60) \
-  X(exit_group,         94,    231) \
-  X(set_tid_address,    96,    218) \
-  X(set_robust_list,    99,    273) \
-  X(clock_gettime,     113,    228) \
-  X(clock_getres,      114,    229) \
-  X(rt_sigprocmask,    135,     14) \
-  X(uname,             160,     63) \
-  X(getuid,            174,    102) \
-  X(geteuid,           175,    107) \
-  X(getgid,            176,    104) \
-  X(getegid,           177,    108) \
-  X(brk,               214,     12) \
-  X(munmap,            215,     11) \
-  X(mmap,              222,      9) \
-  X(mprotect,          226,     10) \
-  X(prlimit64,         261,    302) \
-  X(getrandom,         278,    318)
+#define USER_CALLS(X)         \
+  X(ioctl, 29, 16)            \
+  X(close, 57, 3)             \
+  X(lseek, 62, 8)             \
+  X(read, 63, 0)              \
+  X(write, 64, 1)             \
+  X(writev, 66, 20)           \
+  X(readlinkat, 78, 267)      \
+  X(newfstatat, 79, 262)      \
+  X(fstat, 80, 5)             \
+  X(exit, 93, 60)             \
+  X(exit_group, 94, 231)      \
+  X(set_tid_address, 96, 218) \
+  X(set_robust_list, 99, 273) \
+  X(clock_gettime, 113, 228)  \
+  X(clock_getres, 114, 229)   \
+  X(rt_sigprocmask, 135, 14)  \
+  X(uname, 160, 63)           \
+  X(getuid, 174, 102)         \
+  X(geteuid, 175, 107)        \
+  X(getgid, 176, 104)         \
+  X(getegid, 177, 108)        \
+  X(brk, 214, 12)             \
+  X(munmap, 215, 11)          \
+  X(mmap, 222, 9)             \
+  X(mprotect, 226, 10)        \
+  X(prlimit64, 261, 302)      \
+  X(getrandom, 278, 318)
 
 enum call {
 #define X(name, generic, x86) CALL_##name,
@@ -60,9 +59,9 @@ struct stat_layout {
 
 /* What system calls of one ISA look like. */
 struct user_abi {
-  uint16_t machine;    /* EM_* */
-  const char *uts;     /* uname's machine */
-  uint16_t column;     /* of USER_CALLS */
+  uint16_t machine; /* EM_* */
+  const char *uts;  /* uname's machine */
+  uint16_t column;  /* of USER_CALLS */
   struct stat_layout stat;
 };
 

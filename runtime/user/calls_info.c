@@ -25,10 +25,10 @@ int64_t call_exit(struct user_process *p, const uint64_t arg[6]) {
 
 int64_t call_exit_group(struct user_process *p, const uint64_t arg[6]) { return call_exit(p, arg); }
 
-#define IDENTITY(name)                                                \
+#define IDENTITY(name)                                                 \
   int64_t call_##name(struct user_process *p, const uint64_t arg[6]) { \
-    (void)p, (void)arg;                                               \
-    return name();                                                    \
+    (void)p, (void)arg;                                                \
+    return name();                                                     \
   }
 IDENTITY(getuid)
 IDENTITY(geteuid)
@@ -65,7 +65,8 @@ int64_t call_rt_sigprocmask(struct user_process *p, const uint64_t arg[6]) {
 }
 
 /* Two 64-bit words in every ABI. Negative numbers name clocks of other processes. */
-static int64_t clock_call(struct user_process *p, const uint64_t arg[6], int fn(clockid_t, struct timespec *)) {
+static int64_t clock_call(struct user_process *p, const uint64_t arg[6],
+                          int fn(clockid_t, struct timespec *)) {
   struct timespec ts;
   if ((int)arg[0] < 0 || fn((clockid_t)arg[0], &ts)) return -EINVAL;
   const int64_t out[2] = {ts.tv_sec, ts.tv_nsec};

@@ -31,7 +31,8 @@ int64_t call_close(struct user_process *p, const uint64_t arg[6]) {
   if (fd < 0) return fd;
   p->closed |= 1u << fd;
   if (fd == STDERR_FILENO) return 0; /* Isomer's own messages go there */
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* the number must not be given to something of Isomer's */
+  int null =
+      open("/dev/null", O_RDWR | O_CLOEXEC); /* the number must not be given to something of Isomer's */
   if (null < 0) return -errno;
   int r = dup2(null, fd) < 0 ? -errno : 0;
   close(null);

@@ -16,7 +16,7 @@
 #include "user/user.h"
 
 #define STRINGS_MAX (USER_STACK_SIZE / 4) /* as Linux: arguments and environment take at most a quarter */
-#define STACK_GAP   (UINT64_C(2) << 20)    /* not mapped, below the stack */
+#define STACK_GAP   (UINT64_C(2) << 20)   /* not mapped, below the stack */
 #define PIE_BIAS    UINT64_C(0x2a00000000)
 
 /* Auxiliary vector, Linux include/uapi/linux/auxvec.h. */

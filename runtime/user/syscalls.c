@@ -18,12 +18,18 @@ static const struct {
 };
 
 /* include/uapi/asm-generic/stat.h and arch/x86/include/uapi/asm/stat.h. */
-#define GENERIC_STAT                                                                                              \
-  {.size = 128, .dev = {0, 8}, .ino = {8, 8}, .mode = {16, 4}, .nlink = {20, 4}, .uid = {24, 4}, .gid = {28, 4},  \
-   .rdev = {32, 8}, .bytes = {48, 8}, .blksize = {56, 4}, .blocks = {64, 8}, .atime = 72, .mtime = 88, .ctime = 104}
-#define X86_64_STAT                                                                                               \
-  {.size = 144, .dev = {0, 8}, .ino = {8, 8}, .nlink = {16, 8}, .mode = {24, 4}, .uid = {28, 4}, .gid = {32, 4},  \
-   .rdev = {40, 8}, .bytes = {48, 8}, .blksize = {56, 8}, .blocks = {64, 8}, .atime = 72, .mtime = 88, .ctime = 104}
+#define GENERIC_STAT                                                                                       \
+  {                                                                                                        \
+    .size = 128, .dev = {0, 8}, .ino = {8, 8}, .mode = {16, 4}, .nlink = {20, 4}, .uid = {24, 4},          \
+    .gid = {28, 4}, .rdev = {32, 8}, .bytes = {48, 8}, .blksize = {56, 4}, .blocks = {64, 8}, .atime = 72, \
+    .mtime = 88, .ctime = 104                                                                              \
+  }
+#define X86_64_STAT                                                                                        \
+  {                                                                                                        \
+    .size = 144, .dev = {0, 8}, .ino = {8, 8}, .nlink = {16, 8}, .mode = {24, 4}, .uid = {28, 4},          \
+    .gid = {32, 4}, .rdev = {40, 8}, .bytes = {48, 8}, .blksize = {56, 8}, .blocks = {64, 8}, .atime = 72, \
+    .mtime = 88, .ctime = 104                                                                              \
+  }
 
 static const struct user_abi abis[] = {
     {243, "riscv64", 0, GENERIC_STAT},

@@ -20,10 +20,10 @@ struct user_process {
   struct machine *machine; /* holds the vCPU, its memory and the trace settings; it has no board */
   struct vcpu *vcpu;
   struct flat *flat;
-  struct load_file file;   /* the program */
+  struct load_file file; /* the program */
   struct elf elf;
   uint64_t bias;
-  struct symtab symbols;   /* read when a name is needed */
+  struct symtab symbols; /* read when a name is needed */
   const char *path;
   const struct user_abi *abi;
   bool exited;
@@ -31,7 +31,7 @@ struct user_process {
   gva_t brk_start, brk; /* the program's break */
   gva_t map_top;        /* mappings without an address go below */
   uint64_t sigmask;
-  unsigned closed;      /* bit n: standard descriptor n */
+  unsigned closed; /* bit n: standard descriptor n */
   struct {
     uint64_t nr, count;
   } unknown[USER_UNKNOWN_CALLS]; /* count 0: unused */

@@ -43,7 +43,7 @@ CASES = {
     # schema
     "unknown key of isa": (changed("  machine: 1", "  machine: 1\n  §colour: red"),
                            'unknown key "colour" in "isa"; known: name, title, machine, insn, mem, features, registers,'
-                           " context, views, fields, formats, codecs, axes, flags, fp, traps, defs, helpers, sysregs, hot, fused,"
+                           " context, views, fields, formats, axes, flags, fp, traps, defs, helpers, sysregs, hot, fused,"
                            " aliases, extra"),
     "unknown key of a family": (changed('  asm: "f {', '  §opcode: 1\n  asm: "f {'),
                                 'unknown key "opcode" in family "f"; known: enc, forms, each, axes, let, operands, asm, do,'
@@ -107,7 +107,6 @@ CASES = {
     "unused column": (changed('"000000000001 rs1', '"00000000000{k} rs1') + "  each: |\n    name k N\n    f    1 §8\n",
                       'nothing in family "f" uses the column "N"'),
     "unused let": (changed('  asm: "f {', '  let: {a: "§X[rs1]"}\n  asm: "f {'), 'nothing in family "f" uses the let "a"'),
-    "unused codec": (changed("traps:", 'codecs: {c: {params: "a", decode: "§a"}}\n  traps:'), 'nothing uses the codec "c"'),
     "unused declared field": (changed("fields: {", "fields: {§rs2: X, "), 'nothing uses the field "rs2"'),
 }
 

@@ -169,8 +169,10 @@ static void end_case(ucontext_t *u, int sig) {
   struct result *r = (struct result *)out;
   uint64_t pc = get_pc(u), start = CODE + (uint64_t)current->slot * SLOT_SIZE;
   memset(r, 0, sizeof *r);
+  /* A breakpoint may report the address behind it: then the instruction itself is one, prefixes or not. */
+  int own = BREAK_ADVANCE && sig == SIGTRAP && pc == start + slots[current->slot].len;
   if (sig == SIGTRAP) pc -= BREAK_ADVANCE;
-  if (pc == start) {
+  if (pc == start || own) {
     r->kind = KIND_TRAP;
     r->signal = (uint32_t)sig;
   } else if (pc != start + slots[current->slot].len || sig != SIGTRAP) {

@@ -31,9 +31,25 @@ int main(void) { return 77; }
 
 #include "x86_64/state.h"
 
-enum { CODE = 0x10000000, INSN = CODE + 0x800, PAD = INSN + 0x60, DATA = 0x20000000, DATA_SIZE = 0x4000, NOWHERE = 0x30000000 };
+enum {
+  CODE = 0x10000000,
+  INSN = CODE + 0x800,
+  PAD = INSN + 0x60,
+  DATA = 0x20000000,
+  DATA_SIZE = 0x4000,
+  NOWHERE = 0x30000000
+};
 enum { WINDOW = DATA + 0x1800, WINDOW_SIZE = 0x800, GS = 0x100, MAX_SHOWN = 60 };
-enum { CF = 1, PF = 4, AF = 16, ZF = 64, SF = 128, DF = 1024, OF = 2048, FLAGS = CF | PF | AF | ZF | SF | DF | OF };
+enum {
+  CF = 1,
+  PF = 4,
+  AF = 16,
+  ZF = 64,
+  SF = 128,
+  DF = 1024,
+  OF = 2048,
+  FLAGS = CF | PF | AF | ZF | SF | DF | OF
+};
 enum outcome { NEXT, TAKEN, FAULT_DE, FAULT_UD, FAULT_BP, FAULT_MEMORY, OTHER };
 
 struct state {
@@ -50,27 +66,54 @@ void native_enter(void);
 void native_exit(void);
 void native_exit_taken(void);
 
-#define LOADV(n) "vmovdqu native_in+136+32*" #n "(%rip), %ymm" #n "\n"
-#define STOREV(n) "vmovdqu %ymm" #n ", native_out+136+32*" #n "(%rip)\n"
-#define LOADR(n, reg) "movq native_in+8*" #n "(%rip), %" #reg "\n"
+#define LOADV(n)       "vmovdqu native_in+136+32*" #n "(%rip), %ymm" #n "\n"
+#define STOREV(n)      "vmovdqu %ymm" #n ", native_out+136+32*" #n "(%rip)\n"
+#define LOADR(n, reg)  "movq native_in+8*" #n "(%rip), %" #reg "\n"
 #define STORER(n, reg) "movq %" #reg ", native_out+8*" #n "(%rip)\n"
-#define ALLV(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
-#define ALLR(F)                                                                                                           \
-  F(0, rax) F(1, rcx) F(2, rdx) F(3, rbx) F(4, rsp) F(5, rbp) F(6, rsi) F(7, rdi) F(8, r8) F(9, r9) F(10, r10) F(11, r11) \
-  F(12, r12) F(13, r13) F(14, r14) F(15, r15)
+#define ALLV(F)        F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
+/* clang-format settles on no layout of this list. */
+/* clang-format off */
+#define ALLR(F) \
+  F(0, rax) F(1, rcx) F(2, rdx) F(3, rbx) F(4, rsp) F(5, rbp) F(6, rsi) F(7, rdi) \
+  F(8, r8) F(9, r9) F(10, r10) F(11, r11) F(12, r12) F(13, r13) F(14, r14) F(15, r15)
+/* clang-format on */
 __asm__(".text\n.globl native_enter, native_exit, native_exit_taken\n"
         "native_enter:\n"
         "pushq %rbx\npushq %rbp\npushq %r12\npushq %r13\npushq %r14\npushq %r15\npushfq\n"
-        "movq %rsp, native_stack(%rip)\n" ALLV(LOADV) "pushq native_in+128(%rip)\npopfq\n" ALLR(LOADR)
-        "jmp *native_target(%rip)\n"
-        "native_exit_taken:\nmovb $1, native_taken(%rip)\n"
-        "native_exit:\n" ALLR(STORER) "movq native_stack(%rip), %rsp\n"
-        "pushfq\npopq native_out+128(%rip)\ncld\n" ALLV(STOREV) "vzeroupper\n"
-        "popfq\npopq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbp\npopq %rbx\nret\n");
+        "movq %rsp, native_stack(%rip)\n" ALLV(LOADV) "pushq native_in+128(%rip)\npopfq\n" ALLR(
+            LOADR) "jmp *native_target(%rip)\n"
+                   "native_exit_taken:\nmovb $1, native_taken(%rip)\n"
+                   "native_exit:\n" ALLR(STORER) "movq native_stack(%rip), %rsp\n"
+                                                 "pushfq\npopq native_out+128(%rip)\ncld\n" ALLV(
+                                                     STOREV) "vzeroupper\n"
+                                                             "popfq\npopq %r15\npopq %r14\npopq %r13\npopq "
+                                                             "%r12\npopq %rbp\npopq %rbx\nret\n");
 
 static const uint64_t boundary[] = {
-    0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff,
-    0x8000000000000000, ~UINT64_C(0), ~UINT64_C(1), 0x5555555555555555, 0xaaaaaaaaaaaaaaaa, 31, 32, 33, 63, 64, 0x8000000000000001,
+    0,
+    1,
+    2,
+    0x7f,
+    0x80,
+    0xff,
+    0x7fff,
+    0x8000,
+    0xffff,
+    0x7fffffff,
+    0x80000000,
+    0xffffffff,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    ~UINT64_C(0),
+    ~UINT64_C(1),
+    0x5555555555555555,
+    0xaaaaaaaaaaaaaaaa,
+    31,
+    32,
+    33,
+    63,
+    64,
+    0x8000000000000001,
 };
 enum { NB = ARRAY_SIZE(boundary) };
 
@@ -109,7 +152,7 @@ struct test {
   unsigned len;
   struct state in;
   uint8_t data[WINDOW_SIZE];
-  unsigned rm, reg;        /* complete numbers */
+  unsigned rm, reg; /* complete numbers */
 };
 
 static bool is(const struct form *f, const char *family) { return !strcmp(f->family, family); }
@@ -119,7 +162,9 @@ static void poke(struct test *t, uint64_t at, uint64_t v) {
   if (at >= WINDOW && at + 8 <= WINDOW + WINDOW_SIZE) memcpy(t->data + (at - WINDOW), &v, 8);
 }
 
-static bool writes_atomically(const struct form *f) { return f->lock || is(f, "xchg") || is(f, "cmpxchg8b") || is(f, "cmpxchg16b"); }
+static bool writes_atomically(const struct form *f) {
+  return f->lock || is(f, "xchg") || is(f, "cmpxchg8b") || is(f, "cmpxchg16b");
+}
 
 /* Chooses an address, and registers and displacement that make it; returns the address. */
 static uint64_t address(struct test *t) {
@@ -134,7 +179,7 @@ static uint64_t address(struct test *t) {
     c->imm = target - (c->segment ? DATA + GS : 0);
     return target;
   }
-  if (plain && (c->modrm & 7) == 4) c->sib |= 0x20;        /* no index: one exact address */
+  if (plain && (c->modrm & 7) == 4) c->sib |= 0x20; /* no index: one exact address */
   uint64_t ea = target - (c->segment ? DATA + GS : 0);
   unsigned mod = c->modrm >> 6, low = c->modrm & 7, scale = 0, index = 16, base = low | (c->rex & 1) << 3;
   int64_t disp = mod == 1 ? (int8_t)c->disp : mod == 2 ? (int16_t)c->disp : 0;
@@ -174,7 +219,8 @@ static uint64_t address(struct test *t) {
 
 static void vectors(struct test *t, uint64_t a, uint64_t b) {
   for (unsigned i = 0; i < 16; i++)
-    for (unsigned k = 0; k < 4; k++) t->in.v[i][k] = next() % 4 ? (i & 1 ? a : b) ^ (next() & next() & next() & next()) : any();
+    for (unsigned k = 0; k < 4; k++)
+      t->in.v[i][k] = next() % 4 ? (i & 1 ? a : b) ^ (next() & next() & next() & next()) : any();
 }
 
 /* Registers, memory and bytes of one case; a and b are the values of the first and the second operand. */
@@ -191,8 +237,16 @@ static void make(struct test *t, struct form *f, uint64_t a, uint64_t b) {
     uint64_t v = i % 32 ? any() : a;
     memcpy(t->data + i, &v, 8);
   }
-  *c = (struct choice){.rex = r & 15, .rex_present = r >> 4 & 1, .reg = r >> 5 & 7, .low = r >> 8 & 7, .modrm = (uint8_t)(r >> 11),
-                       .sib = (uint8_t)(r >> 19), .disp = next(), .imm = b, .vvvv = r >> 27 & 15, .rep = (r >> 31 & 3) % 3,
+  *c = (struct choice){.rex = r & 15,
+                       .rex_present = r >> 4 & 1,
+                       .reg = r >> 5 & 7,
+                       .low = r >> 8 & 7,
+                       .modrm = (uint8_t)(r >> 11),
+                       .sib = (uint8_t)(r >> 19),
+                       .disp = next(),
+                       .imm = b,
+                       .vvvv = r >> 27 & 15,
+                       .rep = (r >> 31 & 3) % 3,
                        .vex3 = r >> 33 & 1};
   if (c->modrm >> 6 == 3) c->modrm &= 0x7f;
   bool memory = f->memory || f->moffs || f->stringy || is(f, "xlatb");
@@ -221,7 +275,8 @@ static void make(struct test *t, struct form *f, uint64_t a, uint64_t b) {
   }
   if (f->memory || f->moffs) at = address(t);
   if (is(f, "bt_mem") && t->in.r[t->reg] == b) t->in.r[t->reg] = (uint64_t)((int64_t)next() >> 54);
-  if (is(f, "bt_mem") && f->n < 64) t->in.r[t->reg] = (t->in.r[t->reg] & ~UINT64_C(0x3ff)) * 0 + (next() & 0x3ff);
+  if (is(f, "bt_mem") && f->n < 64)
+    t->in.r[t->reg] = (t->in.r[t->reg] & ~UINT64_C(0x3ff)) * 0 + (next() & 0x3ff);
   if (at && f->lock == 0 && next() & 1) poke(t, at, a);
   if (is(f, "cmpxchg") && next() & 1) { /* make the comparison hold */
     if (f->memory) poke(t, at, t->in.r[0]);
@@ -309,8 +364,8 @@ static enum outcome run_interpreter(const struct test *t, struct state *out, uin
     }
   memcpy(out->r, s->r, sizeof out->r);
   memcpy(out->v, s->v, sizeof out->v);
-  out->flags = (s->CF ? CF : 0) | (s->PF ? PF : 0) | (s->AF ? AF : 0) | (s->ZF ? ZF : 0) | (s->SF ? SF : 0) | (s->DF ? DF : 0) |
-               (s->OF ? OF : 0);
+  out->flags = (s->CF ? CF : 0) | (s->PF ? PF : 0) | (s->AF ? AF : 0) | (s->ZF ? ZF : 0) | (s->SF ? SF : 0) |
+               (s->DF ? DF : 0) | (s->OF ? OF : 0);
   phys_read(phys, WINDOW, data, WINDOW_SIZE);
   return o;
 }
@@ -322,7 +377,8 @@ static unsigned undefined(const struct test *t, bool *result) {
   const struct form *f = t->f;
   const unsigned all = CF | PF | AF | ZF | SF | OF;
   const unsigned op = (unsigned)f->opcode;
-  if (is(f, "alu")) return !strcmp(f->mnemonic, "and") || !strcmp(f->mnemonic, "or") || !strcmp(f->mnemonic, "xor") ? AF : 0;
+  if (is(f, "alu"))
+    return !strcmp(f->mnemonic, "and") || !strcmp(f->mnemonic, "or") || !strcmp(f->mnemonic, "xor") ? AF : 0;
   if (is(f, "test")) return AF;
   if (is(f, "mul") || is(f, "imul2")) return SF | ZF | AF | PF;
   if (is(f, "div") || is(f, "idiv")) return all;
@@ -344,8 +400,8 @@ static unsigned undefined(const struct test *t, bool *result) {
   return mask | AF;
 }
 
-static void show(const struct test *t, enum outcome on, enum outcome oi, const struct state *n, const struct state *i,
-                 const uint8_t *dn, const uint8_t *di, unsigned flags) {
+static void show(const struct test *t, enum outcome on, enum outcome oi, const struct state *n,
+                 const struct state *i, const uint8_t *dn, const uint8_t *di, unsigned flags) {
   if (shown++ >= MAX_SHOWN) return;
   printf("differ\t%s\t", t->f->name);
   for (unsigned k = 0; k < t->len; k++) printf("%02x", t->bytes[k]);
@@ -354,9 +410,11 @@ static void show(const struct test *t, enum outcome on, enum outcome oi, const s
     if (n->r[k] != i->r[k])
       printf("\tr%u %" PRIx64 ": native %" PRIx64 ", interpreter %" PRIx64, k, t->in.r[k], n->r[k], i->r[k]);
   if ((n->flags ^ i->flags) & flags)
-    printf("\tflags %" PRIx64 ": native %" PRIx64 ", interpreter %" PRIx64, t->in.flags & FLAGS, n->flags & flags, i->flags & flags);
+    printf("\tflags %" PRIx64 ": native %" PRIx64 ", interpreter %" PRIx64, t->in.flags & FLAGS,
+           n->flags & flags, i->flags & flags);
   for (unsigned k = 0; k < 16; k++)
-    if (memcmp(n->v[k], i->v[k], 32)) printf("\tymm%u: native %" PRIx64 ", interpreter %" PRIx64, k, n->v[k][0], i->v[k][0]);
+    if (memcmp(n->v[k], i->v[k], 32))
+      printf("\tymm%u: native %" PRIx64 ", interpreter %" PRIx64, k, n->v[k][0], i->v[k][0]);
   for (unsigned k = 0; k < WINDOW_SIZE; k++)
     if (dn[k] != di[k]) {
       printf("\tmemory %x: native %02x, interpreter %02x", WINDOW + k, dn[k], di[k]);
@@ -379,8 +437,8 @@ static void run(struct form *f, uint64_t a, uint64_t b) {
     if (!f->memory) n.r[t.rm] = i.r[t.rm] = 0;
     else memcpy(dn, di, sizeof dn);
   }
-  if (on == oi && !memcmp(n.r, i.r, sizeof n.r) && !((n.flags ^ i.flags) & flags) && !memcmp(n.v, i.v, sizeof n.v) &&
-      !memcmp(dn, di, sizeof dn))
+  if (on == oi && !memcmp(n.r, i.r, sizeof n.r) && !((n.flags ^ i.flags) & flags) &&
+      !memcmp(n.v, i.v, sizeof n.v) && !memcmp(dn, di, sizeof dn))
     return;
   different++;
   show(&t, on, oi, &n, &i, dn, di, flags);
@@ -400,8 +458,8 @@ static void set_up(void) {
   static const int signals[] = {SIGFPE, SIGILL, SIGTRAP, SIGSEGV, SIGBUS};
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
   if (mmap((void *)CODE, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) == MAP_FAILED ||
-      mmap((void *)DATA, DATA_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED || sigaltstack(&alt, NULL) ||
-      syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)DATA + GS)) {
+      mmap((void *)DATA, DATA_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ||
+      sigaltstack(&alt, NULL) || syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)DATA + GS)) {
     perror("native_x86_64");
     exit(2);
   }
@@ -423,7 +481,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: see the head of native_x86_64.c\n");
     return 2;
   }
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("lzcnt")) return 77;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("lzcnt"))
+    return 77;
   set_up();
   nforms = forms_read(argv[1], forms);
   unsigned every = (unsigned)atoi(argv[2]), sets = (unsigned)atoi(argv[3]), leaves = 0;

@@ -54,7 +54,8 @@ int main(int argc, char **argv) {
   printf("float %.17g %a %Lg\n", 1.0 / 3, 0.1, 2.5L);
   memory();
   struct timespec a, b, res;
-  int rc = clock_gettime(CLOCK_MONOTONIC, &a) | clock_gettime(CLOCK_MONOTONIC, &b) | clock_getres(CLOCK_MONOTONIC, &res);
+  int rc = clock_gettime(CLOCK_MONOTONIC, &a) | clock_gettime(CLOCK_MONOTONIC, &b) |
+           clock_getres(CLOCK_MONOTONIC, &res);
   int forward = b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec);
   printf("clock %d %d %ld %d\n", rc, forward, res.tv_nsec, clock_gettime(1000, &a) ? errno : 0);
   printf("time %d\n", time(NULL) > 1700000000);

@@ -24,7 +24,7 @@ static struct builder *B(struct lift *l) { return l->builder; }
 
 static void bad(struct lift *l, const char *what) { fail_msg("%s: %s", B(l)->leaf, what); }
 
-static ref new(struct lift *l, unsigned width) {
+static ref new (struct lift *l, unsigned width) {
   if (!width || width > 128) bad(l, "a value of no legal width");
   if (B(l)->n == 4095) bad(l, "more than 4095 values");
   B(l)->width[++B(l)->n] = (uint8_t)width;
@@ -40,7 +40,9 @@ uint64_t lift_context(struct lift *l, unsigned slot) {
   if (slot >= B(l)->slots) bad(l, "context slot out of range");
   return 1;
 }
-void lift_set_context(struct lift *l, unsigned slot, uint64_t value) { (void)value, (void)lift_context(l, slot); }
+void lift_set_context(struct lift *l, unsigned slot, uint64_t value) {
+  (void)value, (void)lift_context(l, slot);
+}
 void lift_end(struct lift *l, enum lift_end reason) { (void)reason, B(l)->ends++; }
 int lift_by_handler(struct lift *l, const struct insn *d) {
   (void)l, (void)d;
@@ -134,7 +136,9 @@ ref ir_load(struct lift *l, unsigned width, ref address, int order) {
   need(l, address, 64);
   return new (l, width);
 }
-ref ir_load_ex(struct lift *l, unsigned width, ref address, int order) { return ir_load(l, width, address, order); }
+ref ir_load_ex(struct lift *l, unsigned width, ref address, int order) {
+  return ir_load(l, width, address, order);
+}
 void ir_store(struct lift *l, unsigned width, ref address, ref value, int order) {
   if (order < 0 || order > 4 || width % 8) bad(l, "a store of no legal order or width");
   need(l, address, 64), need(l, value, width);
@@ -194,7 +198,8 @@ union any_insn {
 };
 
 static int lift_one(const struct isa *isa, size_t g, const struct insn *d, bool taken) {
-  struct builder b = {.slots = guests[g].slots, .branch = taken, .leaf = isa->strings + isa->leaves[d->op].name};
+  struct builder b = {
+      .slots = guests[g].slots, .branch = taken, .leaf = isa->strings + isa->leaves[d->op].name};
   struct lift l = {isa->default_features, &b};
   return guests[g].lift[d->op](&l, d);
 }
@@ -223,8 +228,8 @@ static void lifts_every_leaf(void **state) {
       lift_one(isa, g, &d.head, i & 1);
       decoded++;
     }
-    print_message("%s: %u of %u leaves lift to IR, %u random instructions lifted\n", isa->name, by_ir, isa->nleaves - 1,
-                  decoded);
+    print_message("%s: %u of %u leaves lift to IR, %u random instructions lifted\n", isa->name, by_ir,
+                  isa->nleaves - 1, decoded);
     assert_true(by_ir * 2 > isa->nleaves);
     assert_true(decoded > 10000);
   }

@@ -41,7 +41,8 @@ static void test_prefixes(void **state) {
   assert_string_equal(TEXT("\x48\x66\x01\xc0"), "add ax, ax"); /* REX counts only right before the opcode */
   assert_string_equal(TEXT("\x48\x41\x01\xc0"), "add r8d, eax");
   assert_string_equal(TEXT("\x66\x48\x01\xc0"), "add rax, rax"); /* W beats 66 */
-  assert_string_equal(TEXT("\x66\xf3\x0f\xb8\xc1"), "popcnt ax, cx"); /* 66 gives the size beside a mandatory F3 */
+  assert_string_equal(TEXT("\x66\xf3\x0f\xb8\xc1"),
+                      "popcnt ax, cx"); /* 66 gives the size beside a mandatory F3 */
   assert_string_equal(TEXT("\x88\xe0"), "mov al, ah");
   assert_string_equal(TEXT("\x40\x88\xe0"), "mov al, spl");
   assert_string_equal(TEXT("\x64\x65\x8b\x00"), "mov eax, dword ptr gs:[rax]"); /* the last of FS, GS */
@@ -65,10 +66,13 @@ static void test_prefixes(void **state) {
 static void test_length(void **state) {
   (void)state;
   struct x86_64_insn i;
-  static const char *const insns[] = {
-      "\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x01\xc0", "\x48\xb8\x01\x02\x03\x04\x05\x06\x07\x08",
-      "\x66\x0f\x38\x29\xc1", "\xc4\xe2\x71\x29\xc2", "\xf0\x48\x81\x84\x88\x01\x02\x03\x04\x05\x06\x07\x08",
-      "\x0f\x84\x01\x02\x03\x04", "\xf3\x0f\x1e\xfa"};
+  static const char *const insns[] = {"\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x01\xc0",
+                                      "\x48\xb8\x01\x02\x03\x04\x05\x06\x07\x08",
+                                      "\x66\x0f\x38\x29\xc1",
+                                      "\xc4\xe2\x71\x29\xc2",
+                                      "\xf0\x48\x81\x84\x88\x01\x02\x03\x04\x05\x06\x07\x08",
+                                      "\x0f\x84\x01\x02\x03\x04",
+                                      "\xf3\x0f\x1e\xfa"};
   static const unsigned char lengths[] = {15, 10, 5, 5, 13, 6, 4};
   for (unsigned k = 0; k < ARRAY_SIZE(insns); k++) {
     assert_int_equal(decode_n(insns[k], lengths[k], &i), lengths[k]);
@@ -86,10 +90,12 @@ static void test_features(void **state) {
   struct x86_64_insn i;
   char buf[64];
   const uint64_t bmi = UINT64_C(1) << X86_64_FEATURE_BMI1, avx = UINT64_C(1) << X86_64_FEATURE_AVX;
-  assert_int_equal(isa->decode(isa->default_features & ~bmi, (const uint8_t *)"\xf3\x0f\xbc\xc1", 4, &i.head), 4);
+  assert_int_equal(isa->decode(isa->default_features & ~bmi, (const uint8_t *)"\xf3\x0f\xbc\xc1", 4, &i.head),
+                   4);
   isa->disasm(&i.head, 0, 0, buf, sizeof buf);
   assert_string_equal(buf, "bsf eax, ecx");
-  assert_int_equal(isa->decode(isa->default_features & ~avx, (const uint8_t *)"\xc5\xf9\x6f\xc2", 4, &i.head), 0);
+  assert_int_equal(isa->decode(isa->default_features & ~avx, (const uint8_t *)"\xc5\xf9\x6f\xc2", 4, &i.head),
+                   0);
 }
 
 /* ---- a program ---- */
@@ -136,7 +142,8 @@ static void test_traps(void **state) {
   struct x86_64_vcpu *s = (struct x86_64_vcpu *)w.v;
   assert_int_equal(TRAP(&w, "\x0f\x0b"), X86_64_TRAP_UD);
   assert_int_equal(TRAP(&w, "\x0f\xff\xc0\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90"), X86_64_TRAP_UD);
-  assert_int_equal(TRAP(&w, "\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x01\xc0"), X86_64_TRAP_GP);
+  assert_int_equal(TRAP(&w, "\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x01\xc0"),
+                   X86_64_TRAP_GP);
   assert_int_equal(TRAP(&w, "\xf4"), X86_64_TRAP_GP);
   s->r[0] = 0x1000;
   assert_int_equal(TRAP(&w, "\x89\x00"), X86_64_TRAP_PF); /* mov [rax], eax */
@@ -186,7 +193,8 @@ static void test_self_modifying(void **state) {
   /* A loop that counts its own immediate up: the sum of 1, 2 and 3. add eax, imm; inc imm; dec ecx; jnz. */
   s->r[0] = 0;
   s->r[1] = 3;
-  assert_int_equal(TRAP(&w, "\x05\x01\x00\x00\x00\xfe\x05\xf6\xff\xff\xff\xff\xc9\x75\xf1\x0f\x0b"), X86_64_TRAP_UD);
+  assert_int_equal(TRAP(&w, "\x05\x01\x00\x00\x00\xfe\x05\xf6\xff\xff\xff\xff\xc9\x75\xf1\x0f\x0b"),
+                   X86_64_TRAP_UD);
   assert_int_equal(s->r[0], 6);
   leave(&w);
 }
@@ -229,9 +237,10 @@ static void test_repeat(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_prefixes),       cmocka_unit_test(test_length),        cmocka_unit_test(test_features),
-      cmocka_unit_test(test_traps),          cmocka_unit_test(test_syscall),       cmocka_unit_test(test_self_modifying),
-      cmocka_unit_test(test_page_crossing),  cmocka_unit_test(test_repeat),
+      cmocka_unit_test(test_prefixes),      cmocka_unit_test(test_length),
+      cmocka_unit_test(test_features),      cmocka_unit_test(test_traps),
+      cmocka_unit_test(test_syscall),       cmocka_unit_test(test_self_modifying),
+      cmocka_unit_test(test_page_crossing), cmocka_unit_test(test_repeat),
   };
   isa = isa_find("x86_64");
   return isa ? cmocka_run_group_tests(tests, NULL, NULL) : 2;

@@ -31,7 +31,8 @@ static void context(struct vcpu *v) {
 static int bus_fault(struct vcpu *v, gva_t va, enum access access) {
   if (access == ACCESS_FETCH && va & 3) return vcpu_trap(v, ARM64_TRAP_pc_alignment, 1, va, 0, 0);
   if (access == ACCESS_FETCH) return vcpu_trap(v, ARM64_TRAP_insn_abort, 1, va, 0, 0);
-  return vcpu_trap(v, ARM64_TRAP_data_abort, 2, va, (access == ACCESS_WRITE ? WNR : 0) | FSC_TRANSLATION_L3, 0);
+  return vcpu_trap(v, ARM64_TRAP_data_abort, 2, va, (access == ACCESS_WRITE ? WNR : 0) | FSC_TRANSLATION_L3,
+                   0);
 }
 
 static int translate(struct vcpu *v, gva_t va, enum access access, struct translation *out) {
@@ -45,8 +46,9 @@ static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
 }
 
 static void deliver(struct vcpu *v) {
-  log_error("vCPU %u: %s at pc 0x%llx: arm64 has no exception levels above EL0 in this version: use isomer user",
-            v->c->index, v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
+  log_error(
+      "vCPU %u: %s at pc 0x%llx: arm64 has no exception levels above EL0 in this version: use isomer user",
+      v->c->index, v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
   if (v->c->machine) machine_end(v->c->machine, END_FAILURE, 0);
 }
 

@@ -200,8 +200,11 @@ static uint64_t user_hwcap(const struct vcpu *v) {
   static const struct {
     uint8_t feature;
     char letter;
-  } letters[] = {{RISCV64_FEATURE_M, 'M'}, {RISCV64_FEATURE_A, 'A'}, {RISCV64_FEATURE_F, 'F'},
-                 {RISCV64_FEATURE_D, 'D'}, {RISCV64_FEATURE_C, 'C'}};
+  } letters[] = {{RISCV64_FEATURE_M, 'M'},
+                 {RISCV64_FEATURE_A, 'A'},
+                 {RISCV64_FEATURE_F, 'F'},
+                 {RISCV64_FEATURE_D, 'D'},
+                 {RISCV64_FEATURE_C, 'C'}};
   uint64_t bits = UINT64_C(1) << ('I' - 'A');
   for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
     bits |= (v->c->features >> letters[i].feature & 1) << (letters[i].letter - 'A');

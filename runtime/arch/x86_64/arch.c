@@ -52,8 +52,8 @@ static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
 }
 
 static void deliver(struct vcpu *v) {
-  log_error("vCPU %u: %s at pc 0x%llx: x86_64 has no system mode in this version: use isomer user", v->c->index,
-            v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
+  log_error("vCPU %u: %s at pc 0x%llx: x86_64 has no system mode in this version: use isomer user",
+            v->c->index, v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
   if (v->c->machine) machine_end(v->c->machine, END_FAILURE, 0);
 }
 
