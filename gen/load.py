@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass, field
 
 from . import encoding, expand, extra
-from .model import (Alias, Def, DescError, Feature, FieldDecl, Helper, Isa, RegFile, Slot, SysReg, SysRegField, Text,
+from .model import (Alias, Def, DescError, Feature, FieldDecl, Fused, Helper, Isa, Leaf, RegFile, Slot, SysReg, SysRegField, Text,
                     TrapKind, View)
 from .schema import (NAME, assignments, entries, evaluate, get, get_int, get_str, get_text, known, mapping,
                      number, one_of, split, text, typed_names, words)
 from .source import Map, Node, Scalar, Seq, read
 
 ISA_KEYS = ("name title machine insn mem features registers context views fields formats axes flags fp traps defs"
-            " helpers sysregs hot aliases extra")
+            " helpers sysregs hot fused aliases extra")
 KINDS = "general float vector flag system internal"
 
 
@@ -98,11 +98,26 @@ def merge(raw: Raw, path: str, root: str, where: Text | str, overlay: bool) -> N
             add(raw.families, key, node, overlay, "family")
 
 
+def fused(w: Text, leaves: dict[str, Leaf]) -> Fused:
+    """A pair `first+second`, or `first>second@operand` when the operand names the register that `first` writes."""
+    forward = ">" in w.s
+    first, _, rest = w.s.partition(">" if forward else "+")
+    second, _, operand = rest.partition("@") if forward else (rest, "", "")
+    for name in (first, second):
+        if name not in leaves:
+            raise DescError(w, f'fused: "{w.s}" is not first+second or first>second@operand: no instruction "{name}"')
+        if not leaves[name].hot:
+            raise DescError(w, f'fused: "{name}" is not hot')
+    if forward and operand not in leaves[second].fields:
+        raise DescError(w, f'fused: "{second}" has no operand "{operand}"')
+    return Fused(leaves[first], leaves[second], operand, w)
+
+
 def declarations(raw: Raw, kind: Text, value: Node, overlay: bool) -> None:
     if kind.s in ("name", "title", "machine"):
         if not (overlay and kind.s == "name"):      # an overlay's name says what it is for
             add(raw.decls.setdefault("head", {}), kind, value, overlay, "key")
-    elif kind.s in ("hot", "context", "aliases"):
+    elif kind.s in ("hot", "fused", "context", "aliases"):
         raw.lists.setdefault(kind.s, []).append(value)
     elif kind.s == "registers":
         known(mapping(value, '"registers"'), "files slots hot", '"registers"')
@@ -495,6 +510,9 @@ def finish(isa: Isa, raw: Raw) -> None:
                     leaf.hot |= leaf.family.name == w.s
             else:
                 raise DescError(w, f'hot: no instruction or family "{w.s}"')
+    for node in raw.lists.get("fused", []):
+        for w in words(node, '"fused"'):
+            isa.fused.append(fused(w, leaves))
     for leaf in isa.leaves:
         for name in leaf.overrides:
             if name not in leaves and name not in isa.families:

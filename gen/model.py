@@ -253,6 +253,25 @@ class Feature:
     default: bool
 
 
+@dataclass(frozen=True)
+class Fused:
+    """Two hot leaves that run as one when they follow each other; with `operand`, only if that operand of the second is
+    the register the first writes, whose value is then handed on."""
+    first: Leaf
+    second: Leaf
+    operand: str
+    where: Text
+
+    @property
+    def ident(self) -> str:
+        return f"{self.first.ident}__{self.second.ident}" + (f"__{ident_of(self.operand)}" if self.operand else "")
+
+
+def ident_of(name: str) -> str:
+    from .expand import ident
+    return ident(name)
+
+
 @dataclass
 class Isa:
     name: str
@@ -282,5 +301,6 @@ class Isa:
     families: dict[str, Family] = field(default_factory=dict)
     leaves: list[Leaf] = field(default_factory=list)        # leaf number = index + 1
     aliases: list[Alias] = field(default_factory=list)
+    fused: list[Fused] = field(default_factory=list)
     extra: dict[str, dict[str, Text]] = field(default_factory=dict)   # segments and other data of a prefix scanner
     sources: list[str] = field(default_factory=list)        # every file read, for the depfile

@@ -10,7 +10,7 @@ from .. import tir, values as v
 from ..expand import ident
 from ..model import Isa
 from ..tir import B, Checked, E, Meaning, Ty
-from . import cexpr, insn
+from . import cexpr, insn, prepare
 from .cexpr import ctype, mask, render
 from .jinja import render as template
 
@@ -39,11 +39,25 @@ class Place(cexpr.Place):
     def reg(self, file: str, index: str) -> str:
         return f"v->{file}[{index}]"
 
+    def dest(self, file: str, index: str) -> str:
+        return Place.reg(self, file, index)
+
     def feature(self, name: str) -> str:
         return f"(vcpu->c->features >> {list(self.isa.features).index(name)} & 1)"
 
     def file_width(self, file: str) -> int:
         return self.isa.files[file].width
+
+
+class Given(Place):
+    """As the second of a fused pair: one register's value is at hand."""
+
+    def __init__(self, isa: Isa, members: dict[str, insn.Member], file: str, operand: str) -> None:
+        super().__init__(isa, members)
+        self.given = (file, self.field(operand))
+
+    def reg(self, file: str, index: str) -> str:
+        return "value" if (file, index) == self.given else super().reg(file, index)
 
 
 class Writer:
@@ -56,6 +70,8 @@ class Writer:
         self.n = 0
         self.saved: list[tuple[str, str, str]] = self._saved()       # (C type, name, place)
         self.undo_used = False
+        self.direct = prepare.direct(m)
+        self.hand_on = False        # gives the register it writes to the second of a fused pair
         kinds = [s for s in tir.walk(m.body) if isinstance(s, (tir.Jump, tir.End)) or
                  isinstance(s, tir.Eff) and (s.kind == "syswrite" or s.kind == "helper")]
         self.res = bool(kinds)
@@ -71,7 +87,7 @@ class Writer:
                         p, t = f"v->{w.slot}", slot_ctype(self.isa.slots[w.slot].width)
                     else:
                         f = self.isa.files[w.file]
-                        p = self.place.reg(w.file, render(w.index, self.place))
+                        p = self.place.dest(w.file, render(w.index, self.place))
                         t = "uint64_t" if f.width <= 64 else reg_ctype(f.width)
                     out.setdefault(p, (t, f"old{len(out)}", p))
                 pending = []
@@ -114,13 +130,16 @@ class Writer:
 
     def st_SetReg(self, s: tir.SetReg) -> None:
         f = self.isa.files[s.file]
-        place = self.place.reg(s.file, self.x(s.index))
+        place = self.place.dest(s.file, self.x(s.index))
         if f.width <= 64:
             e, w = s.e, s.e.ty.bits
             if s.e.ty.kind == "vec":
                 e = v.cast(s.e, B(w))
             if s.keep:
                 self.put(f"{place} = ({place} & ~(bits_mask({w}) << {s.lo})) | {self.x(e)} << {s.lo};")
+            elif self.hand_on:
+                self.put(f"*value = {self.x(e)};")
+                self.put(f"{place} = *value;")
             else:
                 self.put(f"{place} = {self.x(e)}{f' << {s.lo}' if s.lo else ''};")
         else:
@@ -177,6 +196,10 @@ class Writer:
         self.put(self.fault())
 
     def st_Jump(self, s: tir.Jump) -> None:
+        if self.direct:
+            self.put(f"*to = {self.x(s.target)};")
+            self.put("result = step_join(result, STEP_LINK);")
+            return
         self.put(f"vcpu->pc = {self.x(s.target)};")
         self.put(f"result = step_join(result, {'STEP_JUMP_END' if s.kind == 'eret' else 'STEP_JUMP'});")
 
@@ -340,9 +363,13 @@ def uses(lines: str) -> str:
     return lines
 
 
-def handler(isa: Isa, place: Place, m: Meaning, name: str, kind: str) -> str:
+def handler(isa: Isa, place: Place, m: Meaning, name: str, kind: str, extra: str = "") -> str:
     w = Writer(isa, place, m)
-    text = w.function(f"{kind}int {name}(struct vcpu *vcpu, const struct insn *insn)")
+    w.hand_on = extra == ", uint64_t *value"
+    to = extra + (", gva_t *to" if w.direct else "")
+    text = w.function(f"{kind}int {name}(struct vcpu *vcpu, const struct insn *insn{to})")
+    if (e := prepare.hoisted(m)):
+        text = text.replace(render(e, place), "((uint64_t)d->head.k)")
     lead = []
     if "v->" in text:
         lead.append(f"  struct {isa.name}_vcpu *v = (struct {isa.name}_vcpu *)vcpu;")
@@ -361,6 +388,20 @@ def family_file(m: Meaning) -> str:
     return "interp_" + ident(PurePath(m.leaf.where.file).stem) + ".c"
 
 
+def fused_parts(isa: Isa, checked: Checked, place: Place) -> list[str]:
+    """`hp_<leaf>`: gives away the register it writes. `hs_<leaf>__<operand>`: takes the register at that operand."""
+    meaning = {m.leaf.id: m for m in checked.leaves}
+    kind = "static inline __attribute__((always_inline)) "
+    out: dict[str, str] = {}
+    for f in isa.fused:
+        if f.operand:
+            first, second = f"hp_{f.first.ident}", f"hs_{f.second.ident}__{ident(f.operand)}"
+            given = Given(isa, place.members, prepare.result(meaning[f.first.id]).file, f.operand)
+            out[first] = handler(isa, place, meaning[f.first.id], first, kind, ", uint64_t *value")
+            out[second] = handler(isa, given, meaning[f.second.id], second, kind, ", uint64_t value")
+    return list(out.values())
+
+
 def files(isa: Isa, checked: Checked) -> dict[str, str]:
     place = Place(isa, insn.members(isa, checked))
     top = f'#include "{isa.name}/state.h"\n#include "{isa.name}/insn.h"\n' + PREAMBLE
@@ -369,9 +410,14 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
         if m.leaf.hot:
             hot.append(handler(isa, place, m, f"hi_{m.leaf.ident}", "static inline __attribute__((always_inline)) "))
             text = (f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d) {{ return hi_{m.leaf.ident}(v, d); }}\n")
+            if prepare.direct(m):
+                text = (f"int {isa.name}_i_{m.leaf.ident}(struct vcpu *v, const struct insn *d) {{\n  gva_t to = 0;\n"
+                        f"  int step = hi_{m.leaf.ident}(v, d, &to);\n  if (step != STEP_LINK) return step;\n  v->pc = to;\n"
+                        f"  return STEP_JUMP;\n}}\n")
         else:
             text = handler(isa, place, m, f"{isa.name}_i_{m.leaf.ident}", "")
         cold.setdefault(family_file(m), []).append((m, text))
+    hot += fused_parts(isa, checked, place)
     guard = f"ISOMER_GEN_{isa.name.upper()}_INTERP_HOT_H"
     out = {"interp_hot.h": f"/* Generated: handlers that run inside {isa.name}'s loop. */\n#ifndef {guard}\n#define {guard}\n\n{top}\n"
                            + "\n".join(hot) + "\n#endif\n"}

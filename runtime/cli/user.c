@@ -82,11 +82,13 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS]",
     .summary = "runs a static Linux program of another ISA",
-    .about = "The program's system calls write and exit work; all others are answered ENOSYS and counted "
-             "(--stats).\n"
-             "The program has your own rights: user mode is no security boundary.\n"
-             "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 "
-             "when it is not there.\n",
+    .about =
+        "The system calls that a static C program makes work: memory, standard input and output, time. All "
+        "others are\n"
+        "answered ENOSYS and counted (--stats).\n"
+        "The program has your own rights: user mode is no security boundary.\n"
+        "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 "
+        "when it is not there.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 1,

@@ -7,11 +7,15 @@
 
 /* Head of a decoded instruction; the generated `struct <isa>_insn` adds operand members. */
 struct insn {
-  uint16_t op;   /* leaf number; 0 = not decoded / invalidated: look the address up again */
-  uint16_t off;  /* byte offset in its page */
-  uint8_t len;   /* bytes */
-  uint8_t flags; /* INSN_* */
-  uint16_t disp; /* dispatch index of the run loop (hot set, fused pairs); filled by interp */
+  uint16_t op;    /* leaf number; 0 = not decoded / invalidated: look the address up again */
+  uint16_t off;   /* byte offset in its page */
+  uint8_t len;    /* bytes */
+  uint8_t flags;  /* INSN_* */
+  uint16_t disp;  /* dispatch index of the run loop (hot set, fused pairs); filled by interp */
+  const void *go; /* where the run loop's code for it is; filled by interp, NULL when there is no loop */
+  /* Hot leaves: a value that the decoder computed from the operands; 0 in jumps to a fixed place, in which interp keeps
+   * the distance in bytes to the decoded target once it is known. */
+  int64_t k;
 };
 enum {
   INSN_ENDS = 1,   /* may leave the straight line (branch, trap always, end): last of its run */
@@ -88,7 +92,8 @@ struct arch_ops {
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
-  int (*user_signal)(struct vcpu *v); /* Linux signal number that v->c->trap means to a process */
+  uint64_t (*user_hwcap)(const struct vcpu *v); /* AT_HWCAP of the vCPU's features; NULL: 0 */
+  int (*user_signal)(struct vcpu *v);           /* Linux signal number that v->c->trap means to a process */
 };
 
 struct isa {
@@ -109,7 +114,7 @@ struct isa {
   const struct trap_info *traps;
   const struct feature_info *features;
   uint64_t default_features;
-  /* Decodes one instruction from `n` readable bytes. Returns its length in bytes with *d filled (all but off, disp),
+  /* Decodes one instruction from `n` readable bytes. Returns its length in bytes with *d filled (all but off, disp, go),
    * 0 when no leaf matches (d->len is then the length that the encoding claims), -1 when more bytes are needed. */
   int (*decode)(uint64_t features, const uint8_t *bytes, size_t n, struct insn *d);
   /* Writes the text of *d at `pc` into buf; aliases on request (DISASM_ALIASES). Returns the length as snprintf does. */
@@ -118,6 +123,9 @@ struct isa {
   int (*assemble)(uint64_t features, const char *text, gva_t pc, uint8_t *out, char *err, size_t nerr);
   /* Generated run loop of the interpreter (see interp/interp.h). */
   int (*run)(struct vcpu *v);
+  const void *const *(*labels)(void); /* code of that loop by dispatch index; NULL when run is NULL */
+  /* Dispatch index of two instructions that follow each other and run as one, 0 when there is none. May be NULL. */
+  unsigned (*fuse)(const struct insn *a, const struct insn *b);
   const uint16_t
       *disp; /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;

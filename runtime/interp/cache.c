@@ -46,13 +46,16 @@ struct cache {
   char *arena;
   struct page *pages;
   uint32_t bucket[BUCKETS], free, hand, npages;
+  uint32_t fresh; /* windows from this one on were never used */
   uint64_t ninsns, max_insns;
   unsigned max_pages;
   uint32_t epoch;
   char *cross_buf;
   char *no_slots; /* window without instructions: of pages that may not be executed as a whole */
   struct crossing cross[CROSS];
-  struct cache *link; /* list of all caches of the process, for the code listener */
+  const void *const *labels; /* of the run loop, or NULL */
+  const void *lookup;        /* labels[DISP_LOOKUP] */
+  struct cache *link;        /* list of all caches of the process, for the code listener */
   pthread_mutex_t lock;
   unsigned nqueue; /* > QUEUE: too many to remember, drop everything */
   gpa_t queue[QUEUE];
@@ -88,6 +91,7 @@ static void drop(struct cache *k, uint32_t i) {
     struct insn *d = (struct insn *)at;
     d->op = 0;
     d->disp = DISP_LOOKUP;
+    d->go = k->lookup;
   }
   memset(window(k, i), 0, slot_bytes(k));
   p->live = p->marked = false;
@@ -136,9 +140,14 @@ static void evict_one(struct cache *k, uint32_t keep) {
 static uint32_t page_for(struct cache *k, gpa_t pa) {
   uint32_t i = find(k, pa | 1);
   if (i == NO_PAGE) {
-    while (k->npages && (k->npages >= k->max_pages || k->free == NO_PAGE)) evict_one(k, NO_PAGE);
-    i = k->free;
-    k->free = k->pages[i].next;
+    while (k->npages && (k->npages >= k->max_pages || (k->free == NO_PAGE && k->fresh == MAX_PAGES)))
+      evict_one(k, NO_PAGE);
+    if (k->free == NO_PAGE) {
+      i = k->fresh++;
+    } else {
+      i = k->free;
+      k->free = k->pages[i].next;
+    }
     k->pages[i] = (struct page){.pa = pa | 1, .next = k->bucket[hash(pa | 1)], .live = true};
     k->bucket[hash(pa | 1)] = i;
     k->npages++;
@@ -159,10 +168,24 @@ static struct insn *append(struct cache *k, uint32_t i) {
   return d;
 }
 
-static void pseudo(struct insn *d, unsigned off) { *d = (struct insn){.off = (uint16_t)off, .len = 0}; }
+static void pseudo(struct cache *k, struct insn *d, unsigned off) {
+  *d = (struct insn){.off = (uint16_t)off, .go = k->lookup};
+}
 
-static uint16_t disp_of(const struct isa *isa, unsigned op) {
-  return isa->disp ? isa->disp[op] : (uint16_t)DISP_CALL;
+/* Completes what the decoder leaves open. */
+static void place(struct cache *k, struct insn *d, unsigned off) {
+  const struct isa *isa = k->v->c->isa;
+  d->off = (uint16_t)off;
+  d->disp = isa->disp ? isa->disp[d->op] : (uint16_t)DISP_CALL;
+  d->go = k->labels ? k->labels[d->disp] : NULL;
+}
+
+/* Lets two neighbours run as one, entered at the first; whoever enters at the second finds it alone. */
+static void fuse(struct cache *k, struct insn *a, const struct insn *b) {
+  unsigned disp = k->v->c->isa->fuse(a, b);
+  if (!disp) return;
+  a->disp = (uint16_t)disp;
+  a->go = k->labels ? k->labels[disp] : NULL;
 }
 
 /* Decodes from `off` to the end of the straight line, the page or known code. False when the first instruction cannot
@@ -172,6 +195,7 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
   struct page *p = &k->pages[i];
   uint16_t *slot = (uint16_t *)window(k, i);
   bool first = true;
+  struct insn *prev = NULL;
 
   for (;;) {
     if (p->used + 2 > k->cap) { /* overlapping code filled the window: start it over (first) or stop here */
@@ -189,15 +213,16 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
     if (last && last->op == 0 && last->off == off)
       d = memcpy(last, d, k->size); /* the run before grows over its end */
     else append(k, i);
-    d->off = (uint16_t)off;
-    d->disp = disp_of(isa, d->op);
+    place(k, d, off);
+    if (prev && isa->fuse) fuse(k, prev, d);
+    prev = d;
     slot[off / k->unit] = (uint16_t)((size_t)((char *)d - window(k, i)) / 8);
     off += (unsigned)len;
     first = false;
     k->v->c->stats.decode_miss++;
     if ((d->flags & (INSN_ENDS | INSN_FALLS)) == INSN_ENDS) break;
   }
-  if (!first) pseudo(append(k, i), off);
+  if (!first) pseudo(k, append(k, i), off);
   return !first;
 }
 
@@ -246,9 +271,8 @@ static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, 
     illegal(v, d, bytes, n);
     return NULL;
   }
-  d->off = (uint16_t)off;
-  d->disp = disp_of(isa, d->op);
-  pseudo((struct insn *)((char *)d + k->size), off + (unsigned)len);
+  place(k, d, off);
+  pseudo(k, (struct insn *)((char *)d + k->size), off + (unsigned)len);
   memcpy(x->bytes, bytes, (size_t)len);
   x->n = (uint8_t)len;
   x->off = (uint16_t)off;
@@ -288,9 +312,8 @@ static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, u
     illegal(v, d, bytes, n);
     return NULL;
   }
-  d->off = (uint16_t)off;
-  d->disp = disp_of(isa, d->op);
-  pseudo((struct insn *)((char *)d + k->size), off + (unsigned)len);
+  place(k, d, off);
+  pseudo(k, (struct insn *)((char *)d + k->size), off + (unsigned)len);
   v->c->stats.decode_miss++;
   return d;
 }
@@ -426,6 +449,9 @@ int cache_create(struct vcpu *v) {
     k->cap -= k->cap / 8;
     k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
   }
+  k->in.win_bytes = k->win_bytes;
+  k->labels = isa->run && isa->labels ? isa->labels() : NULL;
+  k->lookup = k->labels ? k->labels[DISP_LOOKUP] : NULL;
   k->max_pages = MAX_PAGES;
   k->max_insns = MAX_INSNS;
   k->epoch = v->c->flush_epoch;
@@ -443,7 +469,7 @@ int cache_create(struct vcpu *v) {
     return -ENOMEM;
   }
   for (uint32_t i = 0; i < BUCKETS; i++) k->bucket[i] = NO_PAGE;
-  for (uint32_t i = 0; i < MAX_PAGES; i++) k->pages[i].next = i + 1 < MAX_PAGES ? i + 1 : NO_PAGE;
+  k->free = NO_PAGE;
   for (unsigned i = 0; i < CROSS; i++)
     k->cross[i].insn = (struct insn *)(k->cross_buf + (size_t)i * 2 * k->size);
   pthread_mutex_init(&k->lock, NULL);

@@ -6,6 +6,9 @@
 
 #include "core/vcpu.h"
 
+/* What a hot handler of a jump to pc + constant returns instead of STEP_JUMP: the target is in its third argument. */
+enum { STEP_LINK = 64 };
+
 /* The step of an instruction that did `a` and then `b`; neither is a trap or a restart. */
 static inline int step_join(int a, int b) {
   if (a == STEP_NEXT || a == b) return b;

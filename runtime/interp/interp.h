@@ -5,8 +5,9 @@
  * instructions. slot[off / insn_unit] is the instruction's distance from the window's start in units of 8 bytes, 0 when
  * that offset has not been decoded. Instructions that follow each other in the guest follow each other in the window, so
  * sequential flow is d + 1. A run ends with a pseudo-instruction of op 0 whose `off` says where to go on (off can be
- * >= 4096: the next page). Invalidation overwrites op and disp with 0 in place, so a loop that is inside the page
- * notices at its next instruction.
+ * >= 4096: the next page). Invalidation overwrites op, disp and go in place, so a loop that is inside the page notices
+ * at its next instruction. A jump to a fixed place of its own page remembers the way to the decoded target (insn.k); both
+ * lie in one window, so the link lives as long as they do.
  *
  * The cache belongs to one vCPU, so no lookup takes a lock; code shared by vCPUs is decoded once per vCPU. Writes to code
  * pages by other threads are queued and take effect at the vCPU's next poll. Memory is reused only inside interp_miss,
@@ -30,6 +31,7 @@ struct interp_vpage {
 struct interp {
   int64_t left; /* slice: instructions left times insn_size; the loop returns STEP_NEXT once it is negative */
   char *win;    /* window of the page being executed (virtual address v->pcbase) */
+  size_t win_bytes; /* of every window */
   struct interp_vpage vpage[INTERP_VPAGES];
 };
 

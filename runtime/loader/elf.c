@@ -10,6 +10,7 @@
 #include "core/vcpu.h"
 #include "mem/flat.h"
 #include "mem/phys.h"
+#include "os/prefault.h"
 
 #define ABSURD   (UINT64_C(1) << 36) /* bytes of memory for all segments */
 
@@ -125,6 +126,8 @@ int elf_parse(const uint8_t *bytes, size_t n, struct elf *e, char *why, size_t n
 
 /* Copies one segment to `at`. */
 static int place(const struct elf *e, const struct elf_segment *s, struct phys *p, gpa_t at) {
+  void *host = phys_ptr(p, at, s->filesz, true);
+  if (host) os_prefault(host, s->filesz);
   int rc = phys_write(p, at, e->bytes + s->offset, s->filesz);
   if (!rc && s->memsz > s->filesz) rc = phys_discard(p, at + s->filesz, s->memsz - s->filesz);
   return rc;

@@ -10,6 +10,7 @@
 
 #include "core/isa.h"
 #include "core/log.h"
+#include "os/prefault.h"
 
 int load_file(const char *path, struct load_file *out, char *why, size_t nwhy) {
   struct stat st;
@@ -35,6 +36,7 @@ int load_file(const char *path, struct load_file *out, char *why, size_t nwhy) {
     rc = err_set(why, nwhy, -ENOMEM, "%s: out of memory for its %zu bytes", path, size);
     goto out;
   }
+  os_prefault(bytes, size);
   while (got < size) {
     ssize_t r = read(fd, bytes + got, size - got);
     if (r < 0 && errno == EINTR) continue;

@@ -64,6 +64,14 @@ int flat_prot(const struct flat *f, gva_t va) {
   return m ? (int)m->prot : -1;
 }
 
+gva_t flat_gap(const struct flat *f, gva_t lo, gva_t hi, uint64_t len) {
+  for (size_t i = lower(f, hi);; i--) { /* mapping i and those above lie behind hi or have been passed */
+    if (i < f->n && f->map[i].start < hi) hi = f->map[i].start;
+    if (hi < lo || hi - lo < len) return 0;
+    if (!i || hi - 1 - f->map[i - 1].last >= len) return hi - len;
+  }
+}
+
 static int translate(struct vcpu *v, gva_t va, enum access access, struct translation *out) {
   const struct mapping *m = find(v->c->translate_data, va);
   if (!m || !(m->prot >> access & 1)) return v->c->isa->arch->bus_fault(v, va, access);

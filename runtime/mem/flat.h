@@ -25,6 +25,9 @@ int flat_protect(struct flat *f, gva_t va, uint64_t len, unsigned prot);
 /* Pages that are not mapped are skipped; contents are gone. */
 int flat_unmap(struct flat *f, gva_t va, uint64_t len);
 
+/* The highest address in [lo, hi) with `len` free bytes behind it (page multiples, all of them), or 0. */
+gva_t flat_gap(const struct flat *f, gva_t lo, gva_t hi, uint64_t len);
+
 /* Rights of the page at va, or -1 when it is not mapped. */
 int flat_prot(const struct flat *f, gva_t va);
 

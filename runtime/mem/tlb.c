@@ -5,10 +5,12 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/isa.h"
 #include "core/log.h"
 #include "mem/phys_int.h"
+#include "os/prefault.h"
 
 #define L1_SIZE  (1u << TLB_BITS)
 #define L1_MASK  (L1_SIZE - 1)
@@ -63,15 +65,18 @@ static void l1_clear(struct tables *t) {
 }
 
 struct tlb *tlb_new(void) {
-  struct tables *t = aligned_alloc(64, (sizeof *t + 63) & ~(size_t)63);
-  if (!t) return NULL;
-  memset(t, 0, sizeof *t);
+  /* Fresh pages read as zero and cost nothing before they are used. */
+  struct tables *t = mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (t == MAP_FAILED) return NULL;
+  os_prefault(&t->hot, sizeof t->hot);
   l1_clear(t);
   t->next_tag = t->next_id = t->min_id = 1;
   return &t->hot;
 }
 
-void tlb_free(struct tlb *t) { free(t); }
+void tlb_free(struct tlb *t) {
+  if (t) munmap(t, sizeof(struct tables));
+}
 
 /* --- level 2 --- */
 

@@ -1,9 +1,10 @@
-/* A user-mode process: its image, stack and life. What its system calls do is syscalls.c. */
+/* A user-mode process: its image, stack and life. What its system calls do is syscalls.c and calls_*.c. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "core/engine.h"
 #include "core/log.h"
@@ -14,9 +15,8 @@
 #include "mem/tlb.h"
 #include "user/user.h"
 
-#define STACK_TOP   UINT64_C(0x3ffffff000) /* below the end of every ISA's 39-bit user half */
-#define STACK_SIZE  (UINT64_C(8) << 20)
-#define STRINGS_MAX (STACK_SIZE / 4) /* as Linux: arguments and environment take at most a quarter */
+#define STRINGS_MAX (USER_STACK_SIZE / 4) /* as Linux: arguments and environment take at most a quarter */
+#define STACK_GAP   (UINT64_C(2) << 20)   /* not mapped, below the stack */
 #define PIE_BIAS    UINT64_C(0x2a00000000)
 
 /* Auxiliary vector, Linux include/uapi/linux/auxvec.h. */
@@ -26,7 +26,13 @@ enum {
   AT_PHENT_ = 4,
   AT_PHNUM_ = 5,
   AT_PAGESZ_ = 6,
+  AT_BASE_ = 7,
+  AT_FLAGS_ = 8,
   AT_ENTRY_ = 9,
+  AT_UID_ = 11,
+  AT_EUID_ = 12,
+  AT_GID_ = 13,
+  AT_EGID_ = 14,
   AT_HWCAP_ = 16,
   AT_CLKTCK_ = 17,
   AT_SECURE_ = 23,
@@ -65,7 +71,8 @@ static unsigned count(char *const *list) {
 static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t bias, int argc,
                          char *const *argv, char *const *envp, int *error) {
   unsigned nenv = count(envp), n = (unsigned)argc + nenv;
-  struct stack s = {.phys = p->machine->phys, .sp = STACK_TOP, .limit = STACK_TOP - STRINGS_MAX};
+  struct stack s = {.phys = p->machine->phys, .sp = USER_STACK_TOP, .limit = USER_STACK_TOP - STRINGS_MAX};
+  uint64_t (*hwcap)(const struct vcpu *) = p->vcpu->c->isa->arch->user_hwcap;
   uint8_t random[16];
   gva_t at = 0;
   if (getrandom(random, sizeof random, 0) != sizeof random) {
@@ -85,8 +92,14 @@ static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t b
       {AT_RANDOM_, noise},
       {AT_SECURE_, 0},
       {AT_CLKTCK_, 100},
-      {AT_HWCAP_, 0},
+      {AT_HWCAP_, hwcap ? hwcap(p->vcpu) : 0},
+      {AT_EGID_, getegid()},
+      {AT_GID_, getgid()},
+      {AT_EUID_, geteuid()},
+      {AT_UID_, getuid()},
       {AT_ENTRY_, e->entry + bias},
+      {AT_FLAGS_, 0},
+      {AT_BASE_, 0}, /* there is no dynamic linker */
       {AT_PAGESZ_, GUEST_PAGE_SIZE},
       {AT_PHNUM_, e->phnum},
       {AT_PHENT_, 56},
@@ -116,12 +129,11 @@ static gva_t build_stack(struct user_process *p, const struct elf *e, uint64_t b
 
 int user_create(struct user_process *p, const struct isa *want, int argc, char *const *argv,
                 char *const *envp) {
-  struct load_file file = {0};
   struct load_info info;
   char why[200];
   memset(p, 0, sizeof *p);
   p->path = argv[0];
-  int r = load_open(argv[0], want, false, &file, &info);
+  int r = load_open(argv[0], want, false, &p->file, &info);
   if (r) return r;
   if (info.kind != LOAD_ELF) {
     log_error("%s: is a kernel, not a program", argv[0]);
@@ -144,27 +156,30 @@ int user_create(struct user_process *p, const struct isa *want, int argc, char *
   p->vcpu->c->trap_exits = true;
   uint64_t bias = info.elf.pie ? PIE_BIAS : 0;
   r = flat_attach(p->flat, p->vcpu);
-  if (!r) r = flat_map(p->flat, STACK_TOP - STACK_SIZE, STACK_SIZE, FLAT_R | FLAT_W);
+  if (!r) r = flat_map(p->flat, USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE, FLAT_R | FLAT_W);
   if (r) {
     log_error("%s: cannot set up its address space: %s", argv[0], strerror(-r));
     goto out;
   }
   r = elf_map(&info.elf, p->flat, p->machine->phys, bias, why, sizeof why);
-  if (!r) r = symtab_load(&info.elf, bias, &p->symbols, why, sizeof why);
   if (r) {
     log_error("%s: %s", argv[0], why);
     goto out;
   }
+  p->brk_start = p->brk = (info.elf.last + bias + GUEST_PAGE_SIZE) & GUEST_PAGE_MASK;
+  p->map_top = USER_STACK_TOP - USER_STACK_SIZE - STACK_GAP;
   gva_t sp = build_stack(p, &info.elf, bias, argc, argv, envp, &r);
   if (r) log_error("%s: arguments and environment: %s", argv[0], strerror(-r));
   else arch->user_entry(p->vcpu, info.elf.entry + bias, sp);
+  p->elf = info.elf;
+  p->bias = bias;
 out:
-  load_file_free(&file);
   return r;
 }
 
 void user_free(struct user_process *p) {
   symtab_free(&p->symbols);
+  load_file_free(&p->file);
   machine_free(
       p->machine); /* the vCPU first: it translates through flat, which maps into the machine's memory */
   flat_free(p->flat);
@@ -198,6 +213,9 @@ static int killed(struct user_process *p) {
   struct vcpu *v = p->vcpu;
   const struct trap t = v->c->trap; /* describing the instruction may raise others */
   const int sig = v->c->isa->arch->user_signal(v);
+  char why[200];
+  /* Only now: most programs end without a need for names. */
+  if (symtab_load(&p->elf, p->bias, &p->symbols, why, sizeof why)) log_error("%s: %s", p->path, why);
   const struct sym *s = sym_find(&p->symbols, v->pc);
   char insn[200], where[200] = "", args[80] = "";
   size_t at = 0;

@@ -11,13 +11,16 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+SOURCE = "source"  # in place of an architecture: source packages
 LISTS_MAX_AGE = 24 * 3600.0  # seconds before package lists are fetched anew
 
 
@@ -144,8 +147,8 @@ class Apt:
         (self.root / "status").touch()
         signed = f"Signed-By: {source.signed_by}\n" if source.signed_by else ""
         (self.root / "debian.sources").write_text(
-            f"Types: deb\nURIs: {source.uri}\nSuites: {self.suite}\nComponents: main\n"
-            f"Architectures: {self.arch}\n{signed}"
+            f"Types: {'deb-src' if self.arch == SOURCE else 'deb'}\nURIs: {source.uri}\nSuites: {self.suite}\n"
+            "Components: main\n" + ("" if self.arch == SOURCE else f"Architectures: {self.arch}\n") + signed
         )
         # Hooks of the machine (PackageKit and the like) must not hear of this.
         self.conf.write_text(
@@ -163,8 +166,7 @@ class Apt:
                     "Dir::State::Status": self.root / "status",
                     "Dir::Cache": self.root / "cache",
                     "Dir::Log": self.root / "log",
-                    "APT::Architecture": self.arch,
-                    "APT::Architectures": self.arch,
+                    **({} if self.arch == SOURCE else {"APT::Architecture": self.arch, "APT::Architectures": self.arch}),
                     "APT::Sandbox::User": "root" if os.getuid() == 0 else "",
                     "Acquire::Languages": "none",
                     "Acquire::Retries": "3",
@@ -262,6 +264,28 @@ def fetch(p: Package, cache: Path, refresh: bool = False) -> Deb:
             error = e
     assert error
     raise error
+
+
+def fetch_source(name: str, suite: str, cache: Path) -> Path:
+    """The unpacked source of a package, patches applied; apt verifies it against the signed lists. Fetched once."""
+    store = cache / "sources" / suite
+    done = store / f"{name}.json"
+    if done.exists() and (tree := store / json.loads(done.read_text())["tree"]).is_dir():
+        return tree
+    store.mkdir(parents=True, exist_ok=True)
+    apt = Apt(cache / "apt" / f"{suite}-{SOURCE}", suite, SOURCE)
+    apt.update(False)
+    log(f"source of {name} ({suite})")
+    with tempfile.TemporaryDirectory(dir=store) as tmp:
+        apt.run("apt-get", "source", "--only-source", name, cwd=Path(tmp))
+        trees = [p for p in Path(tmp).iterdir() if p.is_dir()]
+        if len(trees) != 1:
+            raise FetchError(f"source of {name}: {len(trees)} directories where one was expected")
+        tree = store / trees[0].name
+        shutil.rmtree(tree, ignore_errors=True)
+        trees[0].rename(tree)
+    write_atomic(done, (json.dumps({"tree": tree.name}) + "\n").encode())
+    return tree
 
 
 def members(deb: Deb) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:

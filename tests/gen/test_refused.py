@@ -43,7 +43,7 @@ CASES = {
     # schema
     "unknown key of isa": (changed("  machine: 1", "  machine: 1\n  §colour: red"),
                            'unknown key "colour" in "isa"; known: name, title, machine, insn, mem, features, registers,'
-                           " context, views, fields, formats, axes, flags, fp, traps, defs, helpers, sysregs, hot,"
+                           " context, views, fields, formats, axes, flags, fp, traps, defs, helpers, sysregs, hot, fused,"
                            " aliases, extra"),
     "unknown key of a family": (changed('  asm: "f {', '  §opcode: 1\n  asm: "f {'),
                                 'unknown key "opcode" in family "f"; known: enc, forms, each, axes, let, operands, asm, do,'
@@ -62,6 +62,10 @@ CASES = {
                    'the parameters of "f" are not distinct names: a, a'),
     "no such feature": (changed('  asm: "f {', '  requires: §Zy\n  asm: "f {'), 'no feature "Zy"'),
     "hot": (changed("traps:", 'hot: "user §g"\n  traps:'), 'hot: no instruction or family "g"'),
+    "fused leaf": (changed("traps:", 'hot: user\n  fused: "§user+g"\n  traps:'),
+                   'fused: "user+g" is not first+second or first>second@operand: no instruction "g"'),
+    "fused and cold": (changed("traps:", 'hot: user\n  fused: "§user+f"\n  traps:'), 'fused: "f" is not hot'),
+    "fused operand": (changed("traps:", 'hot: user\n  fused: "§user>user@rs9"\n  traps:'), 'fused: "user" has no operand "rs9"'),
     "alias": (changed("traps:", 'aliases: [{name: n, of: g, asm: "§n"}]\n  traps:'), 'alias "n": no instruction or family "g"'),
     "include": (changed("isa:", "include: [§none.yaml]\nisa:"), "cannot read {dir}/none.yaml: No such file or directory"),
     "system register number": (HEAD + USES + "sysregs:\n  a: {num: 1}\n  §b: {num: 1}\n",

@@ -17,10 +17,11 @@
 #include "mem/phys.h"
 #include "mem/tlb.h"
 
-enum { MEM = 16 * 4096, FAULT = 1, ILLEGAL, TRAP };
+enum { MEM = FAKE_MEM, FAULT = 1, ILLEGAL, TRAP };
 const struct isa *const isa_list[] = {NULL};
 int fake_run(struct vcpu *v);
 extern const uint16_t fake_disp[];
+const void *const *fake_labels(void);
 
 /* ---- the fake ISA ---- */
 
@@ -65,20 +66,29 @@ static int fk_decode(uint64_t features, const uint8_t *b, size_t n, struct insn 
   if (!op || op >= sizeof len || len[op] != d->len) return 0;
   d->op = (uint16_t)op;
   d->flags = flags[op];
+  d->k = 0;
   f->a = b[1];
   f->imm = d->len == 4 ? (int16_t)(b[2] | b[3] << 8) : 0;
   return d->len;
 }
 
 static int c_addi(struct vcpu *v, const struct insn *d) { return hi_addi(v, d); }
-static int c_bnez(struct vcpu *v, const struct insn *d) { return hi_bnez(v, d); }
-static int c_jmp(struct vcpu *v, const struct insn *d) { return hi_jmp(v, d); }
-static int c_store(struct vcpu *v, const struct insn *d) {
-  struct fake_vcpu *f = (struct fake_vcpu *)v;
-  uint8_t *at = phys_ptr(v->c->phys, f->x[OF(d)->a >> 4 & 7] % MEM, 1, true);
-  *at = (uint8_t)f->x[OF(d)->a & 7];
-  return STEP_NEXT;
+static int linked(struct vcpu *v, int step, gva_t to) {
+  if (step != STEP_LINK) return step;
+  v->pc = to;
+  return STEP_JUMP;
 }
+static int c_bnez(struct vcpu *v, const struct insn *d) {
+  gva_t to = 0;
+  int step = hi_bnez(v, d, &to);
+  return linked(v, step, to);
+}
+static int c_jmp(struct vcpu *v, const struct insn *d) {
+  gva_t to = 0;
+  int step = hi_jmp(v, d, &to);
+  return linked(v, step, to);
+}
+static int c_store(struct vcpu *v, const struct insn *d) { return hi_store(v, d); }
 static int c_end(struct vcpu *v, const struct insn *d) {
   (void)v, (void)d;
   return STEP_END;
@@ -105,6 +115,14 @@ static int c_jr(struct vcpu *v, const struct insn *d) {
 insn_fn *const fake_exec[] = {NULL,   c_addi, c_bnez, c_jmp,   c_store, c_end,
                               c_trap, c_wait, c_rep,  c_count, c_jr};
 
+/* Pairs of the run loop that tests/test_interp.py makes, from dispatch index FUSED on (0: it makes none). */
+static unsigned fk_fuse(const struct insn *a, const struct insn *b) {
+  enum { ADDI_ = 1, BNEZ_ = 2, STORE_ = 4 };
+  if (a->op == ADDI_ && b->op == BNEZ_ && !((OF(a)->a ^ OF(b)->a) & 7)) return FUSED + 1;
+  if (b->op == ADDI_) return a->op == ADDI_ ? FUSED : a->op == STORE_ ? FUSED + 2 : 0;
+  return 0;
+}
+
 static struct isa fake = {.name = "fake",
                           .insn_unit = 2,
                           .insn_max = 4,
@@ -114,7 +132,9 @@ static struct isa fake = {.name = "fake",
                           .exec = fake_exec,
                           .decode = fk_decode,
                           .run = fake_run,
+                          .labels = fake_labels,
                           .disp = fake_disp,
+                          .fuse = FUSED ? fk_fuse : NULL,
                           .arch = &fk_arch};
 
 /* ---- the oracle: executes n steps or until a trap or wait; returns the trap kind, 0, or -1 for wait ---- */

@@ -195,6 +195,22 @@ static void user_result(struct vcpu *v, int64_t result) {
 }
 
 /* As Linux maps causes in arch/riscv/kernel/traps.c and mm/fault.c. */
+/* One bit per single-letter extension, as Linux reports them. */
+static uint64_t user_hwcap(const struct vcpu *v) {
+  static const struct {
+    uint8_t feature;
+    char letter;
+  } letters[] = {{RISCV64_FEATURE_M, 'M'},
+                 {RISCV64_FEATURE_A, 'A'},
+                 {RISCV64_FEATURE_F, 'F'},
+                 {RISCV64_FEATURE_D, 'D'},
+                 {RISCV64_FEATURE_C, 'C'}};
+  uint64_t bits = UINT64_C(1) << ('I' - 'A');
+  for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
+    bits |= (v->c->features >> letters[i].feature & 1) << (letters[i].letter - 'A');
+  return bits;
+}
+
 static int user_signal(struct vcpu *v) {
   switch (v->c->trap.kind) {
   case RISCV64_TRAP_illegal: return SIGILL;
@@ -220,5 +236,6 @@ const struct arch_ops riscv64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
+    .user_hwcap = user_hwcap,
     .user_signal = user_signal,
 };
