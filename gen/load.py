@@ -15,6 +15,7 @@ from .source import Map, Node, Scalar, Seq, read
 
 ISA_KEYS = ("name title machine insn mem features registers context views fields formats axes flags fp traps defs"
             " helpers sysregs hot fused aliases extra")
+SLICE = r"\[([0-9]{1,4}):([0-9]{1,4})\]"        # bits of a view
 KINDS = "general float vector flag system internal"
 
 
@@ -191,6 +192,7 @@ def declare(isa: Isa, raw: Raw) -> None:
         isa.views[name] = view(isa, e.key, e.node)
     for v in isa.views.values():
         check_view(isa, v)
+        check_slice(isa, v)
     for name, e in raw.of("views").items():
         view_names(isa, isa.views[name], get(e.node, "names"))
     for name, e in raw.of("fields").items():
@@ -311,6 +313,20 @@ def check_view(isa: Isa, v: View) -> None:
             raise DescError(v.where, f'view "{v.name}" is made of itself')
         seen.append(w.of)
         w = isa.views[w.of]
+
+
+def check_slice(isa: Isa, v: View) -> None:
+    """The bits that it reads are there in what it is made of, as far as that is a plain slice or register."""
+    w = isa.views.get(v.of) if v.of else None
+    if w and w.type:        # what a type holds is not known here
+        return
+    inner = re.fullmatch(SLICE, w.read.s) if w and w.read else None
+    if w and w.read and not inner:
+        return
+    width = int(inner[1]) - int(inner[2]) + 1 if inner else view_file(isa, v).width
+    m = re.fullmatch(SLICE, v.read.s) if v.read else None
+    if m and not int(m[2]) <= int(m[1]) < width:
+        raise DescError(v.read, f'view "{v.name}": bits {m[1]}:{m[2]} are not inside {width} bits')
 
 
 def view_file(isa: Isa, v: View) -> RegFile:

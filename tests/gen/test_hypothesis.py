@@ -131,6 +131,7 @@ def test_mutated_families(name: str, tmp_path: Path) -> None:
     ("    pointers: {8: byte, 16: word, 32: dword, 64: qword}\n", "", 'a prefix scanner needs "extra: pointers"'),
     ("sIz: imm sext N", "sIz: imm sext", 'operand code "sIz": imm is followed by zext|sext width'),
     ("segments: {64: 1}", "segments: {XY: 1}", 'extra: segments: no byte in hexadecimal "XY"'),
+    ('read: "[15:0]"', 'read: "[1515:0]"', 'view "R16": bits 1515:0 are not inside 64 bits'),
     (", scanner: prefix", "", 'family "add" has "forms", which does not go with insn: {scanner: tree}'),
 ])
 def test_data_of_a_prefix_scanner_is_checked(old: str, new: str, message: str, tmp_path: Path) -> None:

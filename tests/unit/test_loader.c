@@ -149,6 +149,7 @@ static void test_bad_elf(void **state) {
   BROKEN(phdr(1)->p_offset = 0x401, "truncated: segment 1");
   BROKEN(phdr(1)->p_offset = UINT64_MAX, "truncated: segment 1");
   BROKEN(phdr(0)->p_memsz = UINT64_MAX, "segment 0 has 0xffffffffffffffff");
+  BROKEN(phdr(0)->p_memsz = (UINT64_C(1) << 36) - 0x1000, "segments take 0x1000000100 bytes");
   BROKEN(phdr(0)->p_memsz = UINT64_C(1) << 41, "segment 0 has");
   BROKEN(phdr(0)->p_vaddr = UINT64_MAX - 5, "segment 0 has");
   BROKEN(phdr(0)->p_vaddr = 0x110ff, "overlap");
