@@ -529,6 +529,8 @@ def finish(isa: Isa, raw: Raw) -> None:
     for node in raw.lists.get("fused", []):
         for w in words(node, '"fused"'):
             isa.fused.append(fused(w, leaves))
+            if isa.fused[-1].ident in {f.ident for f in isa.fused[:-1]}:
+                raise DescError(w, f'fused: "{w.s}" twice')
     for leaf in isa.leaves:
         for name in leaf.overrides:
             if name not in leaves and name not in isa.families:

@@ -69,3 +69,40 @@ def test_rounds_are_interleaved(bench: ModuleType, tmp_path: Path) -> None:
 def test_run_linux_usage(args: list[str], message: str) -> None:
     r = subprocess.run([ROOT / "scripts/run-linux", *args], capture_output=True, text=True)
     assert r.returncode == 120 and message in r.stderr and r.stdout == ""
+
+
+# ---- programs -----------------------------------------------------------------------------------
+
+
+def test_program_table(bench: ModuleType) -> None:
+    from scripts.lib import programs
+
+    rows = [programs.Row(p.name, p.integer, {"native": [2.0, 1.0, 4.0], "isomer": [8.0, 32.0, 16.0]}) for p in programs.PROGRAMS]
+    rows[0].seconds["isomer"] = [32.0 * 4] * 3  # 64 times native: the mean of eight doubles less than twice
+    assert rows[1].ratio("isomer") == 8.0
+    mean = programs.geomean(rows, "isomer")
+    assert mean == pytest.approx(8 * 8 ** (1 / 8))
+    assert programs.geomean(rows[1:], "isomer") is None  # not of fewer
+    assert f"{mean:.2f}" in programs.table(rows, 3, "riscv64").splitlines()[-1]
+    assert programs.as_json(rows, 3, "riscv64")["integer_geomean"]["isomer"] == mean
+
+
+@pytest.mark.parametrize("name", ["core", "dhry", "fib", "bytecode", "sha256", "histogram", "chase-256K", "stream", "vector", "nbody", "matmul"])
+def test_programs_print_the_same_everywhere(bench: ModuleType, name: str) -> None:
+    """One round of each: Isomer, and the guest's own result, are the native one."""
+    from scripts.lib import programs
+
+    p = next(x for x in programs.PROGRAMS if x.name == name)
+    rounds = "15" if name == "fib" else "1"
+    native = programs.cpu([*programs.build(p, "native"), rounds])[1]
+    got = programs.cpu([str(ROOT / "out/isomer"), "user", *programs.build(p, "riscv64"), rounds])[1]
+    assert native and got == native
+
+
+def test_a_difference_is_no_measurement(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.lib import programs
+
+    monkeypatch.setattr(programs, "build", lambda p, target: ["echo", target])
+    monkeypatch.setattr(programs.shutil, "which", lambda name: None)
+    with pytest.raises(programs.ProgramError, match="fib: isomer printed"):
+        programs.measure(["fib"], "riscv64", 1, [], lambda text: None)

@@ -22,7 +22,7 @@ SOURCES = [ROOT / "tests/interp/interp_test.c", *(f for g in GLOBS for f in sort
 
 def pair(first: str, second: str, operand: str = "", may_fail: bool = False) -> Pair:
     a, b = SimpleNamespace(ident=first), SimpleNamespace(ident=second)
-    return Pair(a, b, f"{first}__{second}", operand, may_fail)  # type: ignore[arg-type]
+    return Pair(a, b, f"{first}__{second}", operand, may_fail, may_fail)  # type: ignore[arg-type]
 
 
 FUSED = [pair("addi", "addi"), pair("addi", "bnez", "a"), pair("store", "addi", may_fail=True)]  # as in fk_fuse

@@ -144,8 +144,13 @@ class Writer:
                 self.put(f"{place} = {self.x(e)}{f' << {s.lo}' if s.lo else ''};")
         else:
             self.wide(s, f.width, place)
-        if f.zero is not None:
+        if f.zero is not None and not self.above(s.index, f.zero):
             self.put(f"v->{s.file}[{f.zero}] = 0;")
+
+    def above(self, index: E, zero: int) -> bool:
+        """An operand that cannot be as small as the register that reads zero."""
+        name = prepare.operand(index)
+        return bool(self.m.leaf and name in self.m.leaf.fields and self.m.leaf.fields[name].add > zero)
 
     def wide(self, s: tir.SetReg, width: int, place: str) -> None:
         """A register over 64 bits: lanes are computed first, because a source may be the destination."""

@@ -34,6 +34,11 @@ def may_fail(m: Meaning) -> bool:
     return any(isinstance(s, (tir.Eff, tir.Trap, tir.Jump, tir.End, tir.Restart, tir.Done)) for s in tir.walk(m.body))
 
 
+def writes(m: Meaning) -> bool:
+    """Memory, the next instruction perhaps included."""
+    return any(isinstance(s, tir.Eff) and s.kind not in ("load", "fence", "probe", "fp", "sysread") for s in tir.walk(m.body))
+
+
 def operand(e: E) -> str | None:
     """The operand that an index is."""
     while e.op == "zext":

@@ -9,7 +9,7 @@ import jinja2
 
 from ..expand import ident
 from ..model import Leaf
-from .prepare import direct, may_fail
+from .prepare import direct, may_fail, writes
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 DISP_CALL, DISP_HOT = 1, 2          # as in runtime/interp/interp.h
@@ -44,12 +44,13 @@ def run_c(name: str, unit: int, leaves: Sequence[str], hot: Sequence[str], *, in
 
 @dataclass(frozen=True)
 class Pair:
-    """A fused pair as the template sees it. `may_fail`: the first touches memory or may trap."""
+    """A fused pair as the template sees it. `may_fail`: the first touches memory or may trap. `writes`: memory."""
     first: Leaf
     second: Leaf
     ident: str
     operand: str
     may_fail: bool
+    writes: bool = False
 
     @property
     def call(self) -> str:
@@ -60,7 +61,7 @@ class Pair:
 
 def pairs(isa, checked) -> list[Pair]:
     meaning = {m.leaf.id: m for m in checked.leaves}
-    return [Pair(f.first, f.second, f.ident, f.operand, may_fail(meaning[f.first.id])) for f in isa.fused]
+    return [Pair(f.first, f.second, f.ident, f.operand, may_fail(meaning[f.first.id]), writes(meaning[f.first.id])) for f in isa.fused]
 
 
 def files(isa, checked) -> dict[str, str]:

@@ -64,6 +64,7 @@ CASES = {
     "hot": (changed("traps:", 'hot: "user §g"\n  traps:'), 'hot: no instruction or family "g"'),
     "fused leaf": (changed("traps:", 'hot: user\n  fused: "§user+g"\n  traps:'),
                    'fused: "user+g" is not first+second or first>second@operand: no instruction "g"'),
+    "fused twice": (changed("traps:", 'hot: user\n  fused: "user+user §user+user"\n  traps:'), 'fused: "user+user" twice'),
     "fused and cold": (changed("traps:", 'hot: user\n  fused: "§user+f"\n  traps:'), 'fused: "f" is not hot'),
     "fused operand": (changed("traps:", 'hot: user\n  fused: "§user>user@rs9"\n  traps:'), 'fused: "user" has no operand "rs9"'),
     "alias": (changed("traps:", 'aliases: [{name: n, of: g, asm: "§n"}]\n  traps:'), 'alias "n": no instruction or family "g"'),
