@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from toy import ROOT, write
 
-from gen.backends import asm, decoder, insn
+from gen.backends import asm, decoder, insn, prepare
 from gen.load import load
 from gen.meaning import check
 
@@ -114,12 +114,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     isa = load(write(d, TOY)[0])
     checked = check(isa)
     (d / "toy").mkdir()
-    for backend in (insn, decoder, asm):
+    for backend in (insn, decoder, prepare, asm):
         for name, text in backend.files(isa, checked).items():
             (d / "toy" / name).write_text(text)
     (d / "driver.c").write_text(DRIVER)
     subprocess.run(["gcc", "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-I", d,
-                    f"-I{ROOT}/runtime", d / "driver.c", d / "toy/decode.c", d / "toy/asm.c",
+                    f"-I{ROOT}/runtime", d / "driver.c", d / "toy/decode.c", d / "toy/prepare.c", d / "toy/asm.c",
                     ROOT / "runtime/core/asmtext.c", "-o", d / "toy_test"], check=True)
     return d / "toy_test"
 

@@ -182,7 +182,7 @@ int main(void) {
     core = ROOT / "runtime/core"
     exe = tmp_path / "main"
     subprocess.run(["gcc", "-std=gnu17", "-I", ROOT / "runtime", "-I", tmp_path / "gen", "-o", exe, tmp_path / "main.c",
-                    out / "decode.re.c", out / "asm.c", core / "form_text.c", core / "form_asm.c"], check=True)
+                    out / "decode.re.c", out / "prepare.c", out / "asm.c", core / "form_text.c", core / "form_asm.c"], check=True)
     got = subprocess.run([exe], capture_output=True, text=True, check=True).stdout.splitlines()
     assert got == ["3 add h0, h1 3", "7 lock add qword ptr fs:[r1 + 4*r2 + 16], r0 7", "7 test byte ptr [1] 7"]
 
