@@ -19,7 +19,8 @@
 #include "script/script.h"
 
 struct run {
-  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dtb, *dump_dtb, *serial, *console, *script;
+  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dtb, *dump_dtb, *serial, *console,
+      *script;
   struct strings trace, set;
   uint64_t memory, timeout_ns, seed;
   unsigned cpus;
