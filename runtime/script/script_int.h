@@ -109,17 +109,17 @@ void smachine_free(struct smachine *sm);
 int code_elf(lua_State *L, const struct isa *isa, const char *text, gpa_t base, struct label **labels,
              unsigned *nlabels);
 
-#define LIST_OF_FUNCTIONS(X)                                                                                \
-  X(fn_machine)                                                                                             \
-  X(fn_device)                                                                                              \
-  X(fn_check)                                                                                               \
-  X(fn_fail)                                                                                                \
-  X(fn_skip) X(fn_log) X(fn_rand) X(fn_asm) X(fn_dis) X(m_boot) X(m_run) X(m_step) X(m_run_until) X(m_read) \
-      X(m_write) X(m_u8) X(m_u16) X(m_u32) X(m_u64) X(m_symbol) X(m_where) X(m_breakpoint) X(m_tap)         \
-          X(m_untap) X(m_irq) X(m_field) X(m_snapshot) X(m_restore) X(m_hash) X(m_advance) X(m_drought)     \
-              X(p_console) X(p_cpu) X(p_now) X(p_insns) X(p_ended) X(p_code) X(c_expect) X(c_send)          \
-                  X(c_sendline) X(c_text) X(c_rest) X(cpu_pc) X(cpu_insns) X(cpu_x) X(cpu_disassemble)      \
-                      X(cpu_set) X(cpu_get)
+/* clang-format settles on no layout of this list. */
+/* clang-format off */
+#define LIST_OF_FUNCTIONS(X) \
+  X(fn_machine) X(fn_device) X(fn_check) X(fn_fail) X(fn_skip) X(fn_log) X(fn_rand) X(fn_asm) \
+  X(fn_dis) X(m_boot) X(m_run) X(m_step) X(m_run_until) X(m_read) X(m_write) X(m_u8) X(m_u16) \
+  X(m_u32) X(m_u64) X(m_symbol) X(m_where) X(m_breakpoint) X(m_tap) X(m_untap) X(m_irq) \
+  X(m_field) X(m_snapshot) X(m_restore) X(m_hash) X(m_advance) X(m_drought) X(p_console) \
+  X(p_cpu) X(p_now) X(p_insns) X(p_ended) X(p_code) X(c_expect) X(c_send) X(c_sendline) \
+  X(c_text) X(c_rest) X(cpu_pc) X(cpu_insns) X(cpu_x) X(cpu_disassemble) X(cpu_set) \
+  X(cpu_get)
+/* clang-format on */
 #define DECLARE(f) int f(lua_State *L);
 LIST_OF_FUNCTIONS(DECLARE)
 #undef DECLARE
