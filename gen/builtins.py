@@ -2,15 +2,11 @@
 from __future__ import annotations
 
 from . import tir, values as v
+from .kinds import NeedWidth, Struct, Tup, fail
 from .syntax import Call, Name, Node
 from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
 
 FP_FLAGS = 5            # NX UF OF DZ NV
-
-
-def _fail(node: Node, message: str):
-    from .check import fail
-    return fail(node, message)
 
 
 def prim(name: str, ty: Ty, *args: E, **attrs: object) -> E:
@@ -31,17 +27,17 @@ _FOLD = {
 
 def nargs(call: Call, n: int, *kw: str) -> None:
     if len(call.args) != n:
-        raise _fail(call, f"{call.fn} takes {n} argument{'s' * (n != 1)}, {len(call.args)} given")
+        raise fail(call, f"{call.fn} takes {n} argument{'s' * (n != 1)}, {len(call.args)} given")
     for k in call.kwargs:
         if k not in kw:
-            raise _fail(call.kwargs[k], f"{call.fn} has no argument '{k}'")
+            raise fail(call.kwargs[k], f"{call.fn} has no argument '{k}'")
 
 
 def bits_arg(body, call: Call, i: int, want: Ty | None, width: int | None = None) -> E:
     e = body.scalar(call.args[i], B(width) if width else want)
     if e.ty.kind == "int":
         if width is None and (want is None or want.kind != "b"):
-            raise _fail(call.args[i], "the width of this argument is not known here")
+            raise fail(call.args[i], "the width of this argument is not known here")
         e = body.coerce(e, B(width) if width else want, call.args[i])
     if e.ty.kind in ("vec", "f"):
         e = v.cast(e, B(e.ty.bits))
@@ -51,7 +47,6 @@ def bits_arg(body, call: Call, i: int, want: Ty | None, width: int | None = None
 
 
 def _ext(body, call: Call, width: int | None, want: Ty | None) -> E:
-    from .check import NeedWidth
     nargs(call, 1)
     if width is None:
         if want is not None and want.kind == "int":
@@ -70,10 +65,10 @@ def _ext(body, call: Call, width: int | None, want: Ty | None) -> E:
         e = v.cast(e, B(e.ty.bits))
     if call.fn == "trunc":
         if e.ty.n < width:
-            raise _fail(call, f"trunc to {width} bits of {e.ty}")
+            raise fail(call, f"trunc to {width} bits of {e.ty}")
         return v.bits(e, 0, width)
     if e.ty.n > width:
-        raise _fail(call, f"{call.fn} to {width} bits of {e.ty}: use trunc")
+        raise fail(call, f"{call.fn} to {width} bits of {e.ty}: use trunc")
     return v.ext(call.fn, e, width)
 
 
@@ -83,7 +78,7 @@ def _counter(name: str):
         x = body.bind(bits_arg(body, call, 0, want, width), "x")
         r = prim(name, x.ty, x)
         if name == "ctz" and "zero" not in call.kwargs:
-            raise _fail(call, "ctz needs zero=…, its result for 0")
+            raise fail(call, "ctz needs zero=…, its result for 0")
         if "zero" in call.kwargs:
             z = body.typed(call.kwargs["zero"], x.ty)
             if not v.is_const(z, x.ty.n):
@@ -130,7 +125,7 @@ def _ones(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 1)
     w = width or (want.n if want and want.kind == "b" else 0)
     if not w:
-        raise _fail(call, "ones needs its width, as in ones.64(n)")
+        raise fail(call, "ones needs its width, as in ones.64(n)")
     n = body.scalar(call.args[0], INT)
     return v.not_(v.shift("shl", v.const(-1, B(w)), n))
 
@@ -161,7 +156,7 @@ def _divide(body, call: Call, width: int | None, want: Ty | None) -> E:
     signed = call.fn in ("divs", "rems")
     nargs(call, 2, "zero", "over")
     if "zero" not in call.kwargs or (signed and "over" not in call.kwargs):
-        raise _fail(call, f"{call.fn} needs zero=…{' and over=…' if signed else ''}, its results where division has none")
+        raise fail(call, f"{call.fn} needs zero=…{' and over=…' if signed else ''}, its results where division has none")
     a, b = _pair(body, call, want, width)
     r = prim(call.fn, a.ty, a, b)       # total: zero gives 0, overflow wraps (remainder 0)
     over = call.kwargs.get("over")
@@ -177,7 +172,7 @@ def _has(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 1)
     name = body.alias(call.args[0].name) if isinstance(call.args[0], Name) else ""
     if name not in body.isa.features:
-        raise _fail(call, f"has() takes the name of a feature, '{name}' is none")
+        raise fail(call, f"has() takes the name of a feature, '{name}' is none")
     return E("has", B1, (), name, TRANSLATE)
 
 
@@ -190,7 +185,6 @@ def _sext_at(body, call: Call, width: int | None, want: Ty | None) -> E:
 
 
 def _addc(body, call: Call, width: int | None, want: Ty | None):
-    from .check import Struct, Tup
     nargs(call, 3)
     a, b = _pair(body, call, want, width)
     c = body.bind(body.typed(call.args[2], B1), "c")
@@ -203,7 +197,6 @@ def _addc(body, call: Call, width: int | None, want: Ty | None):
 
 
 def _undef(body, call: Call, width: int | None, want: Ty | None):
-    from .check import Struct
     nargs(call, 1)
     val = body.ev(call.args[0], want)
     if isinstance(val, Struct):
@@ -211,7 +204,7 @@ def _undef(body, call: Call, width: int | None, want: Ty | None):
     e = body.scalar(call.args[0], want)
     if e.ty.kind == "int":
         if want is None or want.kind != "b":
-            raise _fail(call, "the width of this undefined value is not known here")
+            raise fail(call, "the width of this undefined value is not known here")
         e = body.coerce(e, want, call)
     return v.node("undef", e.ty, (e,))
 
@@ -220,11 +213,11 @@ def _lookup(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 2, "oob")
     t = body.scalar(call.args[0])
     if t.ty.kind != "vec":
-        raise _fail(call.args[0], f"lookup needs a vector, this is {t.ty}")
+        raise fail(call.args[0], f"lookup needs a vector, this is {t.ty}")
     i = body.scalar(call.args[1])
     oob = body.typed(call.kwargs["oob"], t.ty.elem) if "oob" in call.kwargs else None
     if oob is None and not (i.ty.kind == "b" and 1 << i.ty.n <= t.ty.n):
-        raise _fail(call, "lookup needs oob=…, its result for an index past the table")
+        raise fail(call, "lookup needs oob=…, its result for an index past the table")
     lanes = tuple(v.lane(t, k) for k in range(t.ty.n))
     if i.op == "const":
         return lanes[i.k] if i.k < len(lanes) else oob
@@ -251,7 +244,7 @@ def _reduce(body, call: Call, width: int | None, want: Ty | None) -> E:
             r = body.bind(r, "m")
             r = v.sel(v.compare(cmp, x, r) if take_b else v.compare(cmp, r, x), r, x)
         else:
-            raise _fail(call, f"reduce knows add and or xor mul min_s max_s min_u max_u, not '{op}'")
+            raise fail(call, f"reduce knows add and or xor mul min_s max_s min_u max_u, not '{op}'")
     return r
 
 
@@ -282,7 +275,7 @@ def _fclass(body, call: Call, width: int | None, want: Ty | None) -> E:
 def _float(body, n: Node, ty: Ty | None = None) -> E:
     e = body.scalar(n, ty)
     if e.ty.kind != "f" or (ty is not None and e.ty != ty):
-        raise _fail(n, f"{ty or 'a floating-point value'} is needed here, this is {e.ty}")
+        raise fail(n, f"{ty or 'a floating-point value'} is needed here, this is {e.ty}")
     return e
 
 
@@ -292,7 +285,7 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
     isa = body.isa
     pname = call.kwargs["fp"].name if "fp" in call.kwargs else next(iter(isa.fp), None)
     if pname not in isa.fp:
-        raise _fail(call, f"no floating-point profile '{pname}'")
+        raise fail(call, f"no floating-point profile '{pname}'")
     prof = isa.fp[pname]
     rm = call.kwargs.get("rm")
     if rm is None and not rounds(op, attrs):
@@ -341,16 +334,15 @@ def _fp_arith(op: str, n: int):
 def _fminmax(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 2, "nan", "fp")
     if "nan" not in call.kwargs:
-        raise _fail(call, f"{call.fn} needs nan=number or nan=propagate")
+        raise fail(call, f"{call.fn} needs nan=number or nan=propagate")
     a = _float(body, call.args[0])
     mode = body.alias(call.kwargs["nan"].name)
     if mode not in ("number", "propagate"):
-        raise _fail(call.kwargs["nan"], "nan= is number or propagate")
+        raise fail(call.kwargs["nan"], "nan= is number or propagate")
     return fp(body, call, call.fn[1:], [a, _float(body, call.args[1], a.ty)], [(call.fn, a.ty)], width=a.ty.n, minmax=mode)[0]
 
 
 def _fcompare(body, call: Call, width: int | None, want: Ty | None):
-    from .check import Struct
     nargs(call, 2, "quiet", "fp")
     a = _float(body, call.args[0])
     b = _float(body, call.args[1], a.ty)
@@ -373,7 +365,7 @@ def _float_type(body, call: Call, want: Ty | None) -> Ty:
         return Ty("f", body.build_int(call.width, "the width of a conversion"))
     if want is not None and want.kind == "f":
         return want
-    raise _fail(call, f"{call.fn} needs the type it converts to, as in {call.fn}.f64(x)")
+    raise fail(call, f"{call.fn} needs the type it converts to, as in {call.fn}.f64(x)")
 
 
 def _cvt(body, call: Call, want: Ty | None) -> E:
@@ -386,7 +378,7 @@ def _cvt(body, call: Call, want: Ty | None) -> E:
 def _sign(body, n: Node) -> bool:
     name = body.alias(n.name) if isinstance(n, Name) else ""
     if name not in ("s", "u"):
-        raise _fail(n, "signedness is s or u")
+        raise fail(n, "signedness is s or u")
     return name == "s"
 
 
@@ -395,19 +387,19 @@ def _itof(body, call: Call, want: Ty | None) -> E:
     to = _float_type(body, call, want)
     x = body.scalar(call.args[0])
     if x.ty.kind != "b":
-        raise _fail(call.args[0], f"itof converts bits, this is {x.ty}")
+        raise fail(call.args[0], f"itof converts bits, this is {x.ty}")
     return fp(body, call, "from_int", [x], [("itof", to)], width=to.n, int=x.ty.n, signed=_sign(body, call.args[1]))[0]
 
 
 def _ftoi(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 2, "rm", "fp", "bad", "nan")
     if "bad" not in call.kwargs:
-        raise _fail(call, "ftoi needs bad=saturate (with nan=max|zero) or bad=indefinite")
+        raise fail(call, "ftoi needs bad=saturate (with nan=max|zero) or bad=indefinite")
     bad = body.alias(call.kwargs["bad"].name)
     nan = body.alias(call.kwargs["nan"].name) if isinstance(call.kwargs.get("nan"), Name) else "zero"
     w = width or (want.n if want and want.kind == "b" else 0)
     if not w:
-        raise _fail(call, "ftoi needs its width, as in ftoi.64(x, s, …)")
+        raise fail(call, "ftoi needs its width, as in ftoi.64(x, s, …)")
     a = _float(body, call.args[0])
     how = "indefinite" if bad == "indefinite" else "nanmax" if nan == "max" else "nanzero"
     return fp(body, call, "to_int", [a], [("ftoi", B(w))], width=a.ty.n, int=w, signed=_sign(body, call.args[1]), bad=how)[0]

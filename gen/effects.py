@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import tir, values as v
 from .builtins import ROUNDING, bits_arg, nargs
+from .kinds import NEVER, NeedWidth, Struct, fail
 from .model import Text, View
 from .syntax import Assign, Attr, Binary, Call, Index, Name, Node, SliceE, parse_expr
 from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
@@ -11,11 +12,6 @@ from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
 RMW = {"swap", "add", "and", "or", "xor", "min_s", "max_s", "min_u", "max_u", "andnot"}
 ORDERS = {"relaxed": 0, "tso": 1, "acquire": 2, "release": 3, "seqcst": 4}
 WORDS = {**ORDERS, **ROUNDING}
-
-
-def _fail(node: Node, message: str):
-    from .check import fail
-    return fail(node, message)
 
 
 def eval_text(body, text: Text, want: Ty | None) -> E:
@@ -38,7 +34,6 @@ def read_slot(body, name: str) -> E | None:
 
 
 def read_name(body, n: Node, name: str, want: Ty | None):
-    from .check import Struct
     isa = body.isa
     if name in ("pc", "next"):
         return E(name, B(64), (), None, RUN)
@@ -50,7 +45,7 @@ def read_name(body, n: Node, name: str, want: Ty | None):
     if name in isa.sysregs:
         reg = isa.sysregs[name]
         if reg.read is None:
-            raise _fail(n, f"{name} has no storage and no `read`")
+            raise fail(n, f"{name} has no storage and no `read`")
         return eval_text(body, reg.read, B(reg.width))
     d = isa.defs.get(name)
     if d is not None and d.params is None:
@@ -58,18 +53,18 @@ def read_name(body, n: Node, name: str, want: Ty | None):
     if name in WORDS:
         return v.const(WORDS[name])
     if body.decode_time and body.leaf and name in body.leaf.operands:
-        raise _fail(n, f"operand '{name}' is defined by itself")
-    raise _fail(n, f"unknown name '{name}'")
+        raise fail(n, f"operand '{name}' is defined by itself")
+    raise fail(n, f"unknown name '{name}'")
 
 
 def _sysreg_field(body, n: Attr):
     isa = body.isa
     reg = isa.sysregs.get(n.e.name) if isinstance(n.e, Name) else None
     if reg is None:
-        raise _fail(n, f"unknown name '{getattr(n.e, 'name', '?')}'")
+        raise fail(n, f"unknown name '{getattr(n.e, 'name', '?')}'")
     f = reg.fields.get(n.name) if isinstance(n.name, str) else None
     if f is None:
-        raise _fail(n, f"system register {reg.name} has no field '{n.name}'")
+        raise fail(n, f"system register {reg.name} has no field '{n.name}'")
     return reg, f
 
 
@@ -118,7 +113,7 @@ def _slice(body, view: View, width: int | None) -> tuple[int, int]:
 def _index(body, n: Index, view: View) -> E:
     i = body.scalar(n.i, INT)
     if i.bt > TRANSLATE:
-        raise _fail(n.i, "the index of a register must be known at translation time")
+        raise fail(n.i, "the index of a register must be known at translation time")
     return view_index(body, view, i)
 
 
@@ -177,7 +172,7 @@ def view_read_at(body, n: Node, name: str, i: E, width: int | None) -> E:
 def _file_read(body, n: Node, view: View, i: E) -> E:
     f = body.isa.files[view.file]
     if i.op == "const" and not 0 <= i.k < f.n:
-        raise _fail(n, f"register file {f.name} has no index {i.k}")
+        raise fail(n, f"register file {f.name} has no index {i.k}")
     e = v.const(0, B(f.width)) if i.op == "const" and i.k == f.zero else E("reg", B(f.width), (i,), f.name, RUN)
     for key, text in view.at.items():
         c = v.compare("eq", _as_int(i), v.const(int(key)))
@@ -252,7 +247,7 @@ def _file_write(body, n: Node, view: View, i: E, e: E, lo: int, keep: bool) -> N
         if text.s != "zero":
             slot = read_slot(body, text.s)
             if slot is None:
-                raise _fail(n, f"view {view.name}: '{text.s}' is no slot")
+                raise fail(n, f"view {view.name}: '{text.s}' is no slot")
             full = insert(slot, lo, e) if keep else v.ext("zext", e, slot.ty.n)
             alt = [tir.SetSlot(text.s, full)]
         if c.op == "const":
@@ -327,29 +322,26 @@ def or_into(body, n: Node, t: Node, e: E) -> None:
 
 
 def assign(body, s: Assign):
-    from .check import NEVER, NeedWidth
     t = _resolve(body, s.target)
     e = Binary(s.pos, s.op, s.target, s.e) if s.op else s.e
     try:
         val = _assign(body, s, t, e)
     except NeedWidth as w:
-        raise _fail(w.node, "the width of this extension is not known here: state it, as in sext.64(x)") from None
+        raise fail(w.node, "the width of this extension is not known here: state it, as in sext.64(x)") from None
     body.one_effect(s)
     return NEVER if val is NEVER else None
 
 
 def _value(body, e: Node, ty: Ty):
-    from .check import NEVER
     val = body.ev(e, ty)
     if val is NEVER:
         return NEVER
     if not isinstance(val, E):
-        raise _fail(e, f"a value of type {ty} is needed here, not {body.show(val)}")
+        raise fail(e, f"a value of type {ty} is needed here, not {body.show(val)}")
     return body.coerce(val, ty, e)
 
 
 def _assign(body, s: Assign, t: Node, e: Node):
-    from .check import NEVER, Struct
     isa = body.isa
     if isinstance(t, Name):
         val = body.find(t.name)
@@ -357,23 +349,23 @@ def _assign(body, s: Assign, t: Node, e: Node):
             if hasattr(val, "write"):
                 x = _value(body, e, val.ty)
                 return NEVER if x is NEVER else val.write(body, x)
-            raise _fail(t, f"'{t.name}' is a value and cannot be assigned")
+            raise fail(t, f"'{t.name}' is a value and cannot be assigned")
         if t.name in isa.flags:
             b = body.ev(e)
             if b is NEVER:
                 return NEVER
             if not isinstance(b, Struct):
-                raise _fail(e, f"{t.name} needs a {t.name}(…) bundle, not {body.show(b)}")
+                raise fail(e, f"{t.name} needs a {t.name}(…) bundle, not {body.show(b)}")
             names = isa.flags[t.name]
             missing = [f for f in names if f not in b.parts]
             if missing:
-                raise _fail(e, f"the bundle lacks {' '.join(missing)}")
+                raise fail(e, f"the bundle lacks {' '.join(missing)}")
             b = body.bind_value(Struct(b.name, {f: b.parts[f] for f in names}), "f")
             for f in names:
                 body.emit(tir.SetSlot(f, b.parts[f]))
             return None
         if t.name not in isa.slots:
-            raise _fail(t, f"'{t.name}' is no register or slot")
+            raise fail(t, f"'{t.name}' is no register or slot")
     if isinstance(t, Index) and isinstance(t.e, Name):
         name = body.alias(t.e.name)
         if name == "sys":
@@ -399,7 +391,7 @@ def store(body, n: Node, t: Node, x: E) -> None:
     elif isinstance(t, Attr):
         reg, f = _sysreg_field(body, t)
         if not reg.storage:
-            raise _fail(t, f"{reg.name} has no storage: assign the register it shows")
+            raise fail(t, f"{reg.name} has no storage: assign the register it shows")
         body.emit(tir.SetSlot(reg.name, insert(read_slot(body, reg.name), f.lo, x)))
     elif isinstance(t, (SliceE, Index)):
         base = _resolve(body, t.e)
@@ -410,14 +402,14 @@ def store(body, n: Node, t: Node, x: E) -> None:
             i = body.scalar(t.i, INT)
             if whole.ty.kind == "vec":
                 if i.bt > TRANSLATE:
-                    raise _fail(t.i, "a lane must be known at translation time")
+                    raise fail(t.i, "a lane must be known at translation time")
                 lanes = tuple(v.sel(v.compare("eq", _as_int(i), v.const(k)), x, v.lane(whole, k)) for k in range(whole.ty.n))
                 new = E("vec", whole.ty, lanes, None, RUN)
                 name = body.alias(base.e.name)
                 view_write_at(body, t, name, _index(body, base, isa.views[name]), body._width(base), body.bind(new, "v"))
                 return
             if i.op != "const":
-                raise _fail(t.i, "a bit that is assigned must be known when the description is compiled")
+                raise fail(t.i, "a bit that is assigned must be known when the description is compiled")
             lo, w = i.k, 1
         new = insert(body.scalar(t.e), lo, v.cast(x, B(w)))
         if isinstance(base, Index) and isinstance(base.e, Name) and body.alias(base.e.name) in isa.views:
@@ -426,7 +418,7 @@ def store(body, n: Node, t: Node, x: E) -> None:
         else:
             store(body, n, base, new)
     else:
-        raise _fail(t, "this is no place that can be assigned")
+        raise fail(t, "this is no place that can be assigned")
 
 
 # ---- system registers ------------------------------------------------------------------------------------------------
@@ -435,7 +427,7 @@ def store(body, n: Node, t: Node, x: E) -> None:
 def sys_read(body, n: Index) -> E:
     num = body.scalar(n.i, INT)
     if num.bt > TRANSLATE:
-        raise _fail(n.i, "the number of a system register must be known at translation time")
+        raise fail(n.i, "the number of a system register must be known at translation time")
     r = body.local(B(64), "sys")
     body.effect()
     body.emit(tir.Eff("sysread", [(r.k, r.ty)], [v.btoi(num)]))
@@ -443,7 +435,6 @@ def sys_read(body, n: Index) -> E:
 
 
 def _sys_write(body, t: Index, e: Node):
-    from .check import NEVER
     num = body.scalar(t.i, INT)
     x = _value(body, e, B(64))
     if x is NEVER:
@@ -458,16 +449,16 @@ def _sys_write(body, t: Index, e: Node):
 def _mem(body, call: Call, width: int | None, nargs_: int, *more: str) -> tuple[E, dict[str, object], int]:
     nargs(call, nargs_, "order", "align", *more)
     if width is None:
-        raise _fail(call, f"{call.fn} needs its width, as in {call.fn}.32(a)")
+        raise fail(call, f"{call.fn} needs its width, as in {call.fn}.32(a)")
     if width not in (8, 16, 32, 64, 128, 256):
-        raise _fail(call, f"no memory access of {width} bits")
+        raise fail(call, f"no memory access of {width} bits")
     addr = body.bind(body.typed(call.args[0], B(64)), "ea")
     if body.undefined(addr):
-        raise _fail(call.args[0], "an undefined value reaches an address")
+        raise fail(call.args[0], "an undefined value reaches an address")
     attrs: dict[str, object] = {"width": width}
     order = body.scalar(call.kwargs["order"], INT) if "order" in call.kwargs else v.const(ORDERS[body.isa.order])
     if order.ty.kind != "int":
-        raise _fail(call.kwargs["order"], "order= is relaxed, tso, acquire, release, seqcst or a choice among them")
+        raise fail(call.kwargs["order"], "order= is relaxed, tso, acquire, release, seqcst or a choice among them")
     attrs["order"] = order
     if "align" in call.kwargs and width > 8:
         body.scopes.append({"a": addr} if body.find("a") is None else {})
@@ -524,7 +515,7 @@ def _store(body, call: Call, width: int | None, want: Ty | None):
 def _rmw(body, call: Call, width: int | None, want: Ty | None) -> E:
     op = body.alias(call.args[0].name) if call.args and isinstance(call.args[0], Name) else ""
     if op not in RMW:
-        raise _fail(call, f"rmw knows {' '.join(sorted(RMW))}, not '{op}'")
+        raise fail(call, f"rmw knows {' '.join(sorted(RMW))}, not '{op}'")
     addr, attrs, w = _mem(body, Call(call.pos, call.fn, call.width, call.args[1:], call.kwargs), width, 2)
     val = body.bind(_operand(body, call.args[2], w), "v")
     r = body.local(B(w), "old")
@@ -551,7 +542,7 @@ def _probe(body, call: Call, width: int | None, want: Ty | None) -> None:
     nargs(call, 3)
     access = call.args[2].name if isinstance(call.args[2], Name) else ""
     if access not in ("r", "w"):
-        raise _fail(call.args[2], "probe(address, bytes, r) or w")
+        raise fail(call.args[2], "probe(address, bytes, r) or w")
     body.emit(tir.Eff("probe", [], [body.bind(body.typed(call.args[0], B(64)), "ea"), body.typed(call.args[1], B(64))], {"access": access}))
 
 
@@ -564,10 +555,9 @@ def _fence(body, call: Call, width: int | None, want: Ty | None) -> None:
 
 
 def _trap(body, call: Call, width: int | None, want: Ty | None):
-    from .check import NEVER
     kind = body.alias(call.args[0].name) if call.args and isinstance(call.args[0], Name) else ""
     if kind not in body.isa.traps:
-        raise _fail(call, f"unknown trap '{kind}'")
+        raise fail(call, f"unknown trap '{kind}'")
     args = []
     for a in call.args[1:]:
         e = body.scalar(a, B(64))
@@ -575,7 +565,7 @@ def _trap(body, call: Call, width: int | None, want: Ty | None):
         args.append(e)
     n = body.isa.traps[kind].args
     if len(args) != n:
-        raise _fail(call, f"trap '{kind}' takes {n} argument{'s' * (n != 1)}, {len(args)} given")
+        raise fail(call, f"trap '{kind}' takes {n} argument{'s' * (n != 1)}, {len(args)} given")
     body.emit(tir.Trap(kind, args))
     return NEVER
 
@@ -590,25 +580,24 @@ def _jump(body, call: Call, width: int | None, want: Ty | None) -> None:
         kind = k.fn                      # link(rd): a hint about which register links
     target = body.typed(call.args[0], B(64))
     if body.undefined(target):
-        raise _fail(call.args[0], "an undefined value reaches a jump")
+        raise fail(call.args[0], "an undefined value reaches a jump")
     body.emit(tir.Jump(target, kind))
 
 
 def _end(body, call: Call, width: int | None, want: Ty | None) -> None:
     reason = call.args[0].name if call.args and isinstance(call.args[0], Name) else ""
     if reason not in ("context", "fence", "wait", "irq"):
-        raise _fail(call, "end(context), end(fence), end(wait) or end(irq)")
+        raise fail(call, "end(context), end(fence), end(wait) or end(irq)")
     body.emit(tir.End(reason))
 
 
 def helper(body, n: Call, name: str):
-    from .check import Struct
     h = body.isa.helpers[name]
     body.use("helper", "", name)
     given = {p: a for (p, _), a in zip(h.args, n.args)} | n.kwargs
     missing = [p for p, _ in h.args if p not in given]
     if missing or len(given) != len(h.args) or len(n.args) > len(h.args):
-        raise _fail(n, f"{name} takes {', '.join(p for p, _ in h.args) or 'no arguments'}")
+        raise fail(n, f"{name} takes {', '.join(p for p, _ in h.args) or 'no arguments'}")
     args = []
     for p, t in h.args:
         args.append(body.bind(body.typed(given[p], _type(body, t, n)), p))

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 
 from . import operands, tir, values as v
-from .check import NEVER, Body, NeedWidth, fail
+from .check import Body
+from .kinds import NEVER, NeedWidth, fail
 from .model import DescError, Isa, Leaf, SysReg, Text
 from .syntax import Call, Let, Node, Num, is_expression, parse_body, parse_expr
 from .tir import B, INT, TRANSLATE, Checked, E, Meaning

@@ -150,7 +150,7 @@ class Lifter:
             if s.e.bt <= TRANSLATE:
                 self.put(f"lift_set_context(l, {name}, {self.c(s.e)});")
             else:
-                self.put(f"lift_end(l, LIFT_CONTEXT);")
+                self.put("lift_end(l, LIFT_CONTEXT);")
         self.put(f"ir_put(l, {name}, {w}, {self.r(s.e)});")
 
     def st_SetReg(self, s: tir.SetReg) -> None:
