@@ -15,7 +15,7 @@ from .source import Map, Node, Scalar, Seq, read
 
 ISA_KEYS = ("name title machine insn mem features registers context views fields formats axes flags fp traps defs"
             " helpers sysregs hot fused aliases extra")
-SLICE = r"\[([0-9]{1,4}):([0-9]{1,4})\]"        # bits of a view
+SLICE = r"\[([0-9]{1,18}):([0-9]{1,18})\]"        # bits of a view
 KINDS = "general float vector flag system internal"
 
 

@@ -150,7 +150,7 @@ def assignments(t: Text) -> list[tuple[str, Text]]:
 
 
 def typed_names(t: Text) -> list[tuple[str, str]]:
-    """`va:b64 asid:b64`"""
+    """`va:b64 asid:b64`: names with types of 1 to 128 bits."""
     out = []
     for w in split(t):
         name, colon, type_ = w.s.partition(":")
@@ -158,5 +158,7 @@ def typed_names(t: Text) -> list[tuple[str, str]]:
             raise DescError(w, f'expected name:type, not "{w.s}"')
         if name in [n for n, _ in out]:
             raise DescError(w, f'"{name}" is named twice')
+        if not re.fullmatch(r"b[0-9]{1,3}", type_) or not 1 <= int(type_[1:]) <= 128:
+            raise DescError(w, f'"{name}": a type is b1 to b128, not "{type_}"')
         out.append((name, type_))
     return out

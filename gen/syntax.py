@@ -235,15 +235,18 @@ class Parser:
             return True
         return False
 
+    def found(self, t: Token) -> str:
+        return "end of text" if t.kind == "end" else "end of line" if t.kind == "nl" else repr(t.s)
+
     def want(self, s: str) -> None:
         if not self.take(s):
             t = self.toks[self.i]
-            raise self.fail(f"expected '{s}', found {'end of text' if t.kind == 'end' else 'end of line' if t.kind == 'nl' else repr(t.s)}")
+            raise self.fail(f"expected '{s}', found {self.found(t)}")
 
     def name(self) -> str:
         t = self.toks[self.i]
         if t.kind != "name" or t.s in _WORDS:
-            raise self.fail(f"expected a name, found {t.s!r}")
+            raise self.fail(f"expected a name, found {self.found(t)}")
         self.i += 1
         return t.s
 
@@ -407,7 +410,7 @@ class Parser:
         args: list[Node] = []
         kwargs: dict[str, Node] = {}
         while not self.peek(")"):
-            t, n = self.toks[self.i], self.toks[self.i + 1]
+            t, n = self.toks[self.i], self.toks[min(self.i + 1, len(self.toks) - 1)]
             if t.kind == "name" and n.s == "=" and n.kind == "op":
                 self.i += 2
                 if t.s in kwargs:

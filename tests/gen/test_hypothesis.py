@@ -132,6 +132,7 @@ def test_mutated_families(name: str, tmp_path: Path) -> None:
     ("sIz: imm sext N", "sIz: imm sext", 'operand code "sIz": imm is followed by zext|sext width'),
     ("segments: {64: 1}", "segments: {XY: 1}", 'extra: segments: no byte in hexadecimal "XY"'),
     ('read: "[15:0]"', 'read: "[1515:0]"', 'view "R16": bits 1515:0 are not inside 64 bits'),
+    ('R32: {of: R64, read: "[31:0]"', 'R32: {of: R64, read: "[001000:0]"', 'view "R32": bits 001000:0 are not inside 64 bits'),
     (", scanner: prefix", "", 'family "add" has "forms", which does not go with insn: {scanner: tree}'),
 ])
 def test_data_of_a_prefix_scanner_is_checked(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -140,6 +141,21 @@ def test_data_of_a_prefix_scanner_is_checked(old: str, new: str, message: str, t
     path.write_text(BASES["forms"].replace(old, new))
     with pytest.raises(DescError) as e:
         load(str(path))
+    assert e.value.message == message
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ('args: "a:b64"', 'args: "a::b64"', '"a": a type is b1 to b128, not ":b64"'),
+    ('"X[rs1] + zext(imm)"', '"X[rs1] + zext("', "expected a name, found end of text (in f.a)"),
+    ('"X[rs1] + zext(imm)"', '"X[rs1] + zext"', "unknown name 'zext' (in f.a)"),
+])
+def test_former_findings(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert TOY.count(old) == 1
+    path = tmp_path / "toy.yaml"
+    path.write_text(TOY.replace(old, new))
+    with pytest.raises(DescError) as e:
+        isa = load(str(path))
+        backends.everything(isa, check(isa))
     assert e.value.message == message
 
 
