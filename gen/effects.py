@@ -3,7 +3,7 @@ The other half of the checker's built-in names."""
 from __future__ import annotations
 
 from . import tir, values as v
-from .builtins import ROUNDING, bits_arg, nargs
+from .builtins import ROUNDING, nargs
 from .kinds import NEVER, NeedWidth, Struct, fail
 from .model import Text, View
 from .syntax import Assign, Attr, Binary, Call, Index, Name, Node, SliceE, parse_expr
@@ -621,5 +621,3 @@ TABLE = {"load": _load, "load_ex": _load, "store": _store, "store_ex": _store, "
 
 # Calls that are an effect themselves, beside what their arguments do.
 OWN = {"load", "load_ex", "store", "store_ex", "rmw", "cas", "fill"}
-
-__all__ = ["OWN", "TABLE", "bits_arg"]

@@ -10,7 +10,7 @@ from .check import Body
 from .kinds import NEVER, NeedWidth, fail
 from .model import DescError, Isa, Leaf, SysReg, Text
 from .syntax import Call, Let, Node, Num, is_expression, parse_body, parse_expr
-from .tir import B, INT, TRANSLATE, Checked, E, Meaning
+from .tir import B, TRANSLATE, Checked, E, Meaning
 
 
 class Checker:
@@ -292,6 +292,3 @@ def check(isa: Isa) -> Checked:
     if isa.sysregs:
         out.undefined = c.undefined()
     return out
-
-
-__all__ = ["INT", "check"]

@@ -1,7 +1,7 @@
 """Building typed expressions: constructors that fold constants, width rules, bits of wide values."""
 from __future__ import annotations
 
-from .tir import B, B1, BUILD, INT, RUN, TRANSLATE, E, Ty
+from .tir import B, B1, BUILD, INT, E, Ty
 
 
 def const(v: int, ty: Ty = INT) -> E:
@@ -251,6 +251,3 @@ def bit_at(e: E, i: E) -> E:
 
 def depends(e: E, ops: set[str]) -> bool:
     return e.op in ops or any(depends(x, ops) for x in e.a)
-
-
-__all__ = ["B", "B1", "BUILD", "INT", "RUN", "TRANSLATE"]

@@ -9,10 +9,9 @@ from pathlib import PurePath
 from .. import tir, values as v
 from ..expand import ident
 from ..model import Isa
-from ..tir import B, Checked, E, Meaning, Ty
+from ..tir import B, Checked, E, Meaning
 from . import cexpr, insn, prepare
 from .cexpr import ctype, mask, render
-from .jinja import render as template
 
 PREAMBLE = '#include "mem/access.h"\n#include "core/bits.h"\n#include "fp/fp.h"\n#include "interp/handler.h"\n'
 _FAULTS = {"load", "store", "rmw", "cas", "load_ex", "store_ex", "fill", "probe", "sysread", "syswrite", "helper"}
@@ -364,10 +363,6 @@ def reg_ctype(width: int) -> str:
     return "union vreg128" if width == 128 else "union vreg"
 
 
-def uses(lines: str) -> str:
-    return lines
-
-
 def handler(isa: Isa, place: Place, m: Meaning, name: str, kind: str, extra: str = "") -> str:
     w = Writer(isa, place, m)
     w.hand_on = extra == ", uint64_t *value"
@@ -436,5 +431,3 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
                      f"{protos}\ninsn_fn *const {isa.name}_exec[] = {{\n    0,\n{rows}}};\n")
     return out
 
-
-__all__ = ["Place", "Ty", "Writer", "files", "template"]

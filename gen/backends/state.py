@@ -1,11 +1,9 @@
 """The vCPU's layout (state.h), system registers (sysreg.c) and the tables behind struct isa (tables.c)."""
 from __future__ import annotations
 
-from .. import tir
 from ..expand import ident
 from ..model import Isa
 from ..tir import Checked
-from . import insn
 from .interp import PREAMBLE, Place, Writer, reg_ctype, slot_ctype
 from .jinja import c_string, render
 
@@ -125,6 +123,3 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
     if isa.sysregs:
         out["sysreg.c"] = sysreg_c(isa, checked)
     return out
-
-
-__all__ = ["files", "insn", "tir"]
