@@ -149,10 +149,11 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struc
   close_group(&o);
   if (user) {
     open_group(&o, "unknown_system_calls");
-    for (unsigned i = 0; i < USER_UNKNOWN_CALLS && user->unknown[i].count; i++) {
-      snprintf(key, sizeof key, "%" PRIu64, user->unknown[i].nr);
+    uint64_t nr, count;
+    for (unsigned i = 0; user_unknown_call(user, i, &nr, &count); i++) {
+      snprintf(key, sizeof key, "%" PRIu64, nr);
       snprintf(text, sizeof text, "system call %s answered ENOSYS", key);
-      number(&o, key, text, "%" PRIu64, user->unknown[i].count);
+      number(&o, key, text, "%" PRIu64, count);
     }
     close_group(&o);
   }

@@ -34,7 +34,7 @@ static uint64_t thread_cpu_ns(void) {
 static int user_main(void *config, int argc, char **argv) {
   const struct user *o = config;
   const struct isa *want = NULL;
-  struct user_process p = {0};
+  struct user_process *p;
   char why[200];
   if (o->json && !o->stats) {
     log_error("--json says how --stats prints: give both");
@@ -42,25 +42,25 @@ static int user_main(void *config, int argc, char **argv) {
   }
   if (o->isa && !(want = cli_isa(o->isa))) return EXIT_USAGE;
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
-  int r = user_create(&p, want, argc, argv, environ),
-      code = r == -ENOENT && access(argv[0], F_OK) ? NOT_FOUND : CANNOT_RUN;
-  if (r) goto out;
-  code = EXIT_USAGE;
+  int r = user_create(&(struct user_options){want, argc, argv, environ}, &p);
+  if (r) return r == -ENOENT && access(argv[0], F_OK) ? NOT_FOUND : CANNOT_RUN;
+  struct machine *m = user_machine(p);
+  int code = EXIT_USAGE;
   for (unsigned i = 0; i < o->trace.n; i++) {
-    if (!trace_parse(p.machine, o->trace.at[i], why, sizeof why)) continue;
+    if (!trace_parse(m, o->trace.at[i], why, sizeof why)) continue;
     log_error("--trace: %s", why);
     goto out;
   }
-  trace_attach(p.vcpu, p.machine);
-  if (engine_select(p.vcpu, o->accel)) goto out;
-  r = user_run(&p);
+  trace_attach(m->vcpu[0], m);
+  if (engine_select(m->vcpu[0], o->accel)) goto out;
+  r = user_run(p);
   code = r < 0 ? EXIT_BUG : r;
   if (o->stats) {
     const struct run_times t = {clock_ns() - wall, thread_cpu_ns() - cpu};
-    stats_print(p.vcpu->c->isa, &p.vcpu, 1, t, o->json, &p);
+    stats_print(m->isa, m->vcpu, 1, t, o->json, p);
   }
 out:
-  user_free(&p);
+  user_free(p);
   return code;
 }
 

@@ -3,7 +3,7 @@
 #ifndef ISOMER_USER_CALLS_H
 #define ISOMER_USER_CALLS_H
 
-#include "user/user.h"
+#include "user/process.h"
 
 /*      name             generic  x86_64 */
 #define USER_CALLS(X)         \
@@ -43,7 +43,7 @@ enum call {
 };
 
 /* A call's result, or -errno (Linux numbers, which every ABI here shares). */
-#define X(name, generic, x86) int64_t call_##name(struct user_process *p, const uint64_t arg[6]);
+#define X(name, generic, x86) int64_t call_##name(struct user_thread *t, const uint64_t arg[6]);
 USER_CALLS(X)
 #undef X
 

@@ -24,16 +24,17 @@ static int rights(uint64_t prot) {
 }
 
 /* Returns the break, the old one when it cannot be what was asked for. */
-int64_t call_brk(struct user_process *p, const uint64_t arg[6]) {
-  gva_t want = arg[0], old = PAGE_UP(p->brk), end = PAGE_UP(want);
-  if (want < p->brk_start || want >= USER_END) return (int64_t)p->brk;
-  if (end > old && flat_map(p->flat, old, end - old, FLAT_R | FLAT_W)) return (int64_t)p->brk;
-  if (end < old && flat_unmap(p->flat, end, old - end)) return (int64_t)p->brk;
-  p->brk = want;
+int64_t call_brk(struct user_thread *t, const uint64_t arg[6]) {
+  gva_t want = arg[0], old = PAGE_UP(t->process->brk), end = PAGE_UP(want);
+  if (want < t->process->brk_start || want >= USER_END) return (int64_t)t->process->brk;
+  if (end > old && flat_map(t->process->flat, old, end - old, FLAT_R | FLAT_W))
+    return (int64_t)t->process->brk;
+  if (end < old && flat_unmap(t->process->flat, end, old - end)) return (int64_t)t->process->brk;
+  t->process->brk = want;
   return (int64_t)want;
 }
 
-int64_t call_mmap(struct user_process *p, const uint64_t arg[6]) {
+int64_t call_mmap(struct user_thread *t, const uint64_t arg[6]) {
   gva_t at = arg[0];
   uint64_t len = PAGE_UP(arg[1]), flags = arg[3];
   int prot = rights(arg[2]);
@@ -47,16 +48,16 @@ int64_t call_mmap(struct user_process *p, const uint64_t arg[6]) {
     if (at < USER_START) return -EPERM;
     if (at > USER_END - len) return -ENOMEM;
     if (!(flags & MAP_FIXED_NOREPLACE_)) {
-      int r = flat_unmap(p->flat, at, len);
+      int r = flat_unmap(t->process->flat, at, len);
       if (r) return r;
     }
   } else {
     at = PAGE_UP(at); /* a hint: taken when it is free */
-    if (at < USER_START || at > USER_END - len || flat_gap(p->flat, at, at + len, len) != at)
-      at = flat_gap(p->flat, USER_START, p->map_top, len);
+    if (at < USER_START || at > USER_END - len || flat_gap(t->process->flat, at, at + len, len) != at)
+      at = flat_gap(t->process->flat, USER_START, t->process->map_top, len);
     if (!at) return -ENOMEM;
   }
-  int r = flat_map(p->flat, at, len, (unsigned)prot);
+  int r = flat_map(t->process->flat, at, len, (unsigned)prot);
   return r ? r : (int64_t)at;
 }
 
@@ -65,17 +66,17 @@ static bool range(gva_t at, uint64_t *len) {
   return !(at & ~GUEST_PAGE_MASK) && *len <= USER_END && at <= USER_END - *len;
 }
 
-int64_t call_munmap(struct user_process *p, const uint64_t arg[6]) {
+int64_t call_munmap(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t len = arg[1];
   if (!arg[1] || arg[1] > USER_END || !range(arg[0], &len)) return -EINVAL;
-  return flat_unmap(p->flat, arg[0], len);
+  return flat_unmap(t->process->flat, arg[0], len);
 }
 
-int64_t call_mprotect(struct user_process *p, const uint64_t arg[6]) {
+int64_t call_mprotect(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t len = arg[1];
   int prot = rights(arg[2]);
   if (prot < 0 || arg[0] & ~GUEST_PAGE_MASK) return -EINVAL;
   if (!arg[1]) return 0;
   if (arg[1] > USER_END || !range(arg[0], &len)) return -ENOMEM;
-  return flat_protect(p->flat, arg[0], len, (unsigned)prot);
+  return flat_protect(t->process->flat, arg[0], len, (unsigned)prot);
 }

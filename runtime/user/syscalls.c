@@ -6,7 +6,7 @@
 #include "mem/phys.h"
 #include "user/calls.h"
 
-typedef int64_t call_fn(struct user_process *p, const uint64_t arg[6]);
+typedef int64_t call_fn(struct user_thread *t, const uint64_t arg[6]);
 
 static const struct {
   call_fn *fn;
@@ -43,31 +43,31 @@ const struct user_abi *user_abi_find(uint16_t machine) {
   return NULL;
 }
 
-bool user_allowed(struct user_process *p, gva_t va, uint64_t n, unsigned right) {
+bool user_allowed(struct user_thread *t, gva_t va, uint64_t n, unsigned right) {
   if (va + n < va) return false;
   for (gva_t page = va & GUEST_PAGE_MASK; page < va + n; page += GUEST_PAGE_SIZE) {
-    int prot = flat_prot(p->flat, page);
+    int prot = flat_prot(t->process->flat, page);
     if (prot < 0 || !((unsigned)prot & right)) return false;
   }
   return true;
 }
 
 /* Guest virtual = guest physical in user mode. */
-int user_read(struct user_process *p, gva_t va, void *buf, uint64_t n) {
+int user_read(struct user_thread *t, gva_t va, void *buf, uint64_t n) {
   if (!n) return 0;
-  return user_allowed(p, va, n, FLAT_R) ? phys_read(p->machine->phys, va, buf, n) : -EFAULT;
+  return user_allowed(t, va, n, FLAT_R) ? phys_read(t->process->machine->phys, va, buf, n) : -EFAULT;
 }
 
-int user_write(struct user_process *p, gva_t va, const void *buf, uint64_t n) {
+int user_write(struct user_thread *t, gva_t va, const void *buf, uint64_t n) {
   if (!n) return 0;
-  return user_allowed(p, va, n, FLAT_W) ? phys_write(p->machine->phys, va, buf, n) : -EFAULT;
+  return user_allowed(t, va, n, FLAT_W) ? phys_write(t->process->machine->phys, va, buf, n) : -EFAULT;
 }
 
-int user_string(struct user_process *p, gva_t va, char *buf, size_t n) {
+int user_string(struct user_thread *t, gva_t va, char *buf, size_t n) {
   for (size_t at = 0; at < n;) {
     size_t part = GUEST_PAGE_SIZE - ((va + at) & ~GUEST_PAGE_MASK);
     if (part > n - at) part = n - at;
-    int r = user_read(p, va + at, buf + at, part);
+    int r = user_read(t, va + at, buf + at, part);
     if (r) return r;
     if (memchr(buf + at, 0, part)) return 0;
     at += part;
@@ -75,18 +75,18 @@ int user_string(struct user_process *p, gva_t va, char *buf, size_t n) {
   return -ENAMETOOLONG;
 }
 
-static int64_t unknown(struct user_process *p, uint64_t nr) {
+static int64_t unknown(struct user_thread *t, uint64_t nr) {
   for (unsigned i = 0; i < USER_UNKNOWN_CALLS; i++) {
-    if (p->unknown[i].count && p->unknown[i].nr != nr) continue;
-    p->unknown[i].nr = nr;
-    p->unknown[i].count++;
+    if (t->process->unknown[i].count && t->process->unknown[i].nr != nr) continue;
+    t->process->unknown[i].nr = nr;
+    t->process->unknown[i].count++;
     break;
   }
   return -ENOSYS;
 }
 
-int64_t user_call(struct user_process *p, uint64_t nr, const uint64_t arg[6]) {
+int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t arg[6]) {
   for (unsigned i = 0; i < CALLS; i++)
-    if (calls[i].number[p->abi->column] == nr) return calls[i].fn(p, arg);
-  return unknown(p, nr);
+    if (calls[i].number[t->process->abi->column] == nr) return calls[i].fn(t, arg);
+  return unknown(t, nr);
 }
