@@ -67,6 +67,13 @@ struct translation {
   bool global;   /* matches every ASID */
 };
 
+/* What the last refused memory access of a user-mode vCPU means to a Linux process (siginfo). */
+struct user_fault {
+  int signal,
+      code; /* SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, SIGBUS with BUS_ADRERR; signal 0: no such access yet */
+  gva_t addr;
+};
+
 #define VCPU_TRAP_COUNTERS 96
 
 /* Event counters; each is only ever written by the vCPU's own thread. `--stats` prints them. */
@@ -89,7 +96,8 @@ struct vcpu_common {
   unsigned index;          /* hart id, MPIDR affinity, APIC id */
   uint64_t features;       /* 1 << generated <ISA>_FEATURE_* */
   struct trap trap;
-  bool trap_exits; /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
+  struct user_fault fault; /* set with `trap` by mem/space.h; says nothing about traps of other kinds */
+  bool trap_exits;         /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
   /* Translates a guest virtual address; 0, or STEP_TRAP with `trap` set. Taken from arch_ops at creation. */
   int (*translate)(struct vcpu *v, gva_t va, enum access access, struct translation *out);
   /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.

@@ -1,0 +1,70 @@
+/* The address space of a user-mode process at identity: a guest address is the host's address of the same byte, and the
+ * host's MMU checks every access. Isomer itself is a PIE and lies outside [lo, hi), the part that guests may map; what is
+ * mapped there, with which rights, is kept in one sorted table. All functions are safe from any thread of the process.
+ *
+ * A page is *code* once an engine has read instructions from it. If the guest may write it, the host's write permission is
+ * taken away first; the next write, by a vCPU (a host fault) or by a system call (space_kernel_writes), gives it back and
+ * tells the listener of every vCPU's engine. Unmapping, remapping and changes of rights tell them too. */
+#ifndef ISOMER_MEM_SPACE_H
+#define ISOMER_MEM_SPACE_H
+
+#include "core/vcpu.h"
+
+struct space;
+
+/* Rights, as bits of enum access. */
+enum { SPACE_R = 1 << ACCESS_READ, SPACE_W = 1 << ACCESS_WRITE, SPACE_X = 1 << ACCESS_FETCH };
+
+/* An empty space; one per host process (it owns the host's fault handlers). NULL (logged) when out of memory. */
+struct space *space_new(gva_t lo, gva_t hi);
+void space_free(struct space *s); /* unmaps everything */
+
+/* Makes the data accesses and fetches of `v` go through `s`. A refused access raises arch_ops.bus_fault, with
+ * v->c->fault saying what it means to a Linux process. -ENOMEM. */
+int space_attach(struct space *s, struct vcpu *v);
+void space_detach(struct space *s, struct vcpu *v);
+
+/* As mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2) with the host's constants, which every ABI here shares, but
+ * within [lo, hi): an address, or -errno (Linux's choice of errno). fd is the host's. Guest pages that are executable but
+ * not readable stay readable to the host. */
+int64_t space_map(struct space *s, gva_t at, uint64_t len, int prot, int flags, int fd, uint64_t off);
+int space_unmap(struct space *s, gva_t at, uint64_t len);
+int space_protect(struct space *s, gva_t at, uint64_t len, int prot);
+int64_t space_remap(struct space *s, gva_t at, uint64_t old_len, uint64_t new_len, int flags, gva_t to);
+int space_advise(struct space *s, gva_t at, uint64_t len, int advice);
+/* Mappings without an address are placed below `top`, downwards. */
+void space_set_top(struct space *s, gva_t top);
+
+/* The mapping that covers `at`, or the next one above; false when there is none. */
+struct space_info {
+  gva_t start, last; /* inclusive */
+  unsigned prot;     /* SPACE_* as the guest asked */
+  bool shared;
+  uint64_t off;      /* of a file mapping: bytes */
+  uint64_t dev, ino; /* of a file mapping, else 0 */
+  char name[256];    /* path of the file, "[heap]", "[stack]", "" */
+};
+bool space_next(struct space *s, gva_t at, struct space_info *out);
+/* Names an anonymous mapping ("[stack]"); `name` is a string constant. */
+void space_name(struct space *s, gva_t at, const char *name);
+
+/* Is all of [va, va + n) inside [lo, hi)? Nothing is said about what is mapped. */
+bool space_holds(const struct space *s, gva_t va, uint64_t n);
+/* Does the guest have `right` to all of [va, va + n)? May change at once when other threads run. */
+bool space_allowed(struct space *s, gva_t va, uint64_t n, unsigned right);
+
+/* Copies for system calls: all of it, or -EFAULT (writes may have been done in part). Never crash, whatever va is. */
+int space_read(struct space *s, gva_t va, void *buf, uint64_t n);
+int space_write(struct space *s, gva_t va, const void *buf, uint64_t n);
+/* A zero-terminated string of less than n bytes: its length, -EFAULT or -ENAMETOOLONG. */
+int64_t space_string(struct space *s, gva_t va, char *buf, size_t n);
+
+/* The host's kernel is about to write to [va, va + n) for a system call: code pages in it become plain. -EFAULT when the
+ * range is not inside [lo, hi). Cheap when there are no code pages that can be written. */
+int space_kernel_writes(struct space *s, gva_t va, uint64_t n);
+
+/* Around a host fork: no other thread holds the space's locks in the child, which has only the calling thread's vCPU. */
+void space_fork_prepare(struct space *s);
+void space_fork_done(struct space *s, bool child);
+
+#endif
