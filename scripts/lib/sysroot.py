@@ -22,7 +22,7 @@ PACKAGES = (
     # what every Debian system has and packages need not name
     "base-files base-passwd bash coreutils dash diffutils findutils grep gzip hostname libc-bin ncurses-base sed tar"
     # programs that tests run
-    " bc gawk git lua5.4 openssl perl python3 libpython3.13-testsuite sqlite3 stress-ng xz-utils zstd"
+    " bc csmith gawk git lua5.4 openssl perl python3 libpython3.13-testsuite sqlite3 stress-ng xz-utils zstd"
     # compilers and libraries to link with
     " gcc libc6-dev musl musl-dev libcsmith-dev"
 ).split()

@@ -43,7 +43,7 @@ ENV = {
 
 # Proc and devices are the machine's, /tmp is shared, so that paths mean the same on both sides.
 ENTER = (
-    'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && mount --bind /tmp "$0/tmp" &&'
+    'mount --rbind /proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev" && mount --bind /tmp "$0/tmp" &&'
     ' exec chroot "$0" /usr/bin/env -C "$1" -i "${@:2}"'
 )
 
