@@ -483,6 +483,17 @@ int cache_create(struct vcpu *v) {
   return 0;
 }
 
+/* Other threads queue into a cache only under all_lock; what they did to their own is gone with them. */
+void cache_fork(enum engine_fork when) {
+  if (when == ENGINE_FORK_PREPARE) {
+    pthread_mutex_lock(&all_lock);
+    return;
+  }
+  if (when == ENGINE_FORK_CHILD)
+    for (struct cache *k = all; k; k = k->link) pthread_mutex_init(&k->lock, NULL);
+  pthread_mutex_unlock(&all_lock);
+}
+
 void cache_destroy(struct vcpu *v) {
   struct cache *k = cache_of(v);
   if (!k) return;

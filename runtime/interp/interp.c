@@ -143,4 +143,5 @@ const struct engine_ops interp_engine = {
     .get_state = nothing,
     .set_state = nothing,
     .kick = vcpu_kick,
+    .fork = cache_fork,
 };

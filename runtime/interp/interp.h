@@ -15,6 +15,7 @@
 #ifndef ISOMER_INTERP_INTERP_H
 #define ISOMER_INTERP_INTERP_H
 
+#include "core/engine.h"
 #include "core/isa.h"
 
 #define INTERP_VPAGES 512u /* direct-mapped cache: virtual page and translation tag -> window */
@@ -73,6 +74,7 @@ void interp_limit(struct vcpu *v, unsigned max_pages, uint64_t max_insns);
 /* Internal to runtime/interp (cache.c for interp.c). */
 int cache_create(struct vcpu *v);
 void cache_destroy(struct vcpu *v);
+void cache_fork(enum engine_fork when);
 void cache_sync(struct vcpu *v); /* takes in queued invalidations and TLB flushes */
 
 #endif

@@ -1,5 +1,4 @@
-/* System calls about the process, time, limits and the machine. Signals are not delivered to programs, so a mask is only
- * remembered. */
+/* System calls about time, limits and the machine. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -12,18 +11,8 @@
 #include "core/types.h"
 #include "user/calls.h"
 
-enum { SIG_BLOCK_, SIG_UNBLOCK_, SIG_SETMASK_ };
-#define SIGKILL_AND_SIGSTOP (UINT64_C(1) << 8 | UINT64_C(1) << 18)
 enum { RLIMIT_STACK_ = 3, RLIMITS = 16 }; /* include/uapi/asm-generic/resource.h */
-enum { ROBUST_LIST_HEAD = 24, UTS_FIELD = 65, UTS_FIELDS = 6 };
-
-int64_t call_exit(struct user_thread *t, const uint64_t arg[6]) {
-  t->process->exited = true;
-  t->process->status = (int)(arg[0] & 0xff);
-  return 0;
-}
-
-int64_t call_exit_group(struct user_thread *t, const uint64_t arg[6]) { return call_exit(t, arg); }
+enum { UTS_FIELD = 65, UTS_FIELDS = 6 };
 
 #define IDENTITY(name)                                                \
   int64_t call_##name(struct user_thread *t, const uint64_t arg[6]) { \
@@ -34,35 +23,6 @@ IDENTITY(getuid)
 IDENTITY(geteuid)
 IDENTITY(getgid)
 IDENTITY(getegid)
-
-/* There is one thread: the address would be cleared when another ends. */
-int64_t call_set_tid_address(struct user_thread *t, const uint64_t arg[6]) {
-  (void)t, (void)arg;
-  return getpid();
-}
-
-/* The list is looked at when a thread dies while others wait, which one thread cannot. */
-int64_t call_set_robust_list(struct user_thread *t, const uint64_t arg[6]) {
-  (void)t;
-  return arg[1] == ROBUST_LIST_HEAD ? 0 : -EINVAL;
-}
-
-int64_t call_rt_sigprocmask(struct user_thread *t, const uint64_t arg[6]) {
-  uint64_t set = 0, old = t->sigmask;
-  if (arg[3] != sizeof set) return -EINVAL;
-  if (arg[1]) {
-    int r = user_read(t, arg[1], &set, sizeof set);
-    if (r) return r;
-    switch ((int)arg[0]) {
-    case SIG_BLOCK_: set |= old; break;
-    case SIG_UNBLOCK_: set = old & ~set; break;
-    case SIG_SETMASK_: break;
-    default: return -EINVAL;
-    }
-    t->sigmask = set & ~SIGKILL_AND_SIGSTOP;
-  }
-  return arg[2] ? user_write(t, arg[2], &old, sizeof old) : 0;
-}
 
 /* Two 64-bit words in every ABI. Negative numbers name clocks of other processes. */
 static int64_t clock_call(struct user_thread *t, const uint64_t arg[6],

@@ -1,27 +1,52 @@
-/* A user-mode process: what it consists of, and the loop that runs a thread. Loading is image.c, system calls syscalls.c. */
+/* A user-mode process: what it consists of, the loop that runs a thread, its end. Loading is image.c, threads thread.c. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/engine.h"
 #include "core/log.h"
 #include "mem/flat.h"
+#include "mem/phys.h"
 #include "user/process.h"
+
+/* A page of code at the end of the program's address space for handlers to return to. */
+static int map_sigreturn(struct user_process *p, const struct arch_ops *arch) {
+  const uint16_t *code = arch->signals->sigreturn;
+  const gva_t at = USER_STACK_TOP;
+  if (!code[0]) return 0;
+  int r = flat_map(p->flat, at, GUEST_PAGE_SIZE, FLAT_R | FLAT_X);
+  if (!r) r = phys_write(p->machine->phys, at, code, sizeof arch->signals->sigreturn);
+  if (!r) p->sigreturn = at;
+  return r;
+}
 
 int user_create(const struct user_options *o, struct user_process **out) {
   struct user_process *p = calloc(1, sizeof *p);
+  struct user_thread *t = calloc(1, sizeof *t);
   const struct isa *isa;
   *out = NULL;
-  if (!p) {
+  if (!p || !t) {
     log_error("cannot create the process: out of memory");
+    free(p);
+    free(t);
     return -ENOMEM;
   }
+  pthread_mutex_init(&p->lock, NULL);
+  p->options = o;
+  p->threads = t;
+  p->nthreads = p->started = 1;
+  t->process = p;
   int r = user_image_open(o, &p->image, &isa);
   if (r) goto out;
   const struct arch_ops *arch = isa->arch;
   p->abi = user_abi_find(isa->elf_machine);
   if (!p->abi || !arch->user_entry || !arch->user_syscall || !arch->user_result || !arch->user_signal) {
-    log_error("%s: there is no user mode for %s in this version", o->argv[0], isa->name);
+    log_error("%s: there is no user mode for %s in this version", o->path, isa->name);
     r = -ENOEXEC;
     goto out;
   }
@@ -31,10 +56,16 @@ int user_create(const struct user_options *o, struct user_process **out) {
   p->flat = flat_new(p->machine->phys);
   struct vcpu *v = p->flat ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
   if (!v) goto out;
+  t->vcpu = v;
   v->c->trap_exits = true;
   r = flat_attach(p->flat, v);
   if (!r) r = user_image_map(p, o, v);
   if (r) goto out;
+  r = map_sigreturn(p, arch);
+  if (r) {
+    log_error("%s: cannot map the code that signal handlers return to: %s", o->path, strerror(-r));
+    goto out;
+  }
   arch->user_entry(v, p->image.entry, p->image.sp);
   *out = p;
   return 0;
@@ -48,6 +79,7 @@ void user_free(struct user_process *p) {
   user_image_free(&p->image);
   machine_free(p->machine); /* its vCPUs translate through flat, which maps into the machine's memory */
   flat_free(p->flat);
+  free(p->threads);
   free(p);
 }
 
@@ -62,27 +94,82 @@ bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *n
   return true;
 }
 
-int user_run(struct user_process *p) {
-  struct user_thread first = {.process = p, .vcpu = p->machine->vcpu[0]};
-  struct vcpu *v = first.vcpu;
+/* The other threads stop at their next look at `kick`, or are stopped by the host in their system calls. */
+static void begin_end(struct user_thread *t) {
+  struct user_process *p = t->process;
+  user_signals_block();
+  if (__atomic_exchange_n(&p->ending, true, __ATOMIC_SEQ_CST))
+    for (;;) pause();
+  pthread_mutex_lock(&p->lock);
+  for (struct user_thread *o = p->threads; o; o = o->next) {
+    __atomic_store_n(&o->sig.stop, 1, __ATOMIC_SEQ_CST);
+    o->vcpu->c->engine_ops->kick(o->vcpu);
+  }
+  pthread_mutex_unlock(&p->lock);
+  if (p->options->finish) p->options->finish(p, p->options->opaque);
+}
+
+void user_end(struct user_thread *t, int status) {
+  if (!t->vfork) begin_end(t);
+  _exit(status);
+}
+
+void user_die(struct user_thread *t, int signal, bool trap) {
+  user_signals_block();
+  user_report(t, signal, trap);
+  if (!t->vfork) begin_end(t);
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* it would be Isomer's */
+  os_signal_plain(signal, false, 0);
+  os_sigmask(~OS_SIGBIT(signal));
+  syscall(SYS_tgkill, getpid(), t->tid, signal);
+  _exit(128 + signal);
+}
+
+void user_loop(struct user_thread *t) {
+  struct vcpu *v = t->vcpu;
   const struct arch_ops *arch = v->c->isa->arch;
-  while (!p->exited) {
+  while (!t->ended) {
     uint64_t nr, arg[6];
+    int64_t r;
     if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);
     __atomic_store_n(&v->kick, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&t->sig.stop, __ATOMIC_SEQ_CST)) {
+      if (__atomic_load_n(&t->process->ending, __ATOMIC_SEQ_CST) && !t->vfork) begin_end(t);
+      user_signals_deliver(t);
+    }
     switch (v->c->engine_ops->run(v)) {
     case EXIT_TRAP:
       if (!arch->user_syscall(v, &nr, arg)) {
-        const int signal = arch->user_signal(v);
-        user_report_trap(&first, signal);
-        return 128 + signal;
+        const struct user_fault f = arch->user_signal(v);
+        user_signals_fault(t, &f, true);
+        v->c->fault.signal = 0;
+        break;
       }
-      arch->user_result(v, user_call(&first, nr, arg));
+      r = user_call(t, nr, arg);
+      if (r == USER_JUMPED) break;
+      if (r != -EINTR) t->sig.waiting = false;
+      if (r != USER_RESTART) arch->user_result(v, r);
       break;
     case EXIT_ERROR:
-    case EXIT_SHUTDOWN: return -EIO;
+    case EXIT_SHUTDOWN: user_end(t, 125); /* logged; as the command line has it for bugs */
     default: break; /* kicks, budget and waiting mean nothing here: go on */
     }
   }
-  return p->status;
+}
+
+void user_run(struct user_process *p) {
+  struct user_thread *t = p->threads;
+  const char *slash = strrchr(p->options->path, '/');
+  prctl(PR_SET_NAME, slash ? slash + 1 : p->options->path);
+  t->tid = (int)syscall(SYS_gettid);
+  user_signals_start(t);
+  user_loop(t);
+  user_thread_exit(t, 0);
+}
+
+void user_stats(struct user_process *p, struct vcpu_stats *out) {
+  pthread_mutex_lock(&p->lock);
+  *out = p->past;
+  for (const struct user_thread *t = p->threads; t; t = t->next) vcpu_stats_add(out, t->vcpu);
+  pthread_mutex_unlock(&p->lock);
 }

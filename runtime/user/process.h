@@ -2,7 +2,10 @@
 #ifndef ISOMER_USER_PROCESS_H
 #define ISOMER_USER_PROCESS_H
 
+#include <pthread.h>
+
 #include "loader/load.h"
+#include "user/signal.h"
 #include "user/user.h"
 
 struct flat;
@@ -32,8 +35,15 @@ struct user_process {
   struct flat *flat;
   const struct user_abi *abi;
   struct user_image image;
-  bool exited;
-  int status;
+  struct user_actions actions;
+  gva_t sigreturn; /* code that handlers return to; 0: the ISA has none */
+  const struct user_options *options;
+  pthread_mutex_t lock; /* the list of threads, their creation and end */
+  struct user_thread *threads;
+  unsigned nthreads, started; /* alive; ever */
+  bool ending;                /* one thread ends the process, the others wait for that */
+  int leader_status;          /* of the first thread, once it has ended alone */
+  struct vcpu_stats past;     /* counters of threads that ended */
   gva_t brk_start, brk; /* the program's break */
   gva_t map_top;        /* mappings without an address go below */
   unsigned closed;      /* bit n: standard descriptor n */
@@ -46,8 +56,32 @@ struct user_process {
 struct user_thread {
   struct user_process *process;
   struct vcpu *vcpu;
-  uint64_t sigmask;
+  struct user_thread *next;
+  int tid;         /* the host's, too */
+  gva_t clear_tid; /* zeroed, and a waiter woken, when the thread ends; 0: nothing is */
+  gva_t robust;    /* robust list, 0: none */
+  bool ended;
+  bool vfork; /* it runs in a child that shares its parent's memory: nothing of the process is its own to end */
+  struct user_signals sig;
 };
+
+/* Results of system calls that are none: the call is made again (when the signals that wait have been delivered); the
+ * registers have been set. */
+enum { USER_RESTART = OS_RESTART, USER_JUMPED = OS_RESTART - 1 };
+
+/* --- process.c --- */
+
+/* Ends the process: all threads stop, counters are reported, the host process exits. */
+_Noreturn void user_end(struct user_thread *t, int status);
+/* Ends it as a signal does whose default action that is. `trap`: the vCPU's trap is the reason. */
+_Noreturn void user_die(struct user_thread *t, int signal, bool trap);
+/* Runs the thread until it has ended. */
+void user_loop(struct user_thread *t);
+
+/* --- thread.c --- */
+
+/* The calling thread ends with `status`, the process with it if it is the last one. */
+_Noreturn void user_thread_exit(struct user_thread *t, int status);
 
 /* --- image.c: loading --- */
 
@@ -60,8 +94,8 @@ void user_image_free(struct user_image *i);
 
 /* --- report.c --- */
 
-/* Logs one line that says which trap of `t` ends the program, and where. */
-void user_report_trap(struct user_thread *t, int signal);
+/* Logs one line that says that a signal ends the program, and where; `trap`: which trap of `t` is the reason. */
+void user_report(struct user_thread *t, int signal, bool trap);
 
 /* --- syscalls.c --- */
 

@@ -32,9 +32,9 @@ static const struct {
   }
 
 static const struct user_abi abis[] = {
-    {243, "riscv64", 0, GENERIC_STAT},
-    {183, "aarch64", 0, GENERIC_STAT},
-    {62, "x86_64", 1, X86_64_STAT},
+    {243, "riscv64", 0, false, GENERIC_STAT},
+    {183, "aarch64", 0, false, GENERIC_STAT},
+    {62, "x86_64", 1, true, X86_64_STAT},
 };
 
 const struct user_abi *user_abi_find(uint16_t machine) {
