@@ -94,9 +94,10 @@ struct vcpu_common {
   const struct isa *isa;
   struct machine *machine; /* NULL in unit tests */
   struct phys *phys;       /* guest-physical map, or NULL; not owned */
-  struct space *space; /* user mode: memory at identity (mem/space.h) in place of phys and TLB; else NULL; not owned */
-  unsigned index;          /* hart id, MPIDR affinity, APIC id */
-  uint64_t features;       /* 1 << generated <ISA>_FEATURE_* */
+  struct space
+      *space; /* user mode: memory at identity (mem/space.h) in place of phys and TLB; else NULL; not owned */
+  unsigned index;    /* hart id, MPIDR affinity, APIC id */
+  uint64_t features; /* 1 << generated <ISA>_FEATURE_* */
   struct trap trap;
   struct user_fault fault; /* set with `trap` by mem/space.h; says nothing about traps of other kinds */
   bool trap_exits;         /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
@@ -105,7 +106,7 @@ struct vcpu_common {
   /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.
    * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
   uint16_t access_len;
-  void *engine;         /* engine's private state of this vCPU */
+  void *engine; /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
   gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */

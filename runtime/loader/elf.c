@@ -149,7 +149,8 @@ int elf_place(const struct elf *e, struct phys *p, char *why, size_t nwhy) {
 }
 
 static int host_prot(unsigned prot) {
-  return (prot & SPACE_R ? PROT_READ : 0) | (prot & SPACE_W ? PROT_WRITE : 0) | (prot & SPACE_X ? PROT_EXEC : 0);
+  return (prot & SPACE_R ? PROT_READ : 0) | (prot & SPACE_W ? PROT_WRITE : 0) |
+         (prot & SPACE_X ? PROT_EXEC : 0);
 }
 
 /* Pages [at, end) with `prot`, of the file from byte `off` on when fd is one; nothing may be there. */
@@ -169,10 +170,11 @@ static int fill(struct space *s, gva_t at, const void *bytes, uint64_t n, unsign
 }
 
 /* One segment. `shared`: rights of the mapping that has its first page already, or 0. */
-static int map_segment(const struct elf *e, const struct elf_segment *g, struct space *s, int fd, uint64_t bias,
-                       unsigned shared) {
+static int map_segment(const struct elf *e, const struct elf_segment *g, struct space *s, int fd,
+                       uint64_t bias, unsigned shared) {
   static const uint8_t zeros[GUEST_PAGE_SIZE];
-  const gva_t start = (g->vaddr + bias) & GUEST_PAGE_MASK, end = ((g->vaddr + bias + (g->memsz - 1)) | ~GUEST_PAGE_MASK) + 1;
+  const gva_t start = (g->vaddr + bias) & GUEST_PAGE_MASK,
+              end = ((g->vaddr + bias + (g->memsz - 1)) | ~GUEST_PAGE_MASK) + 1;
   const gva_t file_end = g->vaddr + bias + g->filesz, head = file_end & ~GUEST_PAGE_MASK;
   const uint8_t *bytes = e->bytes + g->offset;
   int rc;
@@ -188,7 +190,8 @@ static int map_segment(const struct elf *e, const struct elf_segment *g, struct 
   if (rc) return rc;
   /* The shared page first, then the others: they have rights of their own. */
   const uint64_t in_page = GUEST_PAGE_SIZE - ((g->vaddr + bias) & ~GUEST_PAGE_MASK);
-  const uint64_t room = shared ? (in_page < g->memsz ? in_page : g->memsz) : 0, part = room < g->filesz ? room : g->filesz;
+  const uint64_t room = shared ? (in_page < g->memsz ? in_page : g->memsz) : 0,
+                 part = room < g->filesz ? room : g->filesz;
   if (room && (rc = fill(s, g->vaddr + bias, bytes, part, shared | g->prot))) return rc;
   if (room > part && (rc = fill(s, g->vaddr + bias + part, zeros, room - part, shared | g->prot))) return rc;
   return fill(s, g->vaddr + bias + part, bytes + part, g->filesz - part, g->prot);
@@ -206,7 +209,8 @@ int elf_map(const struct elf *e, struct space *s, int fd, uint64_t bias, char *w
       shared = info.prot;
     if (!rc) rc = map_segment(e, g, s, fd, bias, shared);
     if (rc)
-      return err_set(why, nwhy, rc, "cannot map 0x%llx bytes at 0x%llx: %s", (ull)g->memsz, (ull)start, strerror(-rc));
+      return err_set(why, nwhy, rc, "cannot map 0x%llx bytes at 0x%llx: %s", (ull)g->memsz, (ull)start,
+                     strerror(-rc));
   }
   return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "core/types.h"
 
-/* Installs the handlers of SIGSEGV and SIGBUS, once per process; more calls do nothing. -errno. Neither signal may ever be
+/* Installs the handlers of SIGSEGV and SIGBUS, unless they are. -errno. Neither signal may ever be
  * blocked on a thread that accesses guest memory. */
 int os_fault_install(void);
 

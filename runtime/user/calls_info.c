@@ -89,7 +89,8 @@ int64_t call_getrandom(struct user_thread *t, const uint64_t arg[6]) {
     uint64_t part = arg[1] - done < sizeof buf ? arg[1] - done : sizeof buf;
     ssize_t n = getrandom(buf, part, (unsigned)arg[2]);
     if (n < 0) return done ? (int64_t)done : -errno;
-    if (space_write(t->process->space, arg[0] + done, buf, (uint64_t)n)) return done ? (int64_t)done : -EFAULT;
+    if (space_write(t->process->space, arg[0] + done, buf, (uint64_t)n))
+      return done ? (int64_t)done : -EFAULT;
     done += (uint64_t)n;
     if ((uint64_t)n < part) break;
   }

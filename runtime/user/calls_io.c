@@ -185,5 +185,7 @@ int64_t call_ioctl(struct user_thread *t, const uint64_t arg[6]) {
   case TIOCGWINSZ_: size = KERNEL_WINSIZE; break;
   default: return -ENOTTY;
   }
-  return ioctl(fd, (unsigned long)(uint32_t)arg[1], buf) < 0 ? -errno : space_write(t->process->space, arg[2], buf, size);
+  return ioctl(fd, (unsigned long)(uint32_t)arg[1], buf) < 0
+             ? -errno
+             : space_write(t->process->space, arg[2], buf, size);
 }
