@@ -4,9 +4,6 @@
 
 #include "core/vcpu.h"
 
-/* Around a fork of the host process, on the thread that forks: before it, then in the parent and in the child. */
-enum engine_fork { ENGINE_FORK_PREPARE, ENGINE_FORK_PARENT, ENGINE_FORK_CHILD };
-
 struct engine_ops {
   const char *name;
   /* 0 when this host and `isa` can use the engine; else -errno and one line in `why`. */
@@ -19,8 +16,6 @@ struct engine_ops {
   int (*get_state)(struct vcpu *v);
   int (*set_state)(struct vcpu *v);
   void (*kick)(struct vcpu *v);
-  /* Keeps what all vCPUs share consistent in the child, which has only the calling thread. NULL: they share nothing. */
-  void (*fork)(enum engine_fork when);
 };
 
 extern const struct engine_ops interp_engine;

@@ -76,6 +76,15 @@
   X(pause, NO_CALL, 34)       \
   X(alarm, NO_CALL, 37)       \
   X(arch_prctl, NO_CALL, 158) \
+  X(mremap, 216, 25)          \
+  X(msync, 227, 26)           \
+  X(mlock, 228, 149)          \
+  X(munlock, 229, 150)        \
+  X(mlockall, 230, 151)       \
+  X(munlockall, 231, 152)     \
+  X(mincore, 232, 27)         \
+  X(madvise, 233, 28)         \
+  X(mlock2, 284, 325) \
   X(getpgrp, NO_CALL, 111)
 
 enum call {

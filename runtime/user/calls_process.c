@@ -38,13 +38,13 @@ static int64_t with(struct user_thread *t, long nr, const uint64_t arg[6], int i
   uint64_t a[6];
   memcpy(a, arg, sizeof a);
   if (i >= 0 && arg[i]) {
-    int r = user_read(t, arg[i], from, in);
+    int r = space_read(t->process->space, arg[i], from, in);
     if (r) return r;
     a[i] = (uintptr_t)from;
   }
   if (o >= 0 && arg[o]) a[o] = (uintptr_t)to;
   const int64_t r = os_call(&t->sig.stop, nr, a);
-  if (r >= 0 && o >= 0 && arg[o] && user_write(t, arg[o], to, out)) return -EFAULT;
+  if (r >= 0 && o >= 0 && arg[o] && space_write(t->process->space, arg[o], to, out)) return -EFAULT;
   return r;
 }
 
@@ -75,12 +75,12 @@ int64_t call_times(struct user_thread *t, const uint64_t arg[6]) {
 static int64_t sleep_call(struct user_thread *t, long nr, const uint64_t arg[6], unsigned i, bool relative) {
   uint64_t from[2], left[2] = {0}, a[6];
   memcpy(a, arg, sizeof a);
-  int r = user_read(t, arg[i], from, sizeof from);
+  int r = space_read(t->process->space, arg[i], from, sizeof from);
   if (r) return r;
   a[i] = (uintptr_t)from;
   if (arg[i + 1]) a[i + 1] = (uintptr_t)left;
   const int64_t n = os_call(&t->sig.stop, nr, a);
-  if (n == -EINTR && relative && arg[i + 1] && user_write(t, arg[i + 1], left, sizeof left)) return -EFAULT;
+  if (n == -EINTR && relative && arg[i + 1] && space_write(t->process->space, arg[i + 1], left, sizeof left)) return -EFAULT;
   return n;
 }
 
@@ -106,8 +106,8 @@ int64_t call_wait4(struct user_thread *t, const uint64_t arg[6]) {
   const int64_t r = user_syscall_host(t, SYS_wait4, arg[0], (uintptr_t)&status, arg[2], arg[3] ? (uintptr_t)usage : 0,
                                       0, 0);
   if (r <= 0) return r;
-  if (arg[1] && user_write(t, arg[1], &status, sizeof status)) return -EFAULT;
-  return arg[3] && user_write(t, arg[3], usage, sizeof usage) ? -EFAULT : r;
+  if (arg[1] && space_write(t->process->space, arg[1], &status, sizeof status)) return -EFAULT;
+  return arg[3] && space_write(t->process->space, arg[3], usage, sizeof usage) ? -EFAULT : r;
 }
 
 int64_t call_waitid(struct user_thread *t, const uint64_t arg[6]) {
@@ -115,9 +115,9 @@ int64_t call_waitid(struct user_thread *t, const uint64_t arg[6]) {
   const int64_t r = user_syscall_host(t, SYS_waitid, arg[0], arg[1], (uintptr_t)info, arg[3],
                                       arg[4] ? (uintptr_t)usage : 0, 0);
   if (r < 0) return r;
-  if (arg[4] && user_write(t, arg[4], usage, sizeof usage)) return -EFAULT;
+  if (arg[4] && space_write(t->process->space, arg[4], usage, sizeof usage)) return -EFAULT;
   enum { WRITTEN = 28 }; /* signal, errno, code, padding, pid, uid, status: the rest stays as it was */
-  return arg[2] && user_write(t, arg[2], info, WRITTEN) ? -EFAULT : r;
+  return arg[2] && space_write(t->process->space, arg[2], info, WRITTEN) ? -EFAULT : r;
 }
 
 /* What concerns the host process and thread is asked of the host; what concerns its memory or its tracing would show or
@@ -130,18 +130,18 @@ int64_t call_prctl(struct user_thread *t, const uint64_t arg[6]) {
   const uint64_t *a = arg;
   switch ((int)arg[0]) {
   case PR_SET_NAME:
-    r = user_string(t, arg[1], name, sizeof name);
-    if (r && r != -ENAMETOOLONG) return r;
+    r = space_string(t->process->space, arg[1], name, sizeof name);
+    if (r < 0 && r != -ENAMETOOLONG) return r;
     name[NAME - 1] = 0;
     return user_syscall_host(t, SYS_prctl, a[0], (uintptr_t)name, 0, 0, 0, 0);
   case PR_GET_NAME:
     r = user_syscall_host(t, SYS_prctl, a[0], (uintptr_t)name, 0, 0, 0, 0);
-    return r ? r : user_write(t, arg[1], name, sizeof name);
+    return r ? r : space_write(t->process->space, arg[1], name, sizeof name);
   case PR_GET_PDEATHSIG:
   case PR_GET_CHILD_SUBREAPER:
     r = user_syscall_host(t, SYS_prctl, a[0], (uintptr_t)&word, a[2], a[3], a[4], 0);
-    return r ? r : user_write(t, arg[1], &word, sizeof word);
-  case PR_GET_TID_ADDRESS: return user_write(t, arg[1], &t->clear_tid, sizeof t->clear_tid);
+    return r ? r : space_write(t->process->space, arg[1], &word, sizeof word);
+  case PR_GET_TID_ADDRESS: return space_write(t->process->space, arg[1], &t->clear_tid, sizeof t->clear_tid);
   case PR_SET_PDEATHSIG:
   case PR_GET_DUMPABLE:
   case PR_SET_DUMPABLE:

@@ -28,7 +28,7 @@ int64_t call_rt_sigaction(struct user_thread *t, const uint64_t arg[6]) {
   if (n < 1 || n > USER_SIGNALS || (arg[1] && NEVER & OS_SIGBIT(n))) return -EINVAL;
   user_action_get(t, n, &old);
   if (arg[1]) {
-    int r = user_read(t, arg[1], w, 8 * words);
+    int r = space_read(t->process->space, arg[1], w, 8 * words);
     if (r) return r;
     a = (struct user_action){.handler = w[0],
                              .flags = w[1] & (SA_KEPT | (restorer ? SA_RESTORER_ : 0)),
@@ -41,7 +41,7 @@ int64_t call_rt_sigaction(struct user_thread *t, const uint64_t arg[6]) {
   w[1] = old.flags;
   w[2] = old.restorer;
   w[words - 1] = old.mask;
-  return user_write(t, arg[2], w, 8 * words);
+  return space_write(t->process->space, arg[2], w, 8 * words);
 }
 
 int64_t call_rt_sigprocmask(struct user_thread *t, const uint64_t arg[6]) {
@@ -50,7 +50,7 @@ int64_t call_rt_sigprocmask(struct user_thread *t, const uint64_t arg[6]) {
   if (arg[3] != SET) return -EINVAL;
   if (arg[1]) {
     uint64_t in;
-    int r = user_read(t, arg[1], &in, sizeof in);
+    int r = space_read(t->process->space, arg[1], &in, sizeof in);
     if (r) return r;
     switch ((int)arg[0]) {
     case SIG_BLOCK: set = old | in; break;
@@ -67,7 +67,7 @@ int64_t call_rt_sigprocmask(struct user_thread *t, const uint64_t arg[6]) {
     for (unsigned i = 0; i < ARRAY_SIZE(t->sig.sent); i++)
       if (t->sig.sent[i].signal && !(set & OS_SIGBIT(t->sig.sent[i].signal))) t->sig.stop = 1;
   }
-  return arg[2] ? user_write(t, arg[2], &old, sizeof old) : 0;
+  return arg[2] ? space_write(t->process->space, arg[2], &old, sizeof old) : 0;
 }
 
 int64_t call_rt_sigpending(struct user_thread *t, const uint64_t arg[6]) {
@@ -76,13 +76,13 @@ int64_t call_rt_sigpending(struct user_thread *t, const uint64_t arg[6]) {
   if (syscall(SYS_rt_sigpending, &set, sizeof set)) return -errno;
   for (unsigned i = 0; i < ARRAY_SIZE(t->sig.sent); i++)
     if (t->sig.sent[i].signal) set |= OS_SIGBIT(t->sig.sent[i].signal);
-  return user_write(t, arg[0], &set, arg[1]);
+  return space_write(t->process->space, arg[0], &set, arg[1]);
 }
 
 int64_t call_rt_sigsuspend(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t mask, host;
   if (arg[1] != SET) return -EINVAL;
-  int r = user_read(t, arg[0], &mask, sizeof mask);
+  int r = space_read(t->process->space, arg[0], &mask, sizeof mask);
   if (r) return r;
   return user_syscall_masked(t, mask, &host, SYS_rt_sigsuspend, (const uint64_t[6]){(uintptr_t)&host, SET});
 }
@@ -97,31 +97,31 @@ int64_t call_rt_sigtimedwait(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t set, limit[2];
   uint8_t info[INFO] = {0};
   if (arg[3] != SET) return -EINVAL;
-  int r = user_read(t, arg[0], &set, sizeof set);
-  if (!r && arg[2]) r = user_read(t, arg[2], limit, sizeof limit);
+  int r = space_read(t->process->space, arg[0], &set, sizeof set);
+  if (!r && arg[2]) r = space_read(t->process->space, arg[2], limit, sizeof limit);
   if (r) return r;
   for (unsigned i = 0; i < ARRAY_SIZE(t->sig.sent); i++) {
     struct user_pending *p = &t->sig.sent[i];
     if (!p->signal || !(set & OS_SIGBIT(p->signal))) continue;
     r = p->signal;
     p->signal = 0;
-    return arg[1] && user_write(t, arg[1], p->info, INFO) ? -EFAULT : r;
+    return arg[1] && space_write(t->process->space, arg[1], p->info, INFO) ? -EFAULT : r;
   }
   const int64_t n = user_syscall_host(t, SYS_rt_sigtimedwait, (uintptr_t)&set, (uintptr_t)info,
                                       arg[2] ? (uintptr_t)limit : 0, SET, 0, 0);
-  if (n > 0 && arg[1] && user_write(t, arg[1], info, INFO)) return -EFAULT;
+  if (n > 0 && arg[1] && space_write(t->process->space, arg[1], info, INFO)) return -EFAULT;
   return n;
 }
 
 int64_t call_rt_sigqueueinfo(struct user_thread *t, const uint64_t arg[6]) {
   uint8_t info[INFO];
-  int r = user_read(t, arg[2], info, sizeof info);
+  int r = space_read(t->process->space, arg[2], info, sizeof info);
   return r ? r : user_syscall_host(t, SYS_rt_sigqueueinfo, arg[0], arg[1], (uintptr_t)info, 0, 0, 0);
 }
 
 int64_t call_rt_tgsigqueueinfo(struct user_thread *t, const uint64_t arg[6]) {
   uint8_t info[INFO];
-  int r = user_read(t, arg[3], info, sizeof info);
+  int r = space_read(t->process->space, arg[3], info, sizeof info);
   return r ? r : user_syscall_host(t, SYS_rt_tgsigqueueinfo, arg[0], arg[1], arg[2], (uintptr_t)info, 0, 0);
 }
 
@@ -144,13 +144,13 @@ static int set_stack(struct user_thread *t, const uint64_t w[3]) {
 int64_t call_sigaltstack(struct user_thread *t, const uint64_t arg[6]) {
   const struct user_signals *s = &t->sig;
   uint64_t in[3] = {0}, old[3];
-  int r = arg[0] ? user_read(t, arg[0], in, sizeof in) : 0;
+  int r = arg[0] ? space_read(t->process->space, arg[0], in, sizeof in) : 0;
   if (r) return r;
   memcpy(old, s->stack, sizeof old);
   if (!(old[1] & SS_DISABLE_)) /* flags say where the thread is, and what was asked for beside that */
     old[1] = (old[1] & SS_AUTODISARM_) | (user_on_stack(s, t->vcpu->c->isa->arch->signals->sp(t->vcpu)) ? SS_ONSTACK_ : 0);
   if (arg[0] && (r = set_stack(t, in))) return r;
-  return arg[1] ? user_write(t, arg[1], old, sizeof old) : 0;
+  return arg[1] ? space_write(t->process->space, arg[1], old, sizeof old) : 0;
 }
 
 int64_t call_rt_sigreturn(struct user_thread *t, const uint64_t arg[6]) {
@@ -158,10 +158,10 @@ int64_t call_rt_sigreturn(struct user_thread *t, const uint64_t arg[6]) {
   struct user_frame f = {0};
   (void)arg;
   ops->locate(t->vcpu, &f);
-  int r = user_read(t, f.at, f.bytes, f.size);
+  int r = space_read(t->process->space, f.at, f.bytes, f.size);
   if (!r && ops->locate_more) {
     ops->locate_more(t->vcpu, &f);
-    r = user_read(t, f.more_at, f.bytes + f.size, f.more_size);
+    r = space_read(t->process->space, f.more_at, f.bytes + f.size, f.more_size);
   }
   if (r) {
     user_signals_fault(t, &(struct user_fault){SIGSEGV, SI_KERNEL, 0}, false);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -10,19 +11,19 @@
 
 #include "core/engine.h"
 #include "core/log.h"
-#include "mem/flat.h"
-#include "mem/phys.h"
+#include "os/fault.h"
 #include "user/process.h"
 
-/* A page of code at the end of the program's address space for handlers to return to. */
+/* A page of code above the stack for handlers to return to. */
 static int map_sigreturn(struct user_process *p, const struct arch_ops *arch) {
   const uint16_t *code = arch->signals->sigreturn;
-  const gva_t at = USER_STACK_TOP;
   if (!code[0]) return 0;
-  int r = flat_map(p->flat, at, GUEST_PAGE_SIZE, FLAT_R | FLAT_X);
-  if (!r) r = phys_write(p->machine->phys, at, code, sizeof arch->signals->sigreturn);
-  if (!r) p->sigreturn = at;
-  return r;
+  const int64_t at = space_map(p->space, USER_STACK_TOP, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (at < 0) return (int)at;
+  p->sigreturn = (gva_t)at;
+  int r = space_write(p->space, p->sigreturn, code, sizeof arch->signals->sigreturn);
+  return r ? r : space_protect(p->space, p->sigreturn, GUEST_PAGE_SIZE, PROT_READ | PROT_EXEC);
 }
 
 int user_create(const struct user_options *o, struct user_process **out) {
@@ -51,14 +52,14 @@ int user_create(const struct user_options *o, struct user_process **out) {
     goto out;
   }
   r = -ENOMEM;
-  p->machine = machine_new(isa);
+  p->machine = machine_new_bare(isa);
   if (!p->machine) goto out;
-  p->flat = flat_new(p->machine->phys);
-  struct vcpu *v = p->flat ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
+  p->space = space_new(USER_START, USER_END);
+  struct vcpu *v = p->space ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
   if (!v) goto out;
   t->vcpu = v;
   v->c->trap_exits = true;
-  r = flat_attach(p->flat, v);
+  r = space_attach(p->space, v);
   if (!r) r = user_image_map(p, o, v);
   if (r) goto out;
   r = map_sigreturn(p, arch);
@@ -77,8 +78,8 @@ out:
 void user_free(struct user_process *p) {
   if (!p) return;
   user_image_free(&p->image);
-  machine_free(p->machine); /* its vCPUs translate through flat, which maps into the machine's memory */
-  flat_free(p->flat);
+  machine_free(p->machine); /* its vCPUs access the space */
+  space_free(p->space);
   free(p->threads);
   free(p);
 }
@@ -128,6 +129,11 @@ void user_die(struct user_thread *t, int signal, bool trap) {
 void user_loop(struct user_thread *t) {
   struct vcpu *v = t->vcpu;
   const struct arch_ops *arch = v->c->isa->arch;
+  int e = os_fault_thread();
+  if (e) {
+    log_error("cannot set up a stack for memory faults: %s", strerror(-e));
+    user_end(t, 125);
+  }
   while (!t->ended) {
     uint64_t nr, arg[6];
     int64_t r;

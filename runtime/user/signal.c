@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/engine.h"
+#include "os/fault.h"
 #include "user/process.h"
 
 /* sa_flags of Linux, every ABI here has the same. */
@@ -39,28 +40,31 @@ static void take(struct user_pending *slot, int signal, const siginfo_t *info) {
   __atomic_store_n(&slot->signal, signal, __ATOMIC_RELEASE);
 }
 
-/* On the thread that is to handle the signal, anywhere in it. */
-static void on_signal(int signal, siginfo_t *info, void *context) {
-  struct user_thread *t = current;
-  if (FAULTS & OS_SIGBIT(signal)) {
-    if (info->si_code > 0) { /* a fault that nobody knows: ours */
-      os_signal_plain(signal, false, 0);
-      return;
-    }
-    take(&t->sig.sent[signal == SIGBUS], signal, info);
-  } else {
-    take(&t->sig.slot, signal, info);
-    os_handler_mask(context, ~FAULTS);
-  }
+static void stop(struct user_thread *t, void *context) {
   __atomic_store_n(&t->sig.stop, 1, __ATOMIC_SEQ_CST);
   os_call_interrupt(context);
   t->vcpu->c->engine_ops->kick(t->vcpu);
 }
 
+/* On the thread that is to handle the signal, anywhere in it. */
+static void on_signal(int signal, siginfo_t *info, void *context) {
+  take(&current->sig.slot, signal, info);
+  os_handler_mask(context, ~FAULTS);
+  stop(current, context);
+}
+
+/* SIGSEGV or SIGBUS that is no fault (os/fault.h). */
+static bool on_sent(int signal, siginfo_t *info, void *context) {
+  if (!current) return false;
+  take(&current->sig.sent[signal == SIGBUS], signal, info);
+  stop(current, context);
+  return true;
+}
+
 /* Tells the host what the guest wants of a signal. */
 static void install(int signal, const struct user_action *a) {
   if (NEVER & OS_SIGBIT(signal)) return;
-  if (FAULTS & OS_SIGBIT(signal)) return; /* always ours: user_signals_start */
+  if (FAULTS & OS_SIGBIT(signal)) return; /* always os/fault.h's */
   if (a->handler > 1) os_signal(signal, on_signal, a->flags & SA_HOST, ~FAULTS);
   else if (!a->handler && CORE & OS_SIGBIT(signal)) os_signal(signal, on_signal, 0, ~FAULTS);
   else os_signal_plain(signal, a->handler == 1, a->flags & SA_HOST);
@@ -79,9 +83,9 @@ void user_signals_start(struct user_thread *t) {
     if (NEVER & OS_SIGBIT(n)) continue;
     const bool ignored = os_signal_ignored(n);
     if (ignored) actions->at[n].handler = 1;
-    if (FAULTS & OS_SIGBIT(n)) os_signal(n, on_signal, SA_ONSTACK_, ~FAULTS);
-    else if (!ignored && CORE & OS_SIGBIT(n)) install(n, &actions->at[n]);
+    if (!ignored && CORE & OS_SIGBIT(n)) install(n, &actions->at[n]);
   }
+  os_fault_hooks(NULL, on_sent);
   t->sig.stop = 1; /* the host's mask */
 }
 
@@ -117,7 +121,7 @@ void user_signals_exec(struct user_thread *t, bool on) {
   for (int n = SIGBUS; n <= SIGSEGV; n++) {
     if (!(FAULTS & OS_SIGBIT(n)) || a->at[n].handler != 1) continue;
     if (on) os_signal_plain(n, true, 0);
-    else os_signal(n, on_signal, SA_ONSTACK_, ~FAULTS);
+    else os_fault_install();
   }
   unlock(a);
 }
@@ -158,7 +162,7 @@ static bool enter(struct user_thread *t, struct user_frame *f, const struct user
   if (!f->restorer) return false;
   ops->save(t->vcpu, f);
   if (user_on_stack(s, sp) && !user_on_stack(s, f->at)) return false; /* the alternate stack is full */
-  if (user_write(t, f->at, f->bytes, f->size)) return false;
+  if (space_write(t->process->space, f->at, f->bytes, f->size)) return false;
   ops->enter(t->vcpu, f);
   s->mask = (present | a->mask | (a->flags & SA_NODEFER_ ? 0 : OS_SIGBIT(f->signal))) & ~NEVER;
   s->waiting = false;

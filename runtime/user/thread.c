@@ -15,7 +15,8 @@
 #include "core/engine.h"
 #include "core/log.h"
 #include "debug/trace.h"
-#include "mem/flat.h"
+#include "os/fault.h"
+#include "os/guest_access.h"
 #include "user/calls.h"
 
 /* Host stacks: of a guest thread; of a vfork's child, on which it runs until it has called execve. */
@@ -49,7 +50,7 @@ static int host_tid(void) { return (int)syscall(SYS_gettid); }
 
 static void put_tid(struct user_thread *t, gva_t at) {
   const int32_t tid = t->tid;
-  user_write(t, at, &tid, sizeof tid); /* as Linux: a bad address is the program's affair */
+  space_write(t->process->space, at, &tid, sizeof tid); /* as Linux: a bad address is the program's affair */
 }
 
 static void set_registers(struct user_thread *t, const struct request *r) {
@@ -64,13 +65,13 @@ static void wake(gva_t at) { syscall(SYS_futex, at, FUTEX_WAKE, 1, NULL, NULL, 0
 
 /* include/linux/futex.h: a mutex whose owner dies gets the bit, and one waiter is woken. */
 static void owner_died(struct user_thread *t, gva_t at, bool pi) {
-  uint32_t word, want;
-  if (at & 3 || !user_allowed(t, at, sizeof word, FLAT_W)) return;
-  uint32_t *futex = (uint32_t *)(uintptr_t)at; // NOLINT: guest addresses are the host's
+  uint32_t word, want, seen;
+  if (at & 3 || space_kernel_writes(t->process->space, at, sizeof word)) return;
   do {
-    if (user_read(t, at, &word, sizeof word) || (word & FUTEX_TID_MASK) != (uint32_t)t->tid) return;
+    if (space_read(t->process->space, at, &word, sizeof word) || (word & FUTEX_TID_MASK) != (uint32_t)t->tid) return;
     want = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-  } while (!__atomic_compare_exchange_n(futex, &word, want, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    if (!os_guest_cas32(at, word, want, &seen)) return;
+  } while (seen != word);
   if (!pi && word & FUTEX_WAITERS) wake(at);
 }
 
@@ -79,12 +80,12 @@ static void owner_died(struct user_thread *t, gva_t at, bool pi) {
 static void robust_exit(struct user_thread *t) {
   enum { LIMIT = 2048 }; /* as the kernel: a list may be a circle */
   uint64_t head[3], next;
-  if (!t->robust || user_read(t, t->robust, head, sizeof head)) return;
+  if (!t->robust || space_read(t->process->space, t->robust, head, sizeof head)) return;
   const gva_t pending = head[2] & ~UINT64_C(1);
   gva_t entry = head[0];
   for (unsigned n = 0; n < LIMIT && (entry & ~UINT64_C(1)) != t->robust; n++, entry = next) {
     const gva_t at = entry & ~UINT64_C(1);
-    const bool last = user_read(t, at, &next, sizeof next) != 0; /* before the mutex may go away */
+    const bool last = space_read(t->process->space, at, &next, sizeof next) != 0; /* before the mutex may go away */
     if (at != pending) owner_died(t, at + head[1], entry & 1);
     if (last) break;
   }
@@ -97,7 +98,13 @@ static void leave_memory(struct user_thread *t) {
   syscall(SYS_set_robust_list, NULL, 24);
 }
 
-static void drop(struct user_thread *t) { vcpu_free(t->vcpu); }
+static void drop(struct vcpu *v) {
+  struct space *s = v->c->space;
+  if (v->c->engine_ops) v->c->engine_ops->destroy(v);
+  v->c->engine_ops = NULL;
+  if (s) space_detach(s, v);
+  vcpu_free(v);
+}
 
 void user_thread_exit(struct user_thread *t, int status) {
   struct user_process *p = t->process;
@@ -106,7 +113,6 @@ void user_thread_exit(struct user_thread *t, int status) {
   user_signals_block();
   pthread_mutex_lock(&p->lock);
   const bool last = p->nthreads == 1;
-  if (leader) p->leader_status = status;
   if (!last) {
     struct user_thread **at = &p->threads;
     while (*at != t) at = &(*at)->next;
@@ -114,17 +120,18 @@ void user_thread_exit(struct user_thread *t, int status) {
     p->nthreads--;
   }
   pthread_mutex_unlock(&p->lock);
-  if (last) user_end(t, p->leader_status);
+  if (last) user_end(t, status);
   user_signals_return(t);
   leave_memory(t);
   const gva_t clear = t->clear_tid;
   pthread_mutex_lock(&p->lock);
   vcpu_stats_add(&p->past, t->vcpu);
-  if (!leader) drop(t);
+  if (!leader) drop(t->vcpu);
   pthread_mutex_unlock(&p->lock);
   const int32_t zero = 0;
-  if (clear && !user_write(t, clear, &zero, sizeof zero)) wake(clear);
+  if (clear && !space_write(t->process->space, clear, &zero, sizeof zero)) wake(clear);
   if (leader) syscall(SYS_exit, status);
+  os_fault_thread_end();
   free(t);
   pthread_exit(NULL);
 }
@@ -154,20 +161,20 @@ static void *thread_main(void *arg) {
 /* A vCPU in the state of `from`, except for what is each thread's own. */
 static struct vcpu *copy_vcpu(struct user_process *p, const struct vcpu *from) {
   const struct isa *isa = from->c->isa;
-  struct vcpu *v = vcpu_new(isa, p->machine->phys, p->started, from->c->features);
+  struct vcpu *v = vcpu_new(isa, NULL, p->started, from->c->features);
   if (!v) return NULL;
   v->c->machine = p->machine;
   v->c->trap_exits = true;
   memcpy((char *)v + sizeof *v, (const char *)from + sizeof *from, isa->vcpu_size - sizeof *v);
   v->pc = from->pc;
   trace_attach(v, p->machine);
-  int r = flat_attach(p->flat, v);
+  int r = space_attach(p->space, v);
   if (!r) r = from->c->engine_ops->create(v);
   if (!r) {
     v->c->engine_ops = from->c->engine_ops;
     return v;
   }
-  vcpu_free(v);
+  drop(v);
   return NULL;
 }
 
@@ -194,7 +201,7 @@ static int64_t new_thread(struct user_thread *parent, const struct request *r) {
   const int error = pthread_create(&handle, &attr, thread_main, &start);
   pthread_attr_destroy(&attr);
   if (error) {
-    drop(t);
+    drop(t->vcpu);
     goto fail;
   }
   if (p->started == 1) user_signals_reclaim(parent);
@@ -220,11 +227,11 @@ static void forget_others(struct user_process *p, struct user_thread *t) {
   for (struct user_thread *o = p->threads, *next; o; o = next) {
     next = o->next;
     if (o == t) continue;
-    if (o->vcpu != *first) drop(o);
+    if (o->vcpu != *first) drop(o->vcpu);
     free(o);
   }
   if (t->vcpu != *first) {
-    vcpu_free(*first); /* the machine's own now */
+    drop(*first); /* the machine's own now */
     *first = t->vcpu;
   }
   t->next = NULL;
@@ -234,7 +241,7 @@ static void forget_others(struct user_process *p, struct user_thread *t) {
 
 static int pidfd_put(struct user_thread *t, const struct request *r, int pid) {
   const int32_t fd = (int32_t)syscall(SYS_pidfd_open, pid, 0);
-  return fd < 0 ? -errno : user_write(t, r->pidfd, &fd, sizeof fd);
+  return fd < 0 ? -errno : space_write(t->process->space, r->pidfd, &fd, sizeof fd);
 }
 
 static void child_begins(struct user_thread *t, const struct request *r) {
@@ -248,7 +255,6 @@ static void child_begins(struct user_thread *t, const struct request *r) {
 
 static int64_t new_process(struct user_thread *t, const struct request *r) {
   struct user_process *p = t->process;
-  void (*engine)(enum engine_fork) = t->vcpu->c->engine_ops->fork;
   if (r->exit_signal != SIGCHLD) return -EINVAL;
   const uint64_t mask = user_signals_block();
   if (t->sig.stop) { /* a signal came before: the child must not have it */
@@ -257,10 +263,10 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   }
   pthread_mutex_lock(&p->lock);
   pthread_mutex_lock(&t->sig.actions->lock);
-  if (engine) engine(ENGINE_FORK_PREPARE);
+  space_fork_prepare(p->space);
   const pid_t pid = fork();
   const int error = errno;
-  if (engine) engine(pid ? ENGINE_FORK_PARENT : ENGINE_FORK_CHILD);
+  space_fork_done(p->space, !pid);
   pthread_mutex_unlock(&t->sig.actions->lock);
   if (!pid) {
     forget_others(p, t);
@@ -271,7 +277,7 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   int64_t result = pid < 0 ? -error : pid;
   if (pid > 0) {
     const int32_t word = pid;
-    if (r->flags & CLONE_PARENT_SETTID) user_write(t, r->parent_tid, &word, sizeof word);
+    if (r->flags & CLONE_PARENT_SETTID) space_write(t->process->space, r->parent_tid, &word, sizeof word);
     if (r->flags & CLONE_PIDFD) pidfd_put(t, r, pid);
   }
   user_signals_allow(mask);
@@ -376,7 +382,7 @@ int64_t call_clone3(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t a[GUEST_PAGE_SIZE / 8] = {0};
   if (arg[1] < FIRST) return -EINVAL;
   if (arg[1] > sizeof a) return -E2BIG;
-  int e = user_read(t, arg[0], a, arg[1]);
+  int e = space_read(t->process->space, arg[0], a, arg[1]);
   if (e) return e;
   for (unsigned i = KNOWN / 8; i < ARRAY_SIZE(a); i++)
     if (a[i]) return -E2BIG;
@@ -434,7 +440,7 @@ int64_t call_futex(struct user_thread *t, const uint64_t arg[6]) {
   enum { TWO_WORDS = 1 << FUTEX_REQUEUE | 1 << FUTEX_CMP_REQUEUE | 1 << FUTEX_WAKE_OP | 1 << FUTEX_WAIT_REQUEUE_PI |
                      1 << FUTEX_CMP_REQUEUE_PI };
   const unsigned op = (unsigned)arg[1] & FUTEX_CMD_MASK;
-  if (op < 32 && TWO_WORDS >> op & 1 && !user_allowed(t, arg[4], 4, FLAT_R)) return -EFAULT;
-  if (!user_allowed(t, arg[0], 4, FLAT_R)) return -EFAULT;
+  if (op < 32 && TWO_WORDS >> op & 1 && space_kernel_writes(t->process->space, arg[4], 4)) return -EFAULT;
+  if (space_kernel_writes(t->process->space, arg[0], 4)) return -EFAULT;
   return user_syscall_host(t, SYS_futex, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 }

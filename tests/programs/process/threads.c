@@ -137,7 +137,8 @@ static void robust_mutex(void) {
   pthread_join(t, NULL);
   int r = pthread_mutex_lock(&robust);
   printf("robust: %d", r == EOWNERDEAD);
-  printf(" %d %d\n", pthread_mutex_consistent(&robust), pthread_mutex_unlock(&robust));
+  printf(" %d", pthread_mutex_consistent(&robust));
+  printf(" %d\n", pthread_mutex_unlock(&robust));
   /* Shared with a process that is killed. */
   pthread_mutex_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
