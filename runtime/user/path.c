@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,4 +27,20 @@ int user_path(struct user_thread *t, int dirfd, gva_t path, unsigned flags, stru
 
 void user_path_done(struct user_path *p) {
   if (p->owned >= 0) close(p->owned);
+}
+
+int user_path_link(struct user_thread *t, int dirfd, gva_t path, char text[PATH_MAX]) {
+  struct user_path p;
+  int r = user_path(t, dirfd, path, USER_PATH_NOFOLLOW | USER_PATH_EMPTY, &p);
+  if (r) return r;
+  if (!strcmp(p.text, "/proc/self/exe")) {
+    char *real = realpath(t->process->image.path, NULL);
+    r = real ? snprintf(text, PATH_MAX, "%s", real) : -errno;
+    free(real);
+  } else {
+    ssize_t n = readlinkat(p.dir, p.name, text, PATH_MAX);
+    r = n < 0 ? -errno : (int)n;
+  }
+  user_path_done(&p);
+  return r;
 }

@@ -18,11 +18,11 @@ enum {
 
 /* `dir` and `name` are what an ...at call of the host gets. */
 struct user_path {
-  int dir;               /* a descriptor or AT_FDCWD; AT_FDCWD with USER_PATH_WHOLE */
-  const char *name;      /* in `text` or constant */
-  int file;              /* -1; else an open file of ours that the path stands for (/proc/self/maps): openat gives a copy
+  int dir;          /* a descriptor or AT_FDCWD; AT_FDCWD with USER_PATH_WHOLE */
+  const char *name; /* in `text` or constant */
+  int file;  /* -1; else an open file of ours that the path stands for (/proc/self/maps): openat gives a copy
                           * of it to the program, and dir and name lead to it as well */
-  int owned;             /* -1, or a descriptor that user_path_done closes */
+  int owned; /* -1, or a descriptor that user_path_done closes */
   char text[PATH_MAX];
 };
 
@@ -31,5 +31,8 @@ struct user_path {
  * for the call to find out. After success user_path_done is due, after the host's call. */
 int user_path(struct user_thread *t, int dirfd, gva_t path, unsigned flags, struct user_path *out);
 void user_path_done(struct user_path *p);
+
+/* The text of a symbolic link as the program is to see it (readlinkat): its length, or -errno. */
+int user_path_link(struct user_thread *t, int dirfd, gva_t path, char text[PATH_MAX]);
 
 #endif
