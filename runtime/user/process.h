@@ -3,9 +3,9 @@
 #define ISOMER_USER_PROCESS_H
 
 #include "loader/load.h"
+#include "mem/space.h"
 #include "user/user.h"
 
-struct space;
 struct user_abi;
 
 enum { USER_UNKNOWN = 64, USER_OWN_FDS = 16 };
@@ -20,7 +20,7 @@ struct user_count {
 
 /* The address space: below the end of every ISA's 39-bit user half. */
 #define USER_START      UINT64_C(0x10000)
-#define USER_END        UINT64_C(0x4000000000)
+#define USER_END        (UINT64_C(1) << SPACE_BITS)
 #define USER_STACK_TOP  UINT64_C(0x3ffffff000)
 #define USER_STACK_SIZE (UINT64_C(8) << 20)
 
@@ -43,7 +43,6 @@ struct user_process {
   bool exited;
   int status;
   gva_t brk_start, brk; /* the program's break */
-  gva_t map_top;        /* mappings without an address go below */
   unsigned nown;
   int own[USER_OWN_FDS]; /* descriptors of Isomer's */
   bool strace;
@@ -69,7 +68,7 @@ static inline unsigned user_threads(const struct user_process *p) {
 /* Opens the program and judges it. -errno with one line logged; user_image_free is due in any case. */
 int user_image_open(const struct user_options *o, struct user_image *out, const struct isa **isa);
 /* Maps it into the process's empty address space and builds the stack for it: sets image->entry and sp, the break and
- * map_top. -errno with one line logged. */
+ * where mappings go. -errno with one line logged. */
 int user_image_map(struct user_process *p, const struct user_options *o, const struct vcpu *v);
 void user_image_free(struct user_image *i);
 
