@@ -17,7 +17,7 @@
 struct user {
   const char *isa, *accel;
   struct strings trace;
-  bool stats, json;
+  bool stats, json, strace;
 };
 
 /* As env(1): the program cannot be run, or is not there. */
@@ -65,6 +65,7 @@ static int user_main(void *config, int argc, char **argv) {
       .argc = argc,
       .argv = argv,
       .envp = environ,
+      .strace = o->strace,
       .again = again,
       .finish = finish,
       .opaque = &end,
@@ -90,7 +91,8 @@ static const struct option options[] = {
     {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
-    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, unknown system calls among them"},
+    {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},
+    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, system calls among them"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
     {"sysroot L", "DIR", OPT_LATER, 0, "only static programs yet"},
     {"gdb g", "PORT", OPT_LATER, 0, "no GDB stub yet"},
@@ -102,13 +104,11 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS]",
     .summary = "runs a static Linux program of another ISA",
-    .about =
-        "The system calls that a static C program makes work: memory, standard input and output, time. All "
-        "others are\n"
-        "answered ENOSYS and counted (--stats).\n"
-        "The program has your own rights: user mode is no security boundary.\n"
-        "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal (a shell shows "
-        "128 +\nits number); 126 when it cannot be run, 127 when it is not there.\n",
+    .about = "What becomes of each system call is listed in docs/syscalls.md; those that are not there are "
+             "answered ENOSYS and\ncounted (--stats).\n"
+             "The program has your own rights: user mode is no security boundary.\n"
+             "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal (a "
+             "shell shows 128 +\nits number); 126 when it cannot be run, 127 when it is not there.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 1,

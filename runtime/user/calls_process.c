@@ -1,94 +1,46 @@
-/* System calls about processes, their groups and children, and about timers. Structures have the host's layout in every ABI
- * here (64 bits, little-endian). */
+/* System calls about the process in which Isomer takes part. Those about groups, children and timers the host's kernel does
+ * alone. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/prctl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "user/calls.h"
+#include "mem/space.h"
+#include "user/call.h"
 
-enum { SIGINFO = 128, RUSAGE = 144, TIMESPEC = 16, ITIMERVAL = 32, ITIMERSPEC = 32, SIGEVENT = 64, TMS = 32 };
-
-#define HOST(name)                                                                           \
-  int64_t call_##name(struct user_thread *t, const uint64_t arg[6]) {                        \
-    return user_syscall_host(t, SYS_##name, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]); \
-  }
-HOST(getpid)
-HOST(getppid)
-HOST(getpgid)
-HOST(setpgid)
-HOST(getsid)
-HOST(setsid)
-HOST(sched_yield)
-HOST(timer_getoverrun)
-HOST(timer_delete)
-
-int64_t call_getpgrp(struct user_thread *t, const uint64_t arg[6]) {
-  (void)arg;
-  return user_syscall_host(t, SYS_getpgid, 0, 0, 0, 0, 0, 0);
-}
-
-/* Makes a host call with the `in` bytes of argument i and room for the `out` bytes of argument o (-1: none), which are
- * copied when the call succeeds. */
-static int64_t with(struct user_thread *t, long nr, const uint64_t arg[6], int i, unsigned in, int o, unsigned out) {
-  uint8_t from[SIGEVENT], to[RUSAGE];
-  uint64_t a[6];
-  memcpy(a, arg, sizeof a);
-  if (i >= 0 && arg[i]) {
-    int r = space_read(t->process->space, arg[i], from, in);
-    if (r) return r;
-    a[i] = (uintptr_t)from;
-  }
-  if (o >= 0 && arg[o]) a[o] = (uintptr_t)to;
-  const int64_t r = os_call(&t->sig.stop, nr, a);
-  if (r >= 0 && o >= 0 && arg[o] && space_write(t->process->space, arg[o], to, out)) return -EFAULT;
-  return r;
-}
-
-int64_t call_getitimer(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_getitimer, arg, -1, 0, 1, ITIMERVAL);
-}
-int64_t call_setitimer(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_setitimer, arg, 1, ITIMERVAL, 2, ITIMERVAL);
-}
-/* Threads that timers signal are named by the host's numbers, which are the guest's. */
-int64_t call_timer_create(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_timer_create, arg, 1, SIGEVENT, 2, 4);
-}
-int64_t call_timer_gettime(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_timer_gettime, arg, -1, 0, 1, ITIMERSPEC);
-}
-int64_t call_timer_settime(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_timer_settime, arg, 2, ITIMERSPEC, 3, ITIMERSPEC);
-}
-int64_t call_getrusage(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_getrusage, arg, -1, 0, 1, RUSAGE);
-}
-int64_t call_times(struct user_thread *t, const uint64_t arg[6]) {
-  return with(t, SYS_times, arg, -1, 0, 0, TMS);
-}
-
-/* What is left of the time is told only when a signal has ended the sleep. */
-static int64_t sleep_call(struct user_thread *t, long nr, const uint64_t arg[6], unsigned i, bool relative) {
-  uint64_t from[2], left[2] = {0}, a[6];
-  memcpy(a, arg, sizeof a);
-  int r = space_read(t->process->space, arg[i], from, sizeof from);
+/* Limits of this process. What concerns memory is remembered, not imposed: Isomer's own counts to the host's kernel. */
+int64_t call_prlimit64(struct user_thread *t, const uint64_t arg[6]) {
+  struct user_process *p = t->process;
+  const unsigned which = (unsigned)arg[1];
+  const bool own = !(int)arg[0] || (int)arg[0] == getpid();
+  uint64_t new[2], old[2];
+  int r = arg[2] ? space_read(p->space, arg[2], new, sizeof new) : 0;
   if (r) return r;
-  a[i] = (uintptr_t)from;
-  if (arg[i + 1]) a[i + 1] = (uintptr_t)left;
-  const int64_t n = os_call(&t->sig.stop, nr, a);
-  if (n == -EINTR && relative && arg[i + 1] && space_write(t->process->space, arg[i + 1], left, sizeof left)) return -EFAULT;
-  return n;
-}
-
-int64_t call_nanosleep(struct user_thread *t, const uint64_t arg[6]) {
-  return sleep_call(t, SYS_nanosleep, arg, 0, true);
-}
-int64_t call_clock_nanosleep(struct user_thread *t, const uint64_t arg[6]) {
-  return sleep_call(t, SYS_clock_nanosleep, arg, 2, !(arg[1] & 1)); /* TIMER_ABSTIME */
+  struct user_limit *kept = which == RLIMIT_STACK  ? &p->limit[0]
+                            : which == RLIMIT_DATA ? &p->limit[1]
+                            : which == RLIMIT_AS   ? &p->limit[2]
+                                                   : NULL;
+  const bool set = arg[2] && !(own && kept);
+  int64_t e = user_syscall_host(t, SYS_prlimit64, arg[0], which, set ? (uintptr_t) new : 0, (uintptr_t)old, 0, 0);
+  if (e) return e;
+  if (own && kept) {
+    pthread_mutex_lock(&p->lock);
+    if (kept->set) memcpy(old, kept->value, sizeof old);
+    else if (which == RLIMIT_STACK) old[0] = USER_STACK_SIZE;
+    if (arg[2] && new[0] > new[1]) e = -EINVAL;
+    else if (arg[2] && new[1] > old[1] && geteuid()) e = -EPERM;
+    else if (arg[2]) {
+      memcpy(kept->value, new, sizeof new);
+      kept->set = true;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (e) return e;
+  }
+  return arg[3] ? space_write(p->space, arg[3], old, sizeof old) : 0;
 }
 
 /* Seconds left of the alarm before, rounded as Linux does. */
@@ -98,26 +50,6 @@ int64_t call_alarm(struct user_thread *t, const uint64_t arg[6]) {
   if (r) return r;
   return old.it_value.tv_sec +
          (old.it_value.tv_usec >= 500000 || (!old.it_value.tv_sec && old.it_value.tv_usec));
-}
-
-int64_t call_wait4(struct user_thread *t, const uint64_t arg[6]) {
-  uint8_t usage[RUSAGE];
-  int32_t status;
-  const int64_t r = user_syscall_host(t, SYS_wait4, arg[0], (uintptr_t)&status, arg[2], arg[3] ? (uintptr_t)usage : 0,
-                                      0, 0);
-  if (r <= 0) return r;
-  if (arg[1] && space_write(t->process->space, arg[1], &status, sizeof status)) return -EFAULT;
-  return arg[3] && space_write(t->process->space, arg[3], usage, sizeof usage) ? -EFAULT : r;
-}
-
-int64_t call_waitid(struct user_thread *t, const uint64_t arg[6]) {
-  uint8_t info[SIGINFO] = {0}, usage[RUSAGE] = {0};
-  const int64_t r = user_syscall_host(t, SYS_waitid, arg[0], arg[1], (uintptr_t)info, arg[3],
-                                      arg[4] ? (uintptr_t)usage : 0, 0);
-  if (r < 0) return r;
-  if (arg[4] && space_write(t->process->space, arg[4], usage, sizeof usage)) return -EFAULT;
-  enum { WRITTEN = 28 }; /* signal, errno, code, padding, pid, uid, status: the rest stays as it was */
-  return arg[2] && space_write(t->process->space, arg[2], info, WRITTEN) ? -EFAULT : r;
 }
 
 /* What concerns the host process and thread is asked of the host; what concerns its memory or its tracing would show or

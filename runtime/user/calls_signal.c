@@ -6,7 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "user/calls.h"
+#include "mem/space.h"
+#include "user/call.h"
 
 enum { SET = 8, INFO = 128, TIMESPEC = 16 };
 #define NEVER (OS_SIGBIT(SIGKILL) | OS_SIGBIT(SIGSTOP))
@@ -113,18 +114,6 @@ int64_t call_rt_sigtimedwait(struct user_thread *t, const uint64_t arg[6]) {
   return n;
 }
 
-int64_t call_rt_sigqueueinfo(struct user_thread *t, const uint64_t arg[6]) {
-  uint8_t info[INFO];
-  int r = space_read(t->process->space, arg[2], info, sizeof info);
-  return r ? r : user_syscall_host(t, SYS_rt_sigqueueinfo, arg[0], arg[1], (uintptr_t)info, 0, 0, 0);
-}
-
-int64_t call_rt_tgsigqueueinfo(struct user_thread *t, const uint64_t arg[6]) {
-  uint8_t info[INFO];
-  int r = space_read(t->process->space, arg[3], info, sizeof info);
-  return r ? r : user_syscall_host(t, SYS_rt_tgsigqueueinfo, arg[0], arg[1], arg[2], (uintptr_t)info, 0, 0);
-}
-
 /* 0, or why these words (stack_t) cannot be the alternate stack now. */
 static int set_stack(struct user_thread *t, const uint64_t w[3]) {
   const struct arch_signals *ops = t->vcpu->c->isa->arch->signals;
@@ -173,12 +162,3 @@ int64_t call_rt_sigreturn(struct user_thread *t, const uint64_t arg[6]) {
   set_stack(t, f.stack);
   return USER_JUMPED;
 }
-
-/* Numbers of processes and threads are the host's. */
-#define HOST(name)                                                                                    \
-  int64_t call_##name(struct user_thread *t, const uint64_t arg[6]) {                                 \
-    return user_syscall_host(t, SYS_##name, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);          \
-  }
-HOST(kill)
-HOST(tkill)
-HOST(tgkill)

@@ -17,7 +17,8 @@
 #include "debug/trace.h"
 #include "os/fault.h"
 #include "os/guest_access.h"
-#include "user/calls.h"
+#include "mem/space.h"
+#include "user/call.h"
 
 /* Host stacks: of a guest thread; of a vfork's child, on which it runs until it has called execve. */
 #define THREAD_STACK (UINT64_C(512) << 10)
@@ -360,7 +361,6 @@ static int64_t clone_request(struct user_thread *t, const struct request *r) {
 #define EXIT_SIGNAL UINT64_C(0xff)
 
 int64_t call_clone(struct user_thread *t, const uint64_t arg[6]) {
-  const bool last = t->process->abi->tls_last;
   const struct request r = {
       .flags = arg[0] & UINT32_MAX & ~EXIT_SIGNAL,
       .exit_signal = (int)(arg[0] & EXIT_SIGNAL),
@@ -368,8 +368,8 @@ int64_t call_clone(struct user_thread *t, const uint64_t arg[6]) {
       .has_stack = arg[1] != 0,
       .parent_tid = arg[2],
       .pidfd = arg[2],
-      .child_tid = arg[last ? 3 : 4],
-      .tls = arg[last ? 4 : 3],
+      .child_tid = arg[4],
+      .tls = arg[3],
   };
   if (r.flags & CLONE_PIDFD && r.flags & CLONE_PARENT_SETTID) return -EINVAL;
   return clone_request(t, &r);
@@ -417,11 +417,6 @@ int64_t call_exit(struct user_thread *t, const uint64_t arg[6]) {
 }
 
 int64_t call_exit_group(struct user_thread *t, const uint64_t arg[6]) { user_end(t, (int)(arg[0] & 0xff)); }
-
-int64_t call_gettid(struct user_thread *t, const uint64_t arg[6]) {
-  (void)arg;
-  return t->tid;
-}
 
 int64_t call_set_tid_address(struct user_thread *t, const uint64_t arg[6]) {
   t->clear_tid = arg[0];

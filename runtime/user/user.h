@@ -14,6 +14,7 @@ struct user_options {
   int argc;               /* at least 1 */
   char *const *argv;
   char *const *envp; /* NULL-terminated */
+  bool strace;       /* print system calls on stderr */
   /* Arguments with which this binary runs another program in the same way, NULL-terminated, in front of
    * "--argv0 NAME PATH ARGUMENTS". */
   const char *const *again;
@@ -37,8 +38,14 @@ _Noreturn void user_run(struct user_process *p);
 /* Counters of all threads so far, and how many instructions they have retired. */
 void user_stats(struct user_process *p, struct vcpu_stats *out);
 
-/* System calls that were answered ENOSYS because they are not in the table: number and how often, by index; false past
- * the last. */
-bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *nr, uint64_t *count);
+/* System calls by how often they were made and how often they failed: sets the rest and advances *index (which starts at
+ * 0); false past the last. */
+bool user_counted_call(const struct user_process *p, unsigned *index, const char **name, uint64_t *calls,
+                       uint64_t *errors);
+/* Calls that were answered ENOSYS because nothing does them, by index; `name` is NULL when nobody knows the number. */
+bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *nr, const char **name,
+                       uint64_t *count);
+/* Requests of ioctl(2) that were answered ENOTTY because nothing knows them. */
+bool user_unknown_request(const struct user_process *p, unsigned index, uint32_t *request, uint64_t *count);
 
 #endif
