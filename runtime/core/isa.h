@@ -65,6 +65,13 @@ struct feature_info {
 
 struct board; /* devices/board.h */
 
+/* What the auxiliary vector of a process says about the processor (Linux: AT_HWCAP...). */
+struct user_auxv {
+  uint64_t hwcap, hwcap2;
+  const char *platform; /* AT_PLATFORM; NULL: Linux has none for the ISA */
+  uint64_t minsigstksz; /* bytes of the smallest signal frame; 0: not announced */
+};
+
 /* The procedural part of an ISA, hand-written in runtime/arch/<isa>. */
 struct arch_ops {
   void (*reset)(struct vcpu *v);
@@ -92,7 +99,9 @@ struct arch_ops {
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
-  uint64_t (*user_hwcap)(const struct vcpu *v); /* AT_HWCAP of the vCPU's features; NULL: 0 */
+  void (*user_auxv)(const struct vcpu *v, struct user_auxv *out); /* *out is zero before; NULL: it stays so */
+  /* The text of one processor in /proc/cpuinfo, as snprintf; NULL: there is none. */
+  int (*user_cpuinfo)(const struct vcpu *v, unsigned processor, char *buf, size_t n);
   int (*user_signal)(struct vcpu *v);           /* Linux signal number that v->c->trap means to a process */
 };
 

@@ -1,41 +1,69 @@
 /* A user-mode process: what it consists of, and the loop that runs a thread. Loading is image.c, system calls syscalls.c. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/engine.h"
 #include "core/log.h"
-#include "mem/flat.h"
+#include "mem/space.h"
 #include "user/process.h"
+
+/* Opens the sysroot and the program. -errno with one line logged. */
+static int open_program(struct user_process *p, const struct user_options *o) {
+  char why[2 * PATH_MAX];
+  int r = sysroot_open(o->sysroot, &p->root, why, sizeof why);
+  if (r) {
+    log_error("%s", why);
+    return r == -ENOENT ? -ENOTDIR : r; /* not the program is missing */
+  }
+  const bool by_fd = o->path && o->fd >= 0;
+  const struct program_request q = {
+      .root = &p->root,
+      .want = o->want,
+      .dirfd = by_fd ? o->fd : AT_FDCWD,
+      .path = by_fd ? "" : o->path ? o->path : o->argv[0],
+      .shown = by_fd ? o->path : NULL,
+      .search = !o->path,
+      .argc = o->argc,
+      .argv = o->argv,
+  };
+  r = program_open(&q, &p->image.program, why, sizeof why);
+  if (r) log_error("%s", why);
+  p->image.path = p->image.program.path;
+  return r;
+}
 
 int user_create(const struct user_options *o, struct user_process **out) {
   struct user_process *p = calloc(1, sizeof *p);
-  const struct isa *isa;
   *out = NULL;
   if (!p) {
     log_error("cannot create the process: out of memory");
     return -ENOMEM;
   }
-  int r = user_image_open(o, &p->image, &isa);
+  p->image.program.fd = p->image.program.interp_fd = -1;
+  int r = open_program(p, o);
   if (r) goto out;
+  const struct isa *isa = p->image.program.isa;
   const struct arch_ops *arch = isa->arch;
   p->abi = user_abi_find(isa->elf_machine);
   if (!p->abi || !arch->user_entry || !arch->user_syscall || !arch->user_result || !arch->user_signal) {
-    log_error("%s: there is no user mode for %s in this version", o->argv[0], isa->name);
+    log_error("%s: there is no user mode for %s in this version", p->image.path, isa->name);
     r = -ENOEXEC;
     goto out;
   }
   r = -ENOMEM;
   p->machine = machine_new(isa);
   if (!p->machine) goto out;
-  p->flat = flat_new(p->machine->phys);
-  struct vcpu *v = p->flat ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
+  p->space = space_new(USER_START, USER_END);
+  struct vcpu *v = p->space ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
   if (!v) goto out;
   v->c->trap_exits = true;
-  r = flat_attach(p->flat, v);
-  if (!r) r = user_image_map(p, o, v);
+  r = space_attach(p->space, v);
+  if (!r) r = user_image_map(p, o->envp, v);
   if (r) goto out;
-  arch->user_entry(v, p->image.entry, p->image.sp);
+  arch->user_entry(v, p->image.start, p->image.sp);
   *out = p;
   return 0;
 out:
@@ -46,8 +74,8 @@ out:
 void user_free(struct user_process *p) {
   if (!p) return;
   user_image_free(&p->image);
-  machine_free(p->machine); /* its vCPUs translate through flat, which maps into the machine's memory */
-  flat_free(p->flat);
+  machine_free(p->machine); /* its vCPUs go through the space */
+  space_free(p->space);
   free(p);
 }
 

@@ -141,7 +141,8 @@ static int script_arguments(struct program *p, const char *interp, const char *a
 }
 
 static int copy_arguments(struct program *p, int argc, char *const *argv) {
-  static char *const none[] = {(char[]){""}};
+  static char empty[1];
+  static char *const none[] = {empty};
   if (!argc) argv = none;
   p->argc = argc ? argc : 1;
   p->argv = calloc((size_t)p->argc + 1, sizeof *p->argv);
@@ -159,7 +160,7 @@ static const struct isa *isa_of(uint16_t machine) {
 }
 
 static int open_interp(const struct program_request *q, struct program *p, char *why, size_t nwhy) {
-  char name[PATH_MAX], label[2 * PATH_MAX], machine[32];
+  char name[PATH_MAX], label[2 * PATH_MAX + 40], machine[32];
   struct file f;
   uint64_t n = p->elf.interp_len;
   if (!n) return 0;
@@ -196,7 +197,8 @@ static int take_elf(const struct program_request *q, struct file *f, struct prog
                    elf_machine_name(p->elf.machine, machine, sizeof machine));
   else if (q->want && p->isa != q->want)
     return err_set(why, nwhy, -ENOEXEC, "%s: is for %s, not for %s", p->path, p->isa->name, q->want->name);
-  r = sysroot_name(q->root, f->fd, p->exe);
+  r = sysroot_name(NULL, f->fd, p->host);
+  p->exe = sysroot_shown(q->root, p->host);
   if (r) return err_set(why, nwhy, r, "%s: /proc is needed: %s", p->path, strerror(-r));
   p->fd = f->fd;
   f->fd = -1;
@@ -239,6 +241,7 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
   int r = copy_arguments(p, q->argc, q->argv);
   if (r) err_set(why, nwhy, r, "%s: out of memory", q->path);
   else r = open_first(q, p, &f, why, nwhy);
+  if (!r) strcpy(p->execfn, p->path);
   for (unsigned depth = 0; !r; depth++) {
     char line[SCRIPT_LINE + 1], *interp, *arg;
     if (depth > SCRIPT_DEPTH) {
@@ -269,11 +272,15 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
   return r;
 }
 
-void program_close(struct program *p) {
+void program_close_files(struct program *p) {
   if (p->fd >= 0) close(p->fd);
   if (p->interp_fd >= 0) close(p->interp_fd);
+  p->fd = p->interp_fd = -1;
+}
+
+void program_close(struct program *p) {
+  program_close_files(p);
   for (int i = 0; p->argv && i < p->argc; i++) free(p->argv[i]);
   free(p->argv);
   p->argv = NULL;
-  p->fd = p->interp_fd = -1;
 }

@@ -15,8 +15,10 @@ struct program {
   struct elf elf;
   int interp_fd;         /* of the dynamic linker, owned; -1: it needs none */
   struct elf interp;
-  char path[PATH_MAX]; /* as it was asked for (the last interpreter of a script): AT_EXECFN */
-  char exe[PATH_MAX];  /* real path as the guest sees it: /proc/self/exe */
+  char path[PATH_MAX]; /* of the ELF file as it was asked for: by the caller, or by the last script */
+  char execfn[PATH_MAX]; /* as the caller asked for it, a script too: AT_EXECFN */
+  char host[PATH_MAX]; /* real path on the host */
+  const char *exe;     /* the same as the guest sees it, in `host`: /proc/self/exe */
   int argc;            /* at least 1 */
   char **argv;         /* what the program gets: a script's interpreters in front; NULL at the end; owned */
 };
@@ -41,8 +43,10 @@ struct program_request {
  *   -ENOEXEC      neither a program nor a script, of an ISA that is not there or not wanted, truncated or damaged
  *   -ELIBBAD      its dynamic linker is none, or is of another ISA
  *   -ELOOP        scripts nested more than five deep, too many links
- * and what opening a file may give. After an error nothing is owned. */
+ * and what opening a file may give. After an error nothing is owned. *out does not move afterwards. */
 int program_open(const struct program_request *q, struct program *out, char *why, size_t nwhy);
 void program_close(struct program *p);
+/* Closes only the descriptors: what a running program needs is kept. */
+void program_close_files(struct program *p);
 
 #endif

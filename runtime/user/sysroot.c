@@ -69,7 +69,7 @@ int sysroot_open(const char *dir, struct sysroot *out, char *why, size_t nwhy) {
 }
 
 const char *sysroot_shown(const struct sysroot *s, const char *host) {
-  if (!s->len || strncmp(host, s->path, s->len)) return host;
+  if (!s || !s->len || strncmp(host, s->path, s->len)) return host;
   if (!host[s->len]) return "/";
   return host[s->len] == '/' ? host + s->len : host;
 }

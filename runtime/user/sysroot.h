@@ -30,7 +30,8 @@ int sysroot_find(const struct sysroot *s, int dirfd, const char *path, unsigned 
 /* The part of an absolute host path that a guest is shown; the path itself when it is outside. */
 const char *sysroot_shown(const struct sysroot *s, const char *host);
 
-/* The real path of what descriptor `fd` (or AT_FDCWD: the working directory) refers to, as a guest is shown it. -errno. */
+/* The real path of what descriptor `fd` (or AT_FDCWD: the working directory) refers to, as a guest is shown it; `s` NULL: as it
+ * is. -errno. */
 int sysroot_name(const struct sysroot *s, int fd, char out[PATH_MAX]);
 
 #endif

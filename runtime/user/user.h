@@ -10,13 +10,16 @@ struct user_process;
 
 struct user_options {
   const struct isa *want; /* refuse programs of another ISA; NULL: any */
-  int argc;               /* at least 1; argv[0] is the program's path */
-  char *const *argv;
+  const char *sysroot;    /* directory where the program's absolute paths are looked up first; NULL: none */
+  const char *path;       /* the program; NULL: argv[0], looked for in $PATH when it has no slash */
+  int fd;                 /* with `path`, which then is only a name: the open file to run (not taken over); else -1 */
+  int argc;
+  char *const *argv; /* argv[0] is what the program gets as such */
   char *const *envp; /* NULL-terminated */
 };
 
-/* Loads the program; its first vCPU has no engine yet. Strings are used only during the call, except argv[0]. -errno with
- * one line logged (-ENOENT: there is no such file); *out is NULL then. */
+/* Loads the program; its first vCPU has no engine yet. Strings are used only during the call. -errno with one line logged
+ * (program.h says which; -ENOENT: it, its script's interpreter or its dynamic linker is not there); *out is NULL then. */
 int user_create(const struct user_options *o, struct user_process **out);
 void user_free(struct user_process *p);
 

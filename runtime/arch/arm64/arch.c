@@ -1,5 +1,7 @@
 /* arm64's arch_ops and helpers for programs at EL0: entry, system calls, signals. There is no EL1 here: no exception
  * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
+#include <stdio.h>
+
 #include "arm64/state.h"
 #include "core/isa.h"
 #include "core/log.h"
@@ -72,6 +74,25 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
+/* Linux: arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst. Programs with FP have ASIMD. */
+enum { HWCAP_FP = 1 << 0, HWCAP_ASIMD = 1 << 1 };
+/* Frame of a signal handler without SVE: arch/arm64/kernel/signal.c. */
+enum { SIGNAL_FRAME = 4720 };
+
+static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
+  if (v->c->features >> ARM64_FEATURE_ASIMD & 1) out->hwcap = HWCAP_FP | HWCAP_ASIMD;
+  out->platform = "aarch64";
+  out->minsigstksz = SIGNAL_FRAME;
+}
+
+/* arch/arm64/kernel/cpuinfo.c */
+static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  return snprintf(buf, n,
+                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t: %s\nCPU implementer\t: 0x00\nCPU architecture: 8\nCPU variant\t: 0x0\n"
+                  "CPU part\t: 0x000\nCPU revision\t: 0\n\n",
+                  processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
+}
+
 static int user_signal(struct vcpu *v) {
   const struct trap *t = &v->c->trap;
   switch (t->kind) {
@@ -104,5 +125,7 @@ const struct arch_ops arm64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
+    .user_auxv = user_auxv,
+    .user_cpuinfo = user_cpuinfo,
     .user_signal = user_signal,
 };
