@@ -75,6 +75,14 @@ const struct isa *cli_isa(const char *name);
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
+/* Installs or removes the lines of binfmt_misc in `dir`: for `only`, or for every ISA but the host's. An exit code. */
+int binfmt_change(const char *action, const char *dir, const struct isa *only);
+/* Did the kernel start this process for a program it knows by those lines? argv is then: isomer, the program's path, its
+ * argv[0], its arguments. */
+bool binfmt_started(int argc);
+/* Runs such a program: the exit code. */
+int user_from_kernel(int argc, char **argv);
+
 /* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `user` is NULL
  * for machines. */
 struct user_process;

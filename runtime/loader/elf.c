@@ -63,10 +63,8 @@ static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char 
   if (p->p_memsz > ABSURD || p->p_vaddr + (p->p_memsz - 1) < p->p_vaddr ||
       p->p_paddr + (p->p_memsz - 1) < p->p_paddr)
     return BAD("damaged: segment %u has 0x%llx bytes at 0x%llx", index, (ull)p->p_memsz, (ull)p->p_vaddr);
-  if (p->p_align & (p->p_align - 1) || p->p_align > ABSURD)
-    return BAD("damaged: segment %u is aligned to 0x%llx", index, (ull)p->p_align);
   if (e->nsegs == ELF_MAX_SEGMENTS) return BAD("more than %u segments", ELF_MAX_SEGMENTS);
-  if (p->p_align > e->align) e->align = p->p_align;
+  if (p->p_align > e->align && !(p->p_align & (p->p_align - 1))) e->align = p->p_align; /* others: as Linux, ignored */
   unsigned i = e->nsegs++;
   for (; i && e->seg[i - 1].vaddr > p->p_vaddr; i--) e->seg[i] = e->seg[i - 1];
   e->seg[i] = (struct elf_segment){.vaddr = p->p_vaddr,

@@ -12,16 +12,6 @@
 #include "user/process.h"
 #include "user/procfs.h"
 
-/* A text of our own stands for the path: the descriptor's place in /proc opens it anew. */
-static int own_text(struct user_thread *t, const char *name, struct user_path *out) {
-  int fd = procfs_open(t, name);
-  if (fd < 0) return fd;
-  out->file = out->owned = fd;
-  out->dir = AT_FDCWD;
-  snprintf(out->text, sizeof out->text, "/proc/self/fd/%d", fd);
-  return 0;
-}
-
 /* With USER_PATH_WHOLE: an absolute name for one that is relative to a directory. */
 static int make_whole(struct user_path *out) {
   char dir[PATH_MAX], name[PATH_MAX];
@@ -47,19 +37,20 @@ int user_path(struct user_thread *t, int dirfd, gva_t path, unsigned flags, stru
   if (n < 0) return (int)n;
   if (!n && !(flags & USER_PATH_EMPTY)) return -ENOENT;
   const bool nofollow = flags & USER_PATH_NOFOLLOW;
-  switch (procfs_find(t, dirfd, guest, name)) {
-  case PROCFS_TEXT:
-    return own_text(t, name, out);
-  case PROCFS_EXE:
-    if (nofollow) break;
+  const enum procfs_kind kind = procfs_find(t, dirfd, guest, name);
+  if (kind == PROCFS_EXE && !nofollow) {
     out->dir = AT_FDCWD;
     strcpy(out->text, p->image.program.host);
     return 0;
-  default: break;
   }
   int r = sysroot_find(&p->root, dirfd, guest, (nofollow ? SYSROOT_NOFOLLOW : 0) | (flags & USER_PATH_NEW ? SYSROOT_CREATE : 0),
                        &out->dir, out->text);
-  return r || !(flags & USER_PATH_WHOLE) ? r : make_whole(out);
+  if (!r && flags & USER_PATH_WHOLE) r = make_whole(out);
+  if (!r && kind == PROCFS_TEXT) {
+    r = procfs_open(t, name);
+    if (r >= 0) out->file = out->owned = r;
+  }
+  return r < 0 ? r : 0;
 }
 
 void user_path_done(struct user_path *p) {

@@ -4,20 +4,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/engine.h"
 #include "core/log.h"
 #include "mem/space.h"
 #include "user/process.h"
 
-/* Opens the sysroot and the program. -errno with one line logged. */
+/* Opens the program. -errno with one line logged. */
 static int open_program(struct user_process *p, const struct user_options *o) {
   char why[2 * PATH_MAX];
-  int r = sysroot_open(o->sysroot, &p->root, why, sizeof why);
-  if (r) {
-    log_error("%s", why);
-    return r == -ENOENT ? -ENOTDIR : r; /* not the program is missing */
-  }
+  if (o->root) p->root = *o->root;
   const bool by_fd = o->path && o->fd >= 0;
   const struct program_request q = {
       .root = &p->root,
@@ -29,7 +26,7 @@ static int open_program(struct user_process *p, const struct user_options *o) {
       .argc = o->argc,
       .argv = o->argv,
   };
-  r = program_open(&q, &p->image.program, why, sizeof why);
+  int r = program_open(&q, &p->image.program, why, sizeof why);
   if (r) log_error("%s", why);
   p->image.path = p->image.program.path;
   return r;
@@ -77,6 +74,15 @@ void user_free(struct user_process *p) {
   machine_free(p->machine); /* its vCPUs go through the space */
   space_free(p->space);
   free(p);
+}
+
+unsigned user_files(const struct user_process *p, const char *path[4]) {
+  const struct program *g = &p->image.program;
+  unsigned n = 0;
+  if (g->host[0] == '/' && !access(g->host, F_OK)) path[n++] = g->host;
+  if (*g->interp_host) path[n++] = g->interp_host;
+  if (p->root.len) path[n++] = p->root.path;
+  return n;
 }
 
 struct machine *user_machine(struct user_process *p) {

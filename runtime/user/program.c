@@ -48,31 +48,28 @@ static int file_read(struct file *f, uint64_t want) {
   return 0;
 }
 
-/* Opens what the host calls `path` for execution and reads its start. */
+/* Opens what the host calls `path` for execution and reads its start. Judged before it is opened for reading: opening a
+ * device can do something. */
 static int file_open(int dirfd, const char *path, bool nofollow, const char *name, struct file *f, char *why, size_t nwhy) {
+  char self[40];
   struct stat st;
-  int r = 0, fd;
+  int place = *path ? openat(dirfd, path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0)) : fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+  int r = 0;
   *f = (struct file){.fd = -1};
-  if (*path) fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (nofollow ? O_NOFOLLOW : 0));
-  else {
-    char self[40];
-    snprintf(self, sizeof self, "/proc/self/fd/%d", dirfd); /* it may be open for its path only */
-    fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  }
-  if (fd >= 0 && fd < 3) { /* not a number that the program expects to be a standard stream */
-    int low = fd;
-    fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
-    close(low);
-  }
-  if (fd < 0) return err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
-  f->fd = fd;
-  if (fstat(fd, &st)) r = err_set(why, nwhy, -errno, "%s: %s", name, strerror(errno));
+  if (place < 0 || fstat(place, &st)) r = err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
+  else if (S_ISLNK(st.st_mode)) r = err_set(why, nwhy, -ELOOP, "%s: a symbolic link", name);
   else if (!S_ISREG(st.st_mode))
     r = err_set(why, nwhy, -EACCES, "%s: %s, not a program", name, S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
-  else if (faccessat(fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH))
+  else if (faccessat(place, "", X_OK, AT_EACCESS | AT_EMPTY_PATH))
     r = err_set(why, nwhy, -errno, "%s: not executable: %s (chmod +x allows it)", name, strerror(errno));
-  else if ((r = file_read(f, HEAD))) err_set(why, nwhy, r, "%s: cannot read: %s", name, strerror(-r));
-  f->size = (uint64_t)st.st_size;
+  if (!r) {
+    snprintf(self, sizeof self, "/proc/self/fd/%d", place);
+    f->fd = open(self, O_RDONLY | O_CLOEXEC);
+    if (f->fd < 0) r = err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
+    else if ((r = file_read(f, HEAD))) err_set(why, nwhy, r, "%s: cannot read: %s", name, strerror(-r));
+    f->size = (uint64_t)st.st_size;
+  }
+  if (place >= 0) close(place);
   if (r) file_close(f);
   return r;
 }
@@ -177,6 +174,7 @@ static int open_interp(const struct program_request *q, struct program *p, char 
   if (!r && p->interp.machine != p->elf.machine)
     r = err_set(why, nwhy, -ELIBBAD, "%s: is for %s", label,
                 elf_machine_name(p->interp.machine, machine, sizeof machine));
+  if (!r) r = sysroot_name(NULL, f.fd, p->interp_host);
   if (!r) {
     p->interp_fd = f.fd;
     f.fd = -1;
@@ -234,7 +232,9 @@ static int open_first(const struct program_request *q, struct program *p, struct
 
 int program_open(const struct program_request *q, struct program *p, char *why, size_t nwhy) {
   struct file f = {.fd = -1};
-  memset(p, 0, offsetof(struct program, path));
+  p->isa = NULL;
+  p->elf.interp_len = 0;
+  p->interp_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
   p->argc = 0;
   p->argv = NULL;
   p->fd = p->interp_fd = -1;
