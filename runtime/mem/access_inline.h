@@ -20,6 +20,10 @@ int mem_store_slow(struct vcpu *v, gva_t a, unsigned attr, unsigned size, uint64
 int mem_load128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 *out) MEM_COLD;
 int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) MEM_COLD;
 
+#ifdef MEM_DIRECT
+#include "mem/access_direct.h"
+#else
+
 /* An access that leaves its page compares the next page's address with this page's entry and so misses. */
 MEM_INLINE bool mem_hit(struct vcpu *v, gva_t a, unsigned size, enum access access, void **host) {
   const char *l1 = (const char *)v->tlb;
@@ -67,16 +71,12 @@ MEM_INLINE bool mem_hit(struct vcpu *v, gva_t a, unsigned size, enum access acce
       if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);             \
     }                                                                                       \
     return 0;                                                                               \
-  }                                                                                         \
-  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old); \
-  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old);        \
-  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out);                       \
-  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok)
+  }
 
-MEM_ACCESS(8, uint8_t);
-MEM_ACCESS(16, uint16_t);
-MEM_ACCESS(32, uint32_t);
-MEM_ACCESS(64, uint64_t);
+MEM_ACCESS(8, uint8_t)
+MEM_ACCESS(16, uint16_t)
+MEM_ACCESS(32, uint32_t)
+MEM_ACCESS(64, uint64_t)
 
 /* Wide plain accesses need not be single-copy atomic on any ISA described; ordered ones are fenced. */
 MEM_INLINE int mem_load128(struct vcpu *v, gva_t a, unsigned attr, u128 *out) {
@@ -101,6 +101,18 @@ MEM_INLINE int mem_store128(struct vcpu *v, gva_t a, unsigned attr, u128 value) 
   if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);
   return 0;
 }
+
+#endif
+
+#define MEM_ATOMIC(W, T)                                                                    \
+  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old); \
+  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old);        \
+  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out);                       \
+  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok)
+MEM_ATOMIC(8, uint8_t);
+MEM_ATOMIC(16, uint16_t);
+MEM_ATOMIC(32, uint32_t);
+MEM_ATOMIC(64, uint64_t);
 
 int mem_cas128(struct vcpu *v, gva_t a, unsigned attr, u128 expect, u128 value, u128 *old);
 int mem_load_ex128(struct vcpu *v, gva_t a, unsigned attr, u128 *out);
