@@ -68,6 +68,7 @@ struct board; /* devices/board.h */
 /* What the auxiliary vector of a process says about the processor (Linux: AT_HWCAP...). */
 struct user_auxv {
   uint64_t hwcap, hwcap2;
+  bool has_hwcap2;
   const char *platform; /* AT_PLATFORM; NULL: Linux has none for the ISA */
   uint64_t minsigstksz; /* bytes of the smallest signal frame; 0: not announced */
 };

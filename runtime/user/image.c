@@ -155,7 +155,7 @@ static void aux_fill(struct aux *a, const struct user_image *i, const struct use
   aux_add(a, AT_EGID_, getegid());
   aux_add(a, AT_SECURE_, 0);
   aux_add(a, AT_RANDOM_, random);
-  aux_add(a, AT_HWCAP2_, arch->hwcap2);
+  if (arch->has_hwcap2) aux_add(a, AT_HWCAP2_, arch->hwcap2);
   aux_add(a, AT_EXECFN_, execfn);
   if (platform) aux_add(a, AT_PLATFORM_, platform);
   aux_add(a, AT_NULL_, 0);

@@ -81,6 +81,7 @@ enum { SIGNAL_FRAME = 4720 };
 
 static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
   if (v->c->features >> ARM64_FEATURE_ASIMD & 1) out->hwcap = HWCAP_FP | HWCAP_ASIMD;
+  out->has_hwcap2 = true;
   out->platform = "aarch64";
   out->minsigstksz = SIGNAL_FRAME;
 }

@@ -93,6 +93,7 @@ enum { SIGNAL_FRAME = 1776 };
 static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
   (void)v;
   out->hwcap = EDX_CX8 | EDX_CMOV | EDX_MMX_TO_SSE2;
+  out->has_hwcap2 = true;
   out->platform = "x86_64";
   out->minsigstksz = SIGNAL_FRAME;
 }
