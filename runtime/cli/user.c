@@ -22,7 +22,7 @@ struct user {
   const char *isa, *accel, *sysroot, *binfmt, *binfmt_dir;
   const char *path; /* of the program when argv[0] is only a name */
   struct strings trace, ro, rw;
-  bool stats, json, sandbox, net;
+  bool stats, json, strace, sandbox, net;
 };
 
 /* As env(1): the program cannot be run, or is not there. */
@@ -61,8 +61,14 @@ static int run(const struct user *o, const struct isa *want, const struct sysroo
   struct user_process *p;
   char why[200];
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
-  const struct user_options options = {
-      .want = want, .root = root, .path = o->path, .fd = -1, .argc = argc, .argv = argv, .envp = environ};
+  const struct user_options options = {.want = want,
+                                       .root = root,
+                                       .path = o->path,
+                                       .fd = -1,
+                                       .argc = argc,
+                                       .argv = argv,
+                                       .envp = environ,
+                                       .strace = o->strace};
   int r = user_create(&options, &p);
   if (r) return r == -ENOENT ? NOT_FOUND : CANNOT_RUN;
   struct machine *m = user_machine(p);
@@ -124,7 +130,8 @@ static const struct option options[] = {
     {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
-    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, unknown system calls among them"},
+    {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},
+    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, system calls among them"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
     {"sysroot L", "DIR", OPT_STR, AT(sysroot),
      "absolute paths of the program are looked up in DIR first ($ISOMER_SYSROOT)"},
@@ -145,6 +152,8 @@ const struct command cmd_user = {
     .summary = "runs a Linux program of another ISA",
     .about =
         "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their libraries: -L DIR.\n"
+        "What becomes of each system call is listed in docs/syscalls.md; those that are not there are answered\n"
+        "ENOSYS and counted (--stats).\n"
         "The program has your own rights: whatever you may read, change or send, it may. --sandbox confines it.\n"
         "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 when it, its "
         "script's\n"

@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "user/calls.h"
+#include "user/call.h"
 
 #define PAGE_UP(x) (((x) + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK)
 
@@ -17,8 +17,8 @@ int64_t call_brk(struct user_thread *t, const uint64_t arg[6]) {
   const gva_t want = arg[0], old = PAGE_UP(p->brk), end = PAGE_UP(want);
   if (want < p->brk_start || want >= USER_END) return (int64_t)p->brk;
   if (end > old) {
-    if (space_map(space(t), old, end - old, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-                  0) < 0)
+    if (space_map(space(t), old, end - old, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) < 0)
       return (int64_t)p->brk;
     space_name(space(t), old, "[heap]");
   }
@@ -28,10 +28,12 @@ int64_t call_brk(struct user_thread *t, const uint64_t arg[6]) {
 }
 
 int64_t call_mmap(struct user_thread *t, const uint64_t arg[6]) {
-  return space_map(space(t), arg[0], arg[1], (int)arg[2], (int)arg[3], (int)arg[4], arg[5]);
+  return space_map(space(t), arg[0], arg[1], (int)arg[2], (int)arg[3], user_fd(t, arg[4]), arg[5]);
 }
 
-int64_t call_munmap(struct user_thread *t, const uint64_t arg[6]) { return space_unmap(space(t), arg[0], arg[1]); }
+int64_t call_munmap(struct user_thread *t, const uint64_t arg[6]) {
+  return space_unmap(space(t), arg[0], arg[1]);
+}
 
 int64_t call_mprotect(struct user_thread *t, const uint64_t arg[6]) {
   return space_protect(space(t), arg[0], arg[1], (int)arg[2]);
@@ -62,9 +64,15 @@ int64_t call_msync(struct user_thread *t, const uint64_t arg[6]) {
   if (arg[0] & ~GUEST_PAGE_MASK) return -EINVAL;
   return host(t, SYS_msync, arg[0], arg[1], arg[2]);
 }
-int64_t call_mlock(struct user_thread *t, const uint64_t arg[6]) { return host(t, SYS_mlock, arg[0], arg[1], 0); }
-int64_t call_mlock2(struct user_thread *t, const uint64_t arg[6]) { return host(t, SYS_mlock2, arg[0], arg[1], arg[2]); }
-int64_t call_munlock(struct user_thread *t, const uint64_t arg[6]) { return host(t, SYS_munlock, arg[0], arg[1], 0); }
+int64_t call_mlock(struct user_thread *t, const uint64_t arg[6]) {
+  return host(t, SYS_mlock, arg[0], arg[1], 0);
+}
+int64_t call_mlock2(struct user_thread *t, const uint64_t arg[6]) {
+  return host(t, SYS_mlock2, arg[0], arg[1], arg[2]);
+}
+int64_t call_munlock(struct user_thread *t, const uint64_t arg[6]) {
+  return host(t, SYS_munlock, arg[0], arg[1], 0);
+}
 
 /* Of the program's mappings only; those to come cannot be locked without Isomer's own. */
 static int64_t each_mapping(struct user_thread *t, long nr, uint64_t flags) {
@@ -75,7 +83,8 @@ static int64_t each_mapping(struct user_thread *t, long nr, uint64_t flags) {
 }
 
 int64_t call_mlockall(struct user_thread *t, const uint64_t arg[6]) {
-  if (!arg[0] || arg[0] & ~(uint64_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || arg[0] == MCL_ONFAULT) return -EINVAL;
+  if (!arg[0] || arg[0] & ~(uint64_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || arg[0] == MCL_ONFAULT)
+    return -EINVAL;
   if (arg[0] & MCL_FUTURE) return -EPERM;
   return each_mapping(t, SYS_mlock2, arg[0] & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
 }

@@ -14,7 +14,8 @@ static void describe_insn(struct vcpu *v, char *text, size_t size) {
   uint8_t bytes[16] = {0};
   struct insn *d = (struct insn *)decoded;
   unsigned n = 0;
-  for (unsigned got; n < isa->insn_max && (got = tlb_fetch_bytes(v, v->pc + n, bytes + n, isa->insn_max - n));)
+  for (unsigned got;
+       n < isa->insn_max && (got = tlb_fetch_bytes(v, v->pc + n, bytes + n, isa->insn_max - n));)
     n += got;
   int len = n ? isa->decode(v->c->features, bytes, n, d) : -1;
   if (len > 0) {
