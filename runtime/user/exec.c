@@ -148,6 +148,8 @@ static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t arg
   if (!r && !*path && !(flags & AT_EMPTY_PATH)) r = -ENOENT;
   if (!r) r = take_vector(t, args, &argv);
   if (!r) r = take_vector(t, vars, &env);
+  char shown[32];
+  snprintf(shown, sizeof shown, "/dev/fd/%d", dirfd); /* as Linux calls a program without a name */
   if (!r) {
     const struct program_request q = {
         .root = &p->root,
@@ -155,6 +157,7 @@ static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t arg
         .want = p->options->want,
         .dirfd = dirfd,
         .path = path,
+        .shown = *path ? NULL : shown,
         .nofollow = flags & AT_SYMLINK_NOFOLLOW,
         .argc = (int)argv.n,
         .argv = argv.at,
