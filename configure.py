@@ -129,8 +129,14 @@ def listing(folder: str, pattern: str) -> list[str]:
 
 
 def isa_inputs(isa: str) -> list[str]:
-    """Files of one description: the entry, its families, the shared prelude."""
-    return [f"isa/{isa}.yaml", *listing(f"isa/{isa}", "*.yaml"), *listing("isa/common", "*.yaml")]
+    """Files of one description: the entry and its families."""
+    return [f"isa/{isa}.yaml", *(f for f in listing(f"isa/{isa}", "*.yaml") if not f.endswith("/linux.yaml"))]
+
+
+def call_inputs() -> list[str]:
+    """The description of system calls: generic calls, shared numbers, what each ISA has otherwise."""
+    return ["isa/common/linux.yaml", "isa/common/linux_numbers.yaml",
+            *(f"isa/{isa}/linux.yaml" for isa in isas() if (ROOT / f"isa/{isa}/linux.yaml").exists())]
 
 
 def gen_inputs() -> list[str]:
@@ -185,6 +191,8 @@ def rules(g: Graph) -> None:
     g.rule("link", "$cc $cflags -pie -o $out $in $libs", description="LINK $out")
     g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
            depfile="$outdir.d", restat="1", description="GEN $in")
+    g.rule("gencalls", f"{PYTHON} -B -m gen --calls $in --out $outdir --depfile $outdir/user_calls.d",
+           depfile="$outdir/user_calls.d", restat="1", description="GEN $in")
     g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
     g.rule("embed", f"{PYTHON} -B scripts/embed.py $kind --out $out $args", restat="1", description="EMBED $out")
     g.rule("fuzztables", f"{PYTHON} -B -m tests.lib.fuzz_decode --isa $isa --out $out", restat="1",
@@ -232,6 +240,14 @@ class Builder:
             obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
             # The lifter has no consumer but the tests until there is an IR.
             (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
+
+    def calls(self) -> None:
+        g = self.g
+        g.comment("system calls: description to C")
+        outputs = [f"$builddir/gen/{f}" for f in generator().call_outputs()]
+        g.build(outputs, "gencalls", call_inputs(), gen_inputs(), outdir="$builddir/gen")
+        self.generated += outputs
+        self.objects.append(self.compile(f"{self.dir}/gen/user_calls.c"))
 
     def tables(self, names: list[str]) -> None:
         g = self.g
@@ -335,6 +351,8 @@ class Builder:
         names = isas()
         for name in names:
             self.isa(name)
+        if names:
+            self.calls()
         self.tables(names)
         g.build(["generated"], "phony", self.generated)
         g.comment("hand-written sources")

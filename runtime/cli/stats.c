@@ -148,11 +148,29 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struc
   }
   close_group(&o);
   if (user) {
+    const char *name;
+    uint64_t nr, count, errors;
+    uint32_t request;
+    open_group(&o, "system_calls");
+    for (unsigned i = 0; user_counted_call(user, &i, &name, &count, &errors);) {
+      snprintf(text, sizeof text, "system call %s", name);
+      if (json) number(&o, name, text, "{\"calls\":%" PRIu64 ",\"errors\":%" PRIu64 "}", count, errors);
+      else if (errors) number(&o, name, text, "%" PRIu64 ", errors %" PRIu64, count, errors);
+      else number(&o, name, text, "%" PRIu64, count);
+    }
+    close_group(&o);
     open_group(&o, "unknown_system_calls");
-    uint64_t nr, count;
-    for (unsigned i = 0; user_unknown_call(user, i, &nr, &count); i++) {
+    for (unsigned i = 0; user_unknown_call(user, i, &nr, &name, &count); i++) {
       snprintf(key, sizeof key, "%" PRIu64, nr);
-      snprintf(text, sizeof text, "system call %s answered ENOSYS", key);
+      snprintf(text, sizeof text, "system call %s%s%s%s answered ENOSYS", key, name ? " (" : "",
+               name ? name : "", name ? ")" : "");
+      number(&o, key, text, "%" PRIu64, count);
+    }
+    close_group(&o);
+    open_group(&o, "unknown_ioctls");
+    for (unsigned i = 0; user_unknown_request(user, i, &request, &count); i++) {
+      snprintf(key, sizeof key, "0x%" PRIx32, request);
+      snprintf(text, sizeof text, "ioctl %s answered ENOTTY", key);
       number(&o, key, text, "%" PRIu64, count);
     }
     close_group(&o);

@@ -17,7 +17,7 @@
 struct user {
   const char *isa, *accel;
   struct strings trace;
-  bool stats, json;
+  bool stats, json, strace;
 };
 
 /* As env(1): the program cannot be run, or is not there. */
@@ -42,7 +42,7 @@ static int user_main(void *config, int argc, char **argv) {
   }
   if (o->isa && !(want = cli_isa(o->isa))) return EXIT_USAGE;
   uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
-  int r = user_create(&(struct user_options){want, argc, argv, environ}, &p);
+  int r = user_create(&(struct user_options){want, argc, argv, environ, o->strace}, &p);
   if (r) return r == -ENOENT && access(argv[0], F_OK) ? NOT_FOUND : CANNOT_RUN;
   struct machine *m = user_machine(p);
   int code = EXIT_USAGE;
@@ -70,7 +70,8 @@ static const struct option options[] = {
     {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
-    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, unknown system calls among them"},
+    {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},
+    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, system calls among them"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
     {"sysroot L", "DIR", OPT_LATER, 0, "only static programs yet"},
     {"gdb g", "PORT", OPT_LATER, 0, "no GDB stub yet"},
@@ -82,13 +83,13 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS]",
     .summary = "runs a static Linux program of another ISA",
-    .about =
-        "The system calls that a static C program makes work: memory, standard input and output, time. All "
-        "others are\n"
-        "answered ENOSYS and counted (--stats).\n"
-        "The program has your own rights: user mode is no security boundary.\n"
-        "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 "
-        "when it is not there.\n",
+    .about = "What becomes of each system call is listed in docs/syscalls.md; those that are not there are "
+             "answered "
+             "ENOSYS and\n"
+             "counted (--stats).\n"
+             "The program has your own rights: user mode is no security boundary.\n"
+             "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 "
+             "when it is not there.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 1,

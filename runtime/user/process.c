@@ -6,7 +6,7 @@
 #include "core/engine.h"
 #include "core/log.h"
 #include "os/fault.h"
-#include "user/process.h"
+#include "user/call.h"
 
 int user_create(const struct user_options *o, struct user_process **out) {
   struct user_process *p = calloc(1, sizeof *p);
@@ -19,13 +19,19 @@ int user_create(const struct user_options *o, struct user_process **out) {
   int r = user_image_open(o, &p->image, &isa);
   if (r) goto out;
   const struct arch_ops *arch = isa->arch;
-  p->abi = user_abi_find(isa->elf_machine);
+  p->abi = user_abi_find(isa->name);
   if (!p->abi || !arch->user_entry || !arch->user_syscall || !arch->user_result || !arch->user_signal) {
     log_error("%s: there is no user mode for %s in this version", o->argv[0], isa->name);
     r = -ENOEXEC;
     goto out;
   }
   r = -ENOMEM;
+  p->strace = o->strace;
+  p->count = calloc(CALLS, sizeof *p->count);
+  if (!p->count) {
+    log_error("cannot create the process: out of memory");
+    goto out;
+  }
   p->machine = machine_new_bare(isa);
   if (!p->machine) goto out;
   p->space = space_new(USER_START, USER_END);
@@ -48,18 +54,12 @@ void user_free(struct user_process *p) {
   user_image_free(&p->image);
   machine_free(p->machine); /* its vCPUs access the space */
   space_free(p->space);
+  free(p->count);
   free(p);
 }
 
 struct machine *user_machine(struct user_process *p) {
   return p->machine;
-}
-
-bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *nr, uint64_t *count) {
-  if (index >= USER_UNKNOWN_CALLS || !p->unknown[index].count) return false;
-  *nr = p->unknown[index].nr;
-  *count = p->unknown[index].count;
-  return true;
 }
 
 int user_run(struct user_process *p) {

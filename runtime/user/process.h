@@ -8,7 +8,15 @@
 
 struct user_abi;
 
-#define USER_UNKNOWN_CALLS 64
+enum { USER_UNKNOWN = 64, USER_OWN_FDS = 16 };
+
+/* How often something happened that no table has; key: 1 + what, 0: unused. */
+struct user_unknown {
+  uint64_t key, count;
+};
+struct user_count {
+  uint64_t calls, errors;
+};
 
 /* The address space: below the end of every ISA's 39-bit user half. */
 #define USER_START      UINT64_C(0x10000)
@@ -35,10 +43,12 @@ struct user_process {
   bool exited;
   int status;
   gva_t brk_start, brk; /* the program's break */
-  unsigned closed;      /* bit n: standard descriptor n */
-  struct {
-    uint64_t nr, count;
-  } unknown[USER_UNKNOWN_CALLS]; /* count 0: unused */
+  unsigned nown;
+  int own[USER_OWN_FDS]; /* descriptors of Isomer's */
+  bool strace;
+  uint32_t personality;
+  struct user_count *count; /* by CALL_* */
+  struct user_unknown unknown[USER_UNKNOWN], unknown_ioctl[USER_UNKNOWN];
 };
 
 /* One per guest thread, which is a host thread. */
@@ -47,6 +57,11 @@ struct user_thread {
   struct vcpu *vcpu;
   uint64_t sigmask;
 };
+
+static inline unsigned user_threads(const struct user_process *p) {
+  (void)p;
+  return 1;
+}
 
 /* --- image.c: loading --- */
 
@@ -64,9 +79,26 @@ void user_report_trap(struct user_thread *t, int signal);
 
 /* --- syscalls.c --- */
 
-/* The system-call table of an ISA (by ELF machine number), or NULL. */
-const struct user_abi *user_abi_find(uint16_t elf_machine);
+/* The system calls of an ISA, or NULL. */
+const struct user_abi *user_abi_find(const char *isa);
 /* Executes one system call of the thread: its result, or -errno. */
 int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t arg[6]);
+
+/* --- fds.c --- */
+
+/* Takes over a descriptor that is Isomer's own: hides it from the program; its new number, or -errno (logged). */
+int user_fd_keep(struct user_process *p, int fd);
+void user_fd_close(struct user_process *p, int fd);
+bool user_fd_hidden(const struct user_process *p, int fd);
+
+/* --- host.c --- */
+
+/* Makes a host system call that may block: its result or -errno. */
+int64_t user_syscall_host(struct user_thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                          uint64_t a4, uint64_t a5);
+/* The same for calls that wait with the guest's mask replaced by `mask`; `host` is where the host's call finds the mask that
+ * it is to use, and is filled in here. */
+int64_t user_syscall_masked(struct user_thread *t, uint64_t mask, uint64_t *host, long nr,
+                            const uint64_t arg[6]);
 
 #endif

@@ -13,6 +13,7 @@ struct user_options {
   int argc;               /* at least 1; argv[0] is the program's path */
   char *const *argv;
   char *const *envp; /* NULL-terminated */
+  bool strace;       /* print system calls on stderr */
 };
 
 /* Loads the program; its first vCPU has no engine yet. Strings are used only during the call, except argv[0]. -errno with
@@ -27,8 +28,14 @@ struct machine *user_machine(struct user_process *p);
  * engine failed (logged). */
 int user_run(struct user_process *p);
 
-/* System calls that were answered ENOSYS because they are not in the table: number and how often, by index; false past
- * the last. */
-bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *nr, uint64_t *count);
+/* System calls by how often they were made and how often they failed: sets the rest and advances *index (which starts at
+ * 0); false past the last. */
+bool user_counted_call(const struct user_process *p, unsigned *index, const char **name, uint64_t *calls,
+                       uint64_t *errors);
+/* Calls that were answered ENOSYS because nothing does them, by index; `name` is NULL when nobody knows the number. */
+bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *nr, const char **name,
+                       uint64_t *count);
+/* Requests of ioctl(2) that were answered ENOTTY because nothing knows them. */
+bool user_unknown_request(const struct user_process *p, unsigned index, uint32_t *request, uint64_t *count);
 
 #endif
