@@ -75,15 +75,15 @@ const struct isa *cli_isa(const char *name);
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
-/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `user` is NULL
- * for machines. */
+/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `sum` holds the counters of all
+ * threads of a process, NULL: those of the vCPUs are added. `user` is NULL for machines. */
 struct user_process;
 struct run_times {
-  uint64_t wall_ns, cpu_ns; /* of the vCPU's thread */
+  uint64_t wall_ns, cpu_ns; /* of vCPU 0's thread, of a process */
 };
 /* Opens what stats_print reads, for a process that will not be able to open it. */
 void stats_prepare(void);
-void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, struct run_times t, bool json,
-                 const struct user_process *user);
+void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, const struct vcpu_stats *sum,
+                 struct run_times t, bool json, const struct user_process *user);
 
 #endif

@@ -25,10 +25,26 @@ enum { CANNOT_RUN = 126, NOT_FOUND = 127 };
 
 static void defaults(void *config) { ((struct user *)config)->accel = "auto"; }
 
-static uint64_t thread_cpu_ns(void) {
+static uint64_t cpu_ns(void) {
   struct timespec ts;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
   return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* What is needed when the process ends. */
+struct end {
+  const struct user *o;
+  uint64_t wall, cpu;
+};
+
+static void finish(struct user_process *p, void *opaque) {
+  const struct end *e = opaque;
+  const struct machine *m = user_machine(p);
+  struct vcpu_stats sum;
+  if (!e->o->stats) return;
+  user_stats(p, &sum);
+  const struct run_times t = {clock_ns() - e->wall, cpu_ns() - e->cpu};
+  stats_print(m->isa, m->vcpu, 1, &sum, t, e->o->json, p);
 }
 
 static int user_main(void *config, int argc, char **argv) {
@@ -41,27 +57,32 @@ static int user_main(void *config, int argc, char **argv) {
     return EXIT_USAGE;
   }
   if (o->isa && !(want = cli_isa(o->isa))) return EXIT_USAGE;
-  uint64_t wall = clock_ns(), cpu = thread_cpu_ns();
-  int r = user_create(&(struct user_options){want, argc, argv, environ, o->strace}, &p);
+  struct end end = {o, clock_ns(), cpu_ns()};
+  const char *const again[] = {"isomer", "user", NULL};
+  const struct user_options options = {
+      .want = want,
+      .path = argv[0],
+      .argc = argc,
+      .argv = argv,
+      .envp = environ,
+      .strace = o->strace,
+      .again = again,
+      .finish = finish,
+      .opaque = &end,
+  };
+  int r = user_create(&options, &p);
   if (r) return r == -ENOENT && access(argv[0], F_OK) ? NOT_FOUND : CANNOT_RUN;
   struct machine *m = user_machine(p);
-  int code = EXIT_USAGE;
   for (unsigned i = 0; i < o->trace.n; i++) {
     if (!trace_parse(m, o->trace.at[i], why, sizeof why)) continue;
     log_error("--trace: %s", why);
     goto out;
   }
   trace_attach(m->vcpu[0], m);
-  if (engine_select(m->vcpu[0], o->accel)) goto out;
-  r = user_run(p);
-  code = r < 0 ? EXIT_BUG : r;
-  if (o->stats) {
-    const struct run_times t = {clock_ns() - wall, thread_cpu_ns() - cpu};
-    stats_print(m->isa, m->vcpu, 1, t, o->json, p);
-  }
+  if (!engine_select(m->vcpu[0], o->accel)) user_run(p);
 out:
   user_free(p);
-  return code;
+  return EXIT_USAGE;
 }
 
 #define AT(f) offsetof(struct user, f)
@@ -84,12 +105,10 @@ const struct command cmd_user = {
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS]",
     .summary = "runs a static Linux program of another ISA",
     .about = "What becomes of each system call is listed in docs/syscalls.md; those that are not there are "
-             "answered "
-             "ENOSYS and\n"
-             "counted (--stats).\n"
+             "answered ENOSYS and\ncounted (--stats).\n"
              "The program has your own rights: user mode is no security boundary.\n"
-             "Exit code: the program's; 128 + signal when a trap kills it; 126 when it cannot be run, 127 "
-             "when it is not there.\n",
+             "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal (a "
+             "shell shows 128 +\nits number); 126 when it cannot be run, 127 when it is not there.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 1,

@@ -78,7 +78,7 @@ static gva_t build_stack(struct user_process *p, const struct user_options *o, c
     *error = -EIO;
     return 0;
   }
-  gva_t execfn = push(&s, argv[0], strlen(argv[0]) + 1);
+  gva_t execfn = push(&s, o->path, strlen(o->path) + 1);
   gva_t noise = push(&s, random, sizeof random);
   /* First the strings, from the last to the first, so that the first is lowest; then the vectors over them. */
   for (unsigned i = n; i-- > 0;) {
@@ -128,11 +128,11 @@ static gva_t build_stack(struct user_process *p, const struct user_options *o, c
 
 int user_image_open(const struct user_options *o, struct user_image *out, const struct isa **isa) {
   struct load_info info;
-  out->path = o->argv[0];
-  int r = load_open(o->argv[0], o->want, false, &out->file, &info);
+  out->path = o->path;
+  int r = load_open(o->path, o->want, false, &out->file, &info);
   if (r) return r;
   if (info.kind != LOAD_ELF) {
-    log_error("%s: is a kernel, not a program", o->argv[0]);
+    log_error("%s: is a kernel, not a program", o->path);
     return -ENOEXEC;
   }
   out->elf = info.elf;

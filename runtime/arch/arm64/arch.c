@@ -1,18 +1,13 @@
 /* arm64's arch_ops and helpers for programs at EL0: entry, system calls, signals. There is no EL1 here: no exception
  * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
-#include "arm64/state.h"
+#include "user.h"
+
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "interp/interp.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
-
-/* Second argument of a data abort, as in ESR_ELx.ISS (D24.2.37): write, and the fault status code. */
-enum { WNR = 1 << 6, FSC_TRANSLATION_L3 = 0x07, FSC_ALIGNMENT = 0x21, FSC = 0x3f };
-
-/* Linux signal numbers. */
-enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGSEGV_ = 11 };
 
 static struct arm64_vcpu *state(struct vcpu *v) { return (struct arm64_vcpu *)v; }
 
@@ -72,17 +67,6 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
-static int user_signal(struct vcpu *v) {
-  const struct trap *t = &v->c->trap;
-  switch (t->kind) {
-  case ARM64_TRAP_brk: return SIGTRAP_;
-  case ARM64_TRAP_pc_alignment: return SIGBUS_;
-  case ARM64_TRAP_insn_abort: return SIGSEGV_;
-  case ARM64_TRAP_data_abort: return (t->arg[1] & FSC) == FSC_ALIGNMENT ? SIGBUS_ : SIGSEGV_;
-  default: return SIGILL_;
-  }
-}
-
 /* isb: instructions written before it are fetched after it. */
 int arm64_h_isync(struct vcpu *v) {
   interp_fence_i(v);
@@ -104,5 +88,8 @@ const struct arch_ops arm64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
-    .user_signal = user_signal,
+    .user_signal = arm64_user_signal,
+    .user_stack = arm64_user_stack,
+    .user_tls = arm64_user_tls,
+    .signals = &arm64_signals,
 };

@@ -2,7 +2,6 @@
  * in walk.c, protection in pmp.c; what CSRs hold and allow is in isa/riscv64/sysregs.yaml. */
 #include "priv.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -190,7 +189,6 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
-/* As Linux maps causes in arch/riscv/kernel/traps.c and mm/fault.c. */
 /* One bit per single-letter extension, as Linux reports them. */
 static uint64_t user_hwcap(const struct vcpu *v) {
   static const struct {
@@ -205,17 +203,6 @@ static uint64_t user_hwcap(const struct vcpu *v) {
   for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
     bits |= (v->c->features >> letters[i].feature & 1) << (letters[i].letter - 'A');
   return bits;
-}
-
-static int user_signal(struct vcpu *v) {
-  switch (v->c->trap.kind) {
-  case RISCV64_TRAP_illegal: return SIGILL;
-  case RISCV64_TRAP_breakpoint: return SIGTRAP;
-  case RISCV64_TRAP_fetch_misaligned:
-  case RISCV64_TRAP_load_misaligned:
-  case RISCV64_TRAP_store_misaligned: return SIGBUS;
-  default: return SIGSEGV;
-  }
 }
 
 const struct arch_ops riscv64_arch = {
@@ -233,5 +220,8 @@ const struct arch_ops riscv64_arch = {
     .user_syscall = user_syscall,
     .user_result = user_result,
     .user_hwcap = user_hwcap,
-    .user_signal = user_signal,
+    .user_signal = riscv64_user_signal,
+    .user_stack = riscv64_user_stack,
+    .user_tls = riscv64_user_tls,
+    .signals = &riscv64_signals,
 };
