@@ -1,11 +1,13 @@
 """Meanings that the checker must refuse, each with its exact place and message, on a toy ISA. `§` marks the place."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from toy import ROOT, USES, write
 
+from gen.backends import everything
 from gen.load import load
 from gen.meaning import check
 from gen.model import DescError
@@ -205,3 +207,15 @@ def test_accepted(tmp_path: Path) -> None:
           "if X[rs1] == 0 { trap(fault, zext.64(imm)) }\nX[rd] = 0", "F[rd] = fadd(F[rs1], F[imm[2:0]])", "X[rd] = flush(X[rs1]) + zext(imm)"]
     for do in ok:
         check(load(write(tmp_path, text(do))[0]))
+
+
+def test_restart_discards_what_was_not_committed(tmp_path: Path) -> None:
+    """As a trap does; `commit` keeps what came before it."""
+    def handler(do: str) -> str:
+        isa = load(write(tmp_path, text(do))[0])
+        files = everything(isa, check(isa))
+        return re.sub(r"\s+", " ", "".join(str(t) for n, t in files.items() if n.startswith("interp_")))
+    again = "if X[rd] != 0 { restart }"
+    assert re.search(r"(\w+) old0 = ([^;]+);.* if \((?:(?!return).)*\2 = old0; return STEP_RESTART;", handler(f"X[rs1] = 1\n{again}"))
+    kept = handler(f"X[rs1] = 1\ncommit\n{again}")
+    assert "return STEP_RESTART;" in kept and "old0" not in kept
