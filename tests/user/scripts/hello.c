@@ -1,0 +1,6 @@
+#include <stdio.h>
+
+int main(int argc, char **argv) {
+  printf("hello, %s: %d\n", argv[argc > 1], argc);
+  return 42;
+}
