@@ -88,7 +88,6 @@ struct arch_signals {
   bool restorer;         /* struct sigaction has sa_restorer */
   uint8_t red_zone;      /* bytes below the stack pointer that are the program's */
   uint16_t min_stack;    /* MINSIGSTKSZ */
-  uint16_t sigreturn[4]; /* code that calls rt_sigreturn, as halfwords; zeros: handlers need a restorer */
   gva_t (*sp)(const struct vcpu *v);
   /* Composes the frame of the present registers: sets at, size and bytes. */
   void (*save)(struct vcpu *v, struct user_frame *f);
@@ -99,6 +98,14 @@ struct arch_signals {
   void (*locate)(const struct vcpu *v, struct user_frame *f);
   void (*locate_more)(const struct vcpu *v, struct user_frame *f);
   void (*restore)(struct vcpu *v, struct user_frame *f);
+};
+
+/* What the auxiliary vector of a process says about the processor (Linux: AT_HWCAP...). */
+struct user_auxv {
+  uint64_t hwcap, hwcap2;
+  bool has_hwcap2;
+  const char *platform; /* AT_PLATFORM; NULL: Linux has none for the ISA */
+  uint64_t minsigstksz; /* bytes of the smallest signal frame; 0: not announced */
 };
 
 /* The procedural part of an ISA, hand-written in runtime/arch/<isa>. */
@@ -128,7 +135,9 @@ struct arch_ops {
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
-  uint64_t (*user_hwcap)(const struct vcpu *v); /* AT_HWCAP of the vCPU's features; NULL: 0 */
+  void (*user_auxv)(const struct vcpu *v, struct user_auxv *out); /* *out is zero before; NULL: it stays so */
+  /* The text of one processor in /proc/cpuinfo, as snprintf; NULL: there is none. */
+  int (*user_cpuinfo)(const struct vcpu *v, unsigned processor, char *buf, size_t n);
   /* What v->c->trap, which is no system call, means to a Linux process. */
   struct user_fault (*user_signal)(struct vcpu *v);
   /* A new thread: its stack pointer; its thread pointer. */

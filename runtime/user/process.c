@@ -1,9 +1,9 @@
 /* A user-mode process: what it consists of, the loop that runs a thread, its end. Loading is image.c, threads thread.c. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -14,22 +14,30 @@
 #include "os/fault.h"
 #include "user/call.h"
 
-/* A page of code above the stack for handlers to return to. */
-static int map_sigreturn(struct user_process *p, const struct arch_ops *arch) {
-  const uint16_t *code = arch->signals->sigreturn;
-  if (!code[0]) return 0;
-  const int64_t at = space_map(p->space, USER_STACK_TOP, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (at < 0) return (int)at;
-  p->sigreturn = (gva_t)at;
-  int r = space_write(p->space, p->sigreturn, code, sizeof arch->signals->sigreturn);
-  return r ? r : space_protect(p->space, p->sigreturn, GUEST_PAGE_SIZE, PROT_READ | PROT_EXEC);
+/* Opens the program. -errno with one line logged. */
+static int open_program(struct user_process *p, const struct user_options *o) {
+  char why[2 * PATH_MAX];
+  if (o->root) p->root = *o->root;
+  const bool by_fd = o->path && o->fd >= 0;
+  const struct program_request q = {
+      .root = &p->root,
+      .want = o->want,
+      .dirfd = by_fd ? o->fd : AT_FDCWD,
+      .path = by_fd ? "" : o->path ? o->path : o->argv[0],
+      .shown = by_fd ? o->path : NULL,
+      .search = !o->path,
+      .argc = o->argc,
+      .argv = o->argv,
+  };
+  int r = program_open(&q, &p->image.program, why, sizeof why);
+  if (r) log_error("%s", why);
+  p->image.path = p->image.program.path;
+  return r;
 }
 
 int user_create(const struct user_options *o, struct user_process **out) {
   struct user_process *p = calloc(1, sizeof *p);
   struct user_thread *t = calloc(1, sizeof *t);
-  const struct isa *isa;
   *out = NULL;
   if (!p || !t) {
     log_error("cannot create the process: out of memory");
@@ -42,12 +50,14 @@ int user_create(const struct user_options *o, struct user_process **out) {
   p->threads = t;
   p->nthreads = p->started = 1;
   t->process = p;
-  int r = user_image_open(o, &p->image, &isa);
+  p->image.program.fd = p->image.program.interp_fd = -1;
+  int r = open_program(p, o);
   if (r) goto out;
+  const struct isa *isa = p->image.program.isa;
   const struct arch_ops *arch = isa->arch;
   p->abi = user_abi_find(isa->name);
   if (!p->abi || !arch->user_entry || !arch->user_syscall || !arch->user_result || !arch->user_signal) {
-    log_error("%s: there is no user mode for %s in this version", o->path, isa->name);
+    log_error("%s: there is no user mode for %s in this version", p->image.path, isa->name);
     r = -ENOEXEC;
     goto out;
   }
@@ -66,14 +76,9 @@ int user_create(const struct user_options *o, struct user_process **out) {
   t->vcpu = v;
   v->c->trap_exits = true;
   r = space_attach(p->space, v);
-  if (!r) r = user_image_map(p, o, v);
+  if (!r) r = user_image_map(p, o->envp, v);
   if (r) goto out;
-  r = map_sigreturn(p, arch);
-  if (r) {
-    log_error("%s: cannot map the code that signal handlers return to: %s", o->path, strerror(-r));
-    goto out;
-  }
-  arch->user_entry(v, p->image.entry, p->image.sp);
+  arch->user_entry(v, p->image.start, p->image.sp);
   *out = p;
   return 0;
 out:
@@ -89,6 +94,15 @@ void user_free(struct user_process *p) {
   free(p->threads);
   free(p->count);
   free(p);
+}
+
+unsigned user_files(const struct user_process *p, const char *path[4]) {
+  const struct program *g = &p->image.program;
+  unsigned n = 0;
+  if (g->host[0] == '/' && !access(g->host, F_OK)) path[n++] = g->host;
+  if (*g->interp_host) path[n++] = g->interp_host;
+  if (p->root.len) path[n++] = p->root.path;
+  return n;
 }
 
 struct machine *user_machine(struct user_process *p) {
@@ -165,8 +179,8 @@ void user_loop(struct user_thread *t) {
 
 void user_run(struct user_process *p) {
   struct user_thread *t = p->threads;
-  const char *slash = strrchr(p->options->path, '/');
-  prctl(PR_SET_NAME, slash ? slash + 1 : p->options->path);
+  const char *name = p->image.program.execfn, *slash = strrchr(name, '/');
+  prctl(PR_SET_NAME, slash ? slash + 1 : name); /* the host's is that of this binary */
   t->tid = (int)syscall(SYS_gettid);
   user_signals_start(t);
   user_loop(t);

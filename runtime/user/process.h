@@ -7,6 +7,7 @@
 
 #include "loader/load.h"
 #include "mem/space.h"
+#include "user/program.h"
 #include "user/signal.h"
 #include "user/user.h"
 
@@ -30,11 +31,17 @@ struct user_count {
 
 /* The program as it was loaded (user/image.c). */
 struct user_image {
-  struct load_file file;
-  struct elf elf;
-  uint64_t bias;
-  const char *path;
-  gva_t entry, sp;       /* where the first thread starts */
+  struct program program;
+  const char *path; /* program.path: for messages */
+  uint64_t bias;    /* of the program */
+  gva_t base;       /* of its dynamic linker, or 0: AT_BASE */
+  gva_t entry;      /* of the program: AT_ENTRY */
+  gva_t start, sp;  /* where the first thread starts: in the dynamic linker if there is one */
+  gva_t vdso;       /* AT_SYSINFO_EHDR, or 0 */
+  gva_t sigreturn;  /* code in it that returns from a signal handler; 0: programs bring their own */
+  /* What /proc/self shows; the ends are exclusive. */
+  gva_t code_start, code_end, data_start, data_end, arg_start, arg_end, env_start, env_end, auxv;
+  uint64_t auxv_size;
   struct symtab symbols; /* read when a name is needed */
 };
 
@@ -42,10 +49,10 @@ struct user_image {
 struct user_process {
   struct machine *machine;
   struct space *space;
+  struct sysroot root;
   const struct user_abi *abi;
   struct user_image image;
   struct user_actions actions;
-  gva_t sigreturn; /* code that handlers return to; 0: the ISA has none */
   const struct user_options *options;
   pthread_mutex_t lock; /* the list of threads, their creation and end */
   struct user_thread *threads;
@@ -102,11 +109,11 @@ static inline unsigned user_threads(const struct user_process *p) {
 
 /* --- image.c: loading --- */
 
-/* Opens the program and judges it. -errno with one line logged; user_image_free is due in any case. */
-int user_image_open(const struct user_options *o, struct user_image *out, const struct isa **isa);
-/* Maps it into the process's empty address space and builds the stack for it: sets image->entry and sp, the break and
- * where mappings go. -errno with one line logged. */
-int user_image_map(struct user_process *p, const struct user_options *o, const struct vcpu *v);
+/* Maps image.program (open) into the process's empty address space and builds the stack for it: sets the rest of the image
+ * and the break. -errno with one line logged; user_image_free is due in any case. */
+int user_image_map(struct user_process *p, char *const *envp, const struct vcpu *v);
+/* Reads the program's symbols into image->symbols; -errno with the reason. A file that is gone has none. */
+int user_image_symbols(struct user_image *i, char *why, size_t nwhy);
 void user_image_free(struct user_image *i);
 
 /* --- report.c --- */

@@ -33,8 +33,7 @@ void user_report(struct user_thread *t, int signal, bool because) {
   const struct trap trap = v->c->trap; /* describing the instruction may raise others */
   char why[200];
   /* Only now: most programs end without a need for names. */
-  if (symtab_load(&image->elf, image->bias, &image->symbols, why, sizeof why))
-    log_error("%s: %s", image->path, why);
+  if (user_image_symbols(image, why, sizeof why)) log_error("%s: %s", image->path, why);
   const struct sym *s = sym_find(&image->symbols, v->pc);
   char insn[200], where[200] = "", what[200] = "";
   size_t at = 0;

@@ -154,7 +154,7 @@ static bool enter(struct user_thread *t, struct user_frame *f, const struct user
   const uint64_t present = s->waiting ? s->wait_mask : s->mask;
   f->mask = s->mask;
   f->handler = a->handler;
-  f->restorer = ops->restorer && a->flags & SA_RESTORER_ ? a->restorer : t->process->sigreturn;
+  f->restorer = ops->restorer && a->flags & SA_RESTORER_ ? a->restorer : t->process->image.sigreturn;
   memcpy(f->stack, s->stack, sizeof f->stack);
   f->top = sp - ops->red_zone;
   if (a->flags & SA_ONSTACK_ && !(s->stack[1] & SS_DISABLE_) && !user_on_stack(s, sp))

@@ -6,13 +6,16 @@
 #include "core/isa.h"
 #include "core/machine.h"
 
+struct sysroot;
 struct user_process;
 
 struct user_options {
   const struct isa *want; /* refuse programs of another ISA; NULL: any */
-  const char *path;       /* of the program */
-  int argc;               /* at least 1 */
-  char *const *argv;
+  const struct sysroot *root; /* where the program's absolute paths are looked up first; copied; NULL: nowhere else */
+  const char *path;       /* the program; NULL: argv[0], looked for in $PATH when it has no slash */
+  int fd;                 /* with `path`, which then is only a name: the open file to run (not taken over); else -1 */
+  int argc;
+  char *const *argv; /* argv[0] is what the program gets as such */
   char *const *envp; /* NULL-terminated */
   bool strace;       /* print system calls on stderr */
   /* Arguments with which this binary runs another program in the same way, NULL-terminated, in front of
@@ -23,10 +26,14 @@ struct user_options {
   void *opaque;
 };
 
-/* Loads the program; its first vCPU has no engine yet. `o` is used until the end. -errno with one line logged (-ENOENT:
- * there is no such file); *out is NULL then. */
+/* Loads the program; its first vCPU has no engine yet. `o` is used until the end. -errno with one line logged
+ * (program.h says which; -ENOENT: it, its script's interpreter or its dynamic linker is not there); *out is NULL then. */
 int user_create(const struct user_options *o, struct user_process **out);
 void user_free(struct user_process *p);
+
+/* Host paths that the program needs to read to run at all: its own file, its dynamic linker, the sysroot. Their number;
+ * valid as long as p. */
+unsigned user_files(const struct user_process *p, const char *path[4]);
 
 /* The machine that holds the process's vCPUs and trace settings; it has no board. */
 struct machine *user_machine(struct user_process *p);

@@ -1,5 +1,7 @@
 /* arm64's arch_ops and helpers for programs at EL0: entry, system calls, signals. There is no EL1 here: no exception
  * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
+#include <stdio.h>
+
 #include "user.h"
 
 #include "core/isa.h"
@@ -67,6 +69,26 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
+/* Linux: arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst. Programs with FP have ASIMD. */
+enum { HWCAP_FP = 1 << 0, HWCAP_ASIMD = 1 << 1 };
+/* Frame of a signal handler without SVE: arch/arm64/kernel/signal.c. */
+enum { SIGNAL_FRAME = 4720 };
+
+static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
+  if (v->c->features >> ARM64_FEATURE_ASIMD & 1) out->hwcap = HWCAP_FP | HWCAP_ASIMD;
+  out->has_hwcap2 = true;
+  out->platform = "aarch64";
+  out->minsigstksz = SIGNAL_FRAME;
+}
+
+/* arch/arm64/kernel/cpuinfo.c */
+static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  return snprintf(buf, n,
+                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t: %s\nCPU implementer\t: 0x00\nCPU architecture: 8\nCPU variant\t: 0x0\n"
+                  "CPU part\t: 0x000\nCPU revision\t: 0\n\n",
+                  processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
+}
+
 /* isb: instructions written before it are fetched after it. */
 int arm64_h_isync(struct vcpu *v) {
   interp_fence_i(v);
@@ -92,4 +114,6 @@ const struct arch_ops arm64_arch = {
     .user_stack = arm64_user_stack,
     .user_tls = arm64_user_tls,
     .signals = &arm64_signals,
+    .user_auxv = user_auxv,
+    .user_cpuinfo = user_cpuinfo,
 };

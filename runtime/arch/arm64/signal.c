@@ -126,7 +126,6 @@ void arm64_user_tls(struct vcpu *v, uint64_t tls) { state(v)->TPIDR_EL0 = tls; }
 const struct arch_signals arm64_signals = {
     .restorer = true,
     .min_stack = 5120,
-    .sigreturn = {0x1168, 0xd280, 0x0001, 0xd400}, /* mov x8, 139; svc 0 */
     .sp = sp,
     .save = save,
     .enter = enter,

@@ -72,7 +72,6 @@ void riscv64_user_tls(struct vcpu *v, uint64_t tls) { rv(v)->x[TP] = tls; }
 
 const struct arch_signals riscv64_signals = {
     .min_stack = 2048,
-    .sigreturn = {0x0893, 0x08b0, 0x0073, 0x0000}, /* li a7, 139; ecall */
     .sp = sp,
     .save = save,
     .enter = enter,

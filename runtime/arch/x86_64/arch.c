@@ -1,6 +1,10 @@
 /* x86_64's arch_ops for programs in user mode: entry, system calls, signals. There is no system mode here: no exception
  * delivery, no page walk. Instruction meanings are in isa/x86_64. Manual = Intel SDM. */
+#include <stdio.h>
+#include <string.h>
+
 #include "user.h"
+
 
 #include "core/isa.h"
 #include "core/log.h"
@@ -78,6 +82,38 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc = s->r[RCX];
 }
 
+/* What CPUID leaf 1 would have in EDX (vol. 2A, CPUID), and the names Linux has for it and for the features here
+ * (arch/x86/include/asm/cpufeatures.h). */
+enum { EDX_CX8 = 1 << 8, EDX_CMOV = 1 << 15, EDX_MMX_TO_SSE2 = 7 << 24 };
+/* Frame of a signal handler with AVX state: arch/x86/kernel/fpu/signal.c. */
+enum { SIGNAL_FRAME = 1776 };
+
+static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
+  (void)v;
+  out->hwcap = EDX_CX8 | EDX_CMOV | EDX_MMX_TO_SSE2;
+  out->has_hwcap2 = true;
+  out->platform = "x86_64";
+  out->minsigstksz = SIGNAL_FRAME;
+}
+
+/* arch/x86/kernel/cpu/proc.c */
+static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  static const struct {
+    uint8_t feature;
+    const char *name;
+  } names[] = {{X86_64_FEATURE_CX16, "cx16"},     {X86_64_FEATURE_SSE41, "sse4_1"}, {X86_64_FEATURE_SSE42, "sse4_2"},
+               {X86_64_FEATURE_POPCNT, "popcnt"}, {X86_64_FEATURE_AVX, "avx"},      {X86_64_FEATURE_LZCNT, "abm"},
+               {X86_64_FEATURE_BMI1, "bmi1"},     {X86_64_FEATURE_AVX2, "avx2"}};
+  char flags[200] = "cx8 cmov fxsr sse sse2 syscall lm";
+  for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+    if (v->c->features >> names[i].feature & 1) strcat(strcat(flags, " "), names[i].name);
+  return snprintf(buf, n,
+                  "processor\t: %u\nvendor_id\t: Isomer\ncpu family\t: 6\nmodel\t\t: 0\nmodel name\t: Isomer\nstepping\t: 0\n"
+                  "fpu\t\t: yes\nflags\t\t: %s\nbogomips\t: 2000.00\nclflush size\t: 64\naddress sizes\t: 46 bits physical, "
+                  "48 bits virtual\n\n",
+                  processor, flags);
+}
+
 const struct arch_ops x86_64_arch = {
     .reset = reset,
     .translate = translate,
@@ -92,4 +128,6 @@ const struct arch_ops x86_64_arch = {
     .user_stack = x86_64_user_stack,
     .user_tls = x86_64_user_tls,
     .signals = &x86_64_signals,
+    .user_auxv = user_auxv,
+    .user_cpuinfo = user_cpuinfo,
 };
