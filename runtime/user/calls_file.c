@@ -75,6 +75,17 @@ int64_t call_readlinkat(struct user_thread *t, const uint64_t arg[6]) {
   return r ? r : n;
 }
 
+int64_t call_getcwd(struct user_thread *t, const uint64_t arg[6]) {
+  char host[PATH_MAX];
+  int64_t n = HOST(t, getcwd, (uint64_t)host, sizeof host);
+  if (n < 0) return n;
+  const char *shown = sysroot_shown(&t->process->root, host);
+  n = (int64_t)strlen(shown) + 1;
+  if (arg[1] < (uint64_t)n) return -ERANGE;
+  int r = space_write(t->process->space, arg[0], shown, (uint64_t)n);
+  return r ? r : n;
+}
+
 static int64_t set_times(struct user_thread *t, uint64_t dirfd, gva_t path, const struct timespec times[2]) {
   struct user_path p = {.owned = -1};
   const int dir = user_fd(t, dirfd);
