@@ -67,7 +67,6 @@ int user_create(const struct user_options *o, struct user_process **out) {
   if (!r) r = user_image_map(p, o->envp, v);
   if (r) goto out;
   arch->user_entry(v, p->image.start, p->image.sp);
-  procfs_set_name(p->image.program.execfn);
   *out = p;
   return 0;
 out:
