@@ -2,9 +2,13 @@
 #ifndef ISOMER_USER_PROCESS_H
 #define ISOMER_USER_PROCESS_H
 
+#include <pthread.h>
+#include <stdbool.h>
+
 #include "loader/load.h"
 #include "mem/space.h"
 #include "user/program.h"
+#include "user/signal.h"
 #include "user/user.h"
 
 struct user_abi;
@@ -48,13 +52,22 @@ struct user_process {
   struct sysroot root;
   const struct user_abi *abi;
   struct user_image image;
-  bool exited;
-  int status;
+  struct user_actions actions;
+  const struct user_options *options;
+  pthread_mutex_t lock; /* the list of threads, their creation and end */
+  struct user_thread *threads;
+  unsigned nthreads, started; /* alive; ever */
+  bool ending;                /* one thread ends the process, the others wait for that */
+  struct vcpu_stats past;     /* counters of threads that ended */
   gva_t brk_start, brk; /* the program's break */
   unsigned nown;
   int own[USER_OWN_FDS]; /* descriptors of Isomer's */
   bool strace;
   uint32_t personality;
+  struct user_limit {
+    uint64_t value[2];
+    bool set;
+  } limit[3]; /* of the stack, of data, of the address space: what the program set */
   struct user_count *count; /* by CALL_* */
   struct user_unknown unknown[USER_UNKNOWN], unknown_ioctl[USER_UNKNOWN];
 };
@@ -63,12 +76,35 @@ struct user_process {
 struct user_thread {
   struct user_process *process;
   struct vcpu *vcpu;
-  uint64_t sigmask;
+  struct user_thread *next;
+  int tid;         /* the host's, too */
+  gva_t clear_tid; /* zeroed, and a waiter woken, when the thread ends; 0: nothing is */
+  gva_t robust;    /* robust list, 0: none */
+  bool ended;
+  bool vfork; /* it runs in a child that shares its parent's memory: nothing of the process is its own to end */
+  struct user_signals sig;
 };
 
+/* Results of system calls that are none: the call is made again (when the signals that wait have been delivered); the
+ * registers have been set. */
+enum { USER_RESTART = OS_RESTART, USER_JUMPED = OS_RESTART - 1 };
+
+/* --- process.c --- */
+
+/* Ends the process: all threads stop, counters are reported, the host process exits. */
+_Noreturn void user_end(struct user_thread *t, int status);
+/* Ends it as a signal does whose default action that is. `trap`: the vCPU's trap is the reason. */
+_Noreturn void user_die(struct user_thread *t, int signal, bool trap);
+/* Runs the thread until it has ended. */
+void user_loop(struct user_thread *t);
+
+/* --- thread.c --- */
+
+/* The calling thread ends with `status`, the process with it if it is the last one. */
+_Noreturn void user_thread_exit(struct user_thread *t, int status);
+
 static inline unsigned user_threads(const struct user_process *p) {
-  (void)p;
-  return 1;
+  return __atomic_load_n(&p->nthreads, __ATOMIC_RELAXED);
 }
 
 /* --- image.c: loading --- */
@@ -82,8 +118,8 @@ void user_image_free(struct user_image *i);
 
 /* --- report.c --- */
 
-/* Logs one line that says which trap of `t` ends the program, and where. */
-void user_report_trap(struct user_thread *t, int signal);
+/* Logs one line that says that a signal ends the program, and where; `trap`: which trap of `t` is the reason. */
+void user_report(struct user_thread *t, int signal, bool trap);
 
 /* --- syscalls.c --- */
 

@@ -2,19 +2,14 @@
  * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
 #include <stdio.h>
 
-#include "arm64/state.h"
+#include "user.h"
+
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "interp/interp.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
-
-/* Second argument of a data abort, as in ESR_ELx.ISS (D24.2.37): write, and the fault status code. */
-enum { WNR = 1 << 6, FSC_TRANSLATION_L3 = 0x07, FSC_ALIGNMENT = 0x21, FSC = 0x3f };
-
-/* Linux signal numbers. */
-enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGSEGV_ = 11 };
 
 static struct arm64_vcpu *state(struct vcpu *v) { return (struct arm64_vcpu *)v; }
 
@@ -94,17 +89,6 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
 }
 
-static int user_signal(struct vcpu *v) {
-  const struct trap *t = &v->c->trap;
-  switch (t->kind) {
-  case ARM64_TRAP_brk: return SIGTRAP_;
-  case ARM64_TRAP_pc_alignment: return SIGBUS_;
-  case ARM64_TRAP_insn_abort: return SIGSEGV_;
-  case ARM64_TRAP_data_abort: return (t->arg[1] & FSC) == FSC_ALIGNMENT ? SIGBUS_ : SIGSEGV_;
-  default: return SIGILL_;
-  }
-}
-
 /* isb: instructions written before it are fetched after it. */
 int arm64_h_isync(struct vcpu *v) {
   interp_fence_i(v);
@@ -126,7 +110,10 @@ const struct arch_ops arm64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
+    .user_signal = arm64_user_signal,
+    .user_stack = arm64_user_stack,
+    .user_tls = arm64_user_tls,
+    .signals = &arm64_signals,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
-    .user_signal = user_signal,
 };

@@ -2,7 +2,6 @@
  * in walk.c, protection in pmp.c; what CSRs hold and allow is in isa/riscv64/sysregs.yaml. */
 #include "priv.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -228,18 +227,6 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, processor, text, text);
 }
 
-/* As Linux maps causes in arch/riscv/kernel/traps.c and mm/fault.c. */
-static int user_signal(struct vcpu *v) {
-  switch (v->c->trap.kind) {
-  case RISCV64_TRAP_illegal: return SIGILL;
-  case RISCV64_TRAP_breakpoint: return SIGTRAP;
-  case RISCV64_TRAP_fetch_misaligned:
-  case RISCV64_TRAP_load_misaligned:
-  case RISCV64_TRAP_store_misaligned: return SIGBUS;
-  default: return SIGSEGV;
-  }
-}
-
 const struct arch_ops riscv64_arch = {
     .reset = reset,
     .translate = riscv64_translate,
@@ -254,7 +241,10 @@ const struct arch_ops riscv64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
+    .user_signal = riscv64_user_signal,
+    .user_stack = riscv64_user_stack,
+    .user_tls = riscv64_user_tls,
+    .signals = &riscv64_signals,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
-    .user_signal = user_signal,
 };

@@ -3,20 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user.h"
+
+
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
-#include "x86_64/state.h"
 
 /* Error code of a page fault (vol. 3, 4.7). */
 enum { PF_WRITE = 1 << 1, PF_USER = 1 << 2, PF_FETCH = 1 << 4 };
 
-/* Linux signal numbers. */
-enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGFPE_ = 8, SIGSEGV_ = 11 };
-
-enum { RAX, RCX, RDX, RSP = 4, RSI = 6, RDI, R8, R9, R10, R11 };
 enum { MAX_LENGTH = 15 };
 
 static struct x86_64_vcpu *state(struct vcpu *v) { return (struct x86_64_vcpu *)v; }
@@ -116,17 +114,6 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, flags);
 }
 
-static int user_signal(struct vcpu *v) {
-  switch (v->c->trap.kind) {
-  case X86_64_TRAP_DE: return SIGFPE_;
-  case X86_64_TRAP_BP: return SIGTRAP_;
-  case X86_64_TRAP_UD: return SIGILL_;
-  case X86_64_TRAP_SS:
-  case X86_64_TRAP_AC: return SIGBUS_;
-  default: return SIGSEGV_;
-  }
-}
-
 const struct arch_ops x86_64_arch = {
     .reset = reset,
     .translate = translate,
@@ -137,7 +124,10 @@ const struct arch_ops x86_64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
+    .user_signal = x86_64_user_signal,
+    .user_stack = x86_64_user_stack,
+    .user_tls = x86_64_user_tls,
+    .signals = &x86_64_signals,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
-    .user_signal = user_signal,
 };
