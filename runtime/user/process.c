@@ -41,6 +41,7 @@ int user_create(const struct user_options *o, struct user_process **out) {
   r = space_attach(p->space, v);
   if (!r) r = user_image_map(p, o, v);
   if (r) goto out;
+  load_file_shut(&p->image.file); /* the first number that is free is the program's */
   arch->user_entry(v, p->image.entry, p->image.sp);
   *out = p;
   return 0;
