@@ -137,6 +137,7 @@ def assemble(debs: list[Deb], root: Path) -> None:
     for name in ("bin", "lib", "sbin"):
         if not (root / name).is_symlink():
             raise FetchError(f"{root}: /{name} is no link into /usr: packages of this suite are laid out otherwise")
+    (root / "etc").mkdir(exist_ok=True)
     for name in ("passwd", "group"):
         shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
     (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\nservices: files\n")
