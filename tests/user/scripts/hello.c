@@ -1,3 +1,4 @@
+/* What the compiler of the sysroot is to compile and link. */
 #include <stdio.h>
 
 int main(int argc, char **argv) {
