@@ -2,7 +2,7 @@
  * back. System calls and frames as Linux has them on each ISA. */
 #include "../prog.h"
 
-#define NULL_PAGE 64
+static volatile uint64_t null_page = 64;
 
 #if defined(__x86_64__)
 enum { GETPID = 39, TGKILL = 234, GETTID = 186, SIGACTION = 13, SIGPROCMASK = 14, SIGALTSTACK = 131 };
@@ -120,8 +120,8 @@ int prog_main(void) {
   uint64_t after = 1;
   call(SIGPROCMASK, 0, 0, (long)&after, 8);
   check("restored", after == 0);
-  fault((volatile int *)NULL_PAGE);
-  check("fault", handled == 2 && number == SIGSEGV && code == 1 && address == NULL_PAGE);
+  fault((volatile int *)null_page);
+  check("fault", handled == 2 && number == SIGSEGV && code == 1 && address == null_page);
   check("alternate stack", on_stack && (context_sp < (uint64_t)stack || context_sp > (uint64_t)stack + sizeof stack));
   uint64_t set = UINT64_C(1) << (SIGUSR1 - 1);
   call(SIGPROCMASK, 0, (long)&set, 0, 8);
