@@ -13,6 +13,7 @@
 #include "loader/load.h"
 #include "mem/space.h"
 #include "user/process.h"
+#include "user/procfs.h"
 #include "user/vdso.h"
 
 #define STRINGS_MAX (USER_STACK_SIZE / 4) /* as Linux: arguments and environment take at most a quarter */
@@ -269,6 +270,7 @@ int user_image_map(struct user_process *p, char *const *envp, const struct vcpu 
   note_ranges(p, i);
   /* The program has the numbers from now on. */
   program_close_files(&i->program);
+  procfs_set_name(i->program.execfn);
   r = build_stack(p, i, envp, v);
   if (r) log_error("%s: arguments and environment: %s", i->path, strerror(-r));
   return r;

@@ -88,15 +88,14 @@ static int put_smaps(FILE *f, struct user_thread *t) {
   return 0;
 }
 
-/* proc(5), /proc/pid/stat: fields 26 to 30 and 45 to 51 are places in the program. */
+/* proc(5), /proc/pid/stat: fields 26 to 28 and 45 to 51 are places in the program. */
 static int put_stat(FILE *f, struct user_thread *t) {
   const struct user_process *p = t->process;
   const struct user_image *i = &p->image;
   const struct {
     unsigned field;
     uint64_t value;
-  } own[] = {{26, i->code_start}, {27, i->code_end}, {28, i->sp},       {29, 0},           {30, t->vcpu->pc},
-             {45, i->data_start}, {46, i->data_end}, {47, p->brk_start}, {48, i->arg_start}, {49, i->arg_end},
+  } own[] = {{26, i->code_start}, {27, i->code_end}, {28, i->sp},       {45, i->data_start}, {46, i->data_end}, {47, p->brk_start}, {48, i->arg_start}, {49, i->arg_end},
              {50, i->env_start},  {51, i->env_end}};
   char text[2048];
   int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
@@ -223,6 +222,15 @@ enum procfs_kind procfs_find(const struct user_thread *t, int dirfd, const char 
   }
   flat[n] = 0;
   return strncmp(flat, "/proc/", 6) ? PROCFS_NONE : find_below(flat + 6, name);
+}
+
+bool procfs_is_fds(int fd) {
+  char path[PATH_MAX];
+  const char *p = path + 6;
+  long n;
+  if (sysroot_name(NULL, fd, path) || strncmp(path, "/proc/", 6) || !take_number(&p, &n) || n != getpid()) return false;
+  if (take_word(&p, "task") && !take_number(&p, &n)) return false;
+  return !strcmp(p, "fd") || !strcmp(p, "fdinfo");
 }
 
 void procfs_set_name(const char *path) {

@@ -21,6 +21,9 @@ enum procfs_kind procfs_find(const struct user_thread *t, int dirfd, const char 
 /* A new descriptor, close-on-exec, at the start of a copy of what the PROCFS_TEXT file `name` contains now. -errno. */
 int procfs_open(struct user_thread *t, const char *name);
 
+/* Is the host's descriptor a directory that lists this process's descriptors? */
+bool procfs_is_fds(int fd);
+
 /* Lets the host's name of this process, which ps(1) and /proc/self/comm show, be the program's. */
 void procfs_set_name(const char *path);
 
