@@ -76,16 +76,13 @@ static int confine(const struct user *o, const struct user_process *p) {
   return r == -EOPNOTSUPP ? EXIT_HOST : EXIT_USAGE;
 }
 
-/* The options for programs that this one executes, wherever they are then: paths are absolute. */
+/* The options for programs that this one executes, wherever they are then: paths are absolute. A sandbox is inherited. */
 static void again(const struct user *o, const struct sysroot *root, const char *out[AGAIN_MAX]) {
   struct user u = *o;
   u.path = NULL;
   u.sysroot = root->len ? root->path : NULL;
-  for (unsigned i = 0; i < u.ro.n + u.rw.n; i++) {
-    const char **at = i < u.ro.n ? &u.ro.at[i] : &u.rw.at[i - u.ro.n];
-    const char *real = realpath(*at, NULL);
-    if (real) *at = real; /* lives as long as the process */
-  }
+  u.sandbox = u.net = false;
+  u.ro.n = u.rw.n = 0;
   out[0] = "isomer";
   out[1] = cmd_user.name;
   options_again(&cmd_user, &u, out + 2, AGAIN_MAX - 2);
