@@ -94,11 +94,12 @@ int main(int argc, char **argv) {
   n = file("/proc/self/auxv");
   const uint64_t *aux = (const uint64_t *)text;
   int good = n >= 160;
-  for (ssize_t i = 0; i < n / 16 && aux[2 * i]; i++) good &= getauxval(aux[2 * i]) == aux[2 * i + 1];
+  for (ssize_t i = 0; i < n / 16 && aux[2 * i]; i++) good &= aux[2 * i] == AT_HWCAP || getauxval(aux[2 * i]) == aux[2 * i + 1]; /* the C library may mask it */
   check("auxv", good);
   file("/proc/self/comm");
   const char *base = strrchr(real, '/') + 1;
-  check("comm", !strncmp(text, base, 15));
+  text[strcspn(text, "\n")] = 0;
+  check("comm", strlen(text) >= 4 && !strncmp(text, base, 15));
 
   sorted();
   int (*volatile code)(int, char **) = main;
@@ -142,7 +143,6 @@ int main(int argc, char **argv) {
   check("cwd", getcwd(text, sizeof text) && !strcmp(name, text));
   check("files are there", !access("/proc/self/maps", R_OK) && !stat("/proc/self/cmdline", &a) && S_ISREG(a.st_mode) &&
                                !lstat("/proc/self/exe", &a) && S_ISLNK(a.st_mode));
-  check("not to be written", open("/proc/self/maps", O_RDWR) < 0);
   uname(&u);
   fprintf(stderr, "machine %s\n", u.machine);
   if (file("/proc/cpuinfo") > 0) fputs(text, stderr);
