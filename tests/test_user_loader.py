@@ -13,6 +13,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -336,14 +337,13 @@ def test_where_changes_go(build, sysroot: Path, tmp_path: Path) -> None:
     assert (out / "file").exists() and not (sysroot / "etc/absolute").is_symlink() and not (sysroot / "etc/deep/up").is_symlink()
 
 
-def test_new_files_go_to_the_host_when_both_have_the_directory(build, sysroot: Path, tmp_path: Path) -> None:
-    both_have = tmp_path / "both"
-    both_have.mkdir()
-    inside = sysroot / str(both_have)[1:]
-    inside.mkdir(parents=True)
-    (inside / "old").write_text("old\n")
-    assert ask(build, sysroot, "write", f"{both_have}/new", "write", f"{both_have}/old", "list", str(both_have)) == ["done", "done", "old"]
-    assert (both_have / "new").exists() and not (both_have / "old").exists() and (inside / "old").read_text() == "new\n"
+def test_new_files_go_to_the_host_when_both_have_the_directory(build, sysroot: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:      # /tmp is the host's in any case
+        outside, inside = Path(name), sysroot / name[1:]
+        inside.mkdir(parents=True)
+        (inside / "old").write_text("old\n")
+        assert ask(build, sysroot, "write", f"{name}/new", "write", f"{name}/old", "list", name) == ["done", "done", "old"]
+        assert (outside / "new").exists() and not (outside / "old").exists() and (inside / "old").read_text() == "new\n"
 
 
 def test_programs_and_scripts_inside_the_sysroot(build, sysroot: Path, tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ static void again(const struct user *o, const struct sysroot *root, const char *
   options_again(&cmd_user, &u, out + 2, AGAIN_MAX - 2);
 }
 
-static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc, char **argv) {
+static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc,
+               char **argv) {
   struct user_process *p;
   char why[200];
   struct end end = {o, clock_ns(), cpu_ns()};
@@ -189,14 +190,18 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS] | --binfmt install|remove",
     .summary = "runs a Linux program of another ISA",
-    .about =
-        "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their libraries: -L DIR.\n"
-        "What becomes of each system call is listed in docs/syscalls.md; those that are not there are answered\n"
-        "ENOSYS and counted (--stats).\n"
-        "The program has your own rights: whatever you may read, change or send, it may. --sandbox confines it.\n"
-        "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal (a shell "
-        "shows 128 +\n"
-        "its number); 126 when it cannot be run, 127 when it, its script's interpreter or its dynamic linker is not there; 120 for wrong usage.\n",
+    .about = "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their "
+             "libraries: -L DIR.\n"
+             "What becomes of each system call is listed in docs/syscalls.md; those that are not there are "
+             "answered\n"
+             "ENOSYS and counted (--stats).\n"
+             "The program has your own rights: whatever you may read, change or send, it may. --sandbox "
+             "confines it.\n"
+             "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal "
+             "(a shell "
+             "shows 128 +\n"
+             "its number); 126 when it cannot be run, 127 when it, its script's interpreter or its dynamic "
+             "linker is not there; 120 for wrong usage.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 0,

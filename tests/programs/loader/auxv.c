@@ -59,11 +59,18 @@ int main(int argc, char **argv) {
   static const struct {
     unsigned long type;
     const char *name;
-  } wanted[] = {{AT_SYSINFO_EHDR, "SYSINFO_EHDR"}, {AT_MINSIGSTKSZ, "MINSIGSTKSZ"}, {AT_PAGESZ, "PAGESZ"},
-                {AT_CLKTCK, "CLKTCK"},             {AT_PHDR, "PHDR"},               {AT_PHENT, "PHENT"},
-                {AT_PHNUM, "PHNUM"},               {AT_ENTRY, "ENTRY"},             {AT_RANDOM, "RANDOM"},
+  } wanted[] = {{AT_SYSINFO_EHDR, "SYSINFO_EHDR"},
+                {AT_MINSIGSTKSZ, "MINSIGSTKSZ"},
+                {AT_PAGESZ, "PAGESZ"},
+                {AT_CLKTCK, "CLKTCK"},
+                {AT_PHDR, "PHDR"},
+                {AT_PHENT, "PHENT"},
+                {AT_PHNUM, "PHNUM"},
+                {AT_ENTRY, "ENTRY"},
+                {AT_RANDOM, "RANDOM"},
                 {AT_EXECFN, "EXECFN"}};
-  for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++) check(wanted[i].name, getauxval(wanted[i].type) != 0);
+  for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    check(wanted[i].name, getauxval(wanted[i].type) != 0);
   char **end = environ;
   while (*end) end++;
   const ElfW(auxv_t) *a = (const void *)(end + 1);
@@ -72,10 +79,12 @@ int main(int argc, char **argv) {
     if (a->a_type < 64) seen[a->a_type]++;
   for (unsigned i = 0; i < 64; i++)
     if (seen[i] > 1) printf("type %u %u times: wrong\n", i, seen[i]);
-  check("flags, ids and secure are there", seen[AT_FLAGS] && seen[AT_BASE] && seen[AT_UID] && seen[AT_EUID] && seen[AT_GID] &&
-                                               seen[AT_EGID] && seen[AT_SECURE] && seen[AT_HWCAP]);
-  check("values", getauxval(AT_PAGESZ) == 4096 && getauxval(AT_CLKTCK) == 100 && getauxval(AT_PHENT) == sizeof(ElfW(Phdr)) &&
-                      !getauxval(AT_FLAGS) && !getauxval(AT_SECURE) && getauxval(AT_UID) == getuid() &&
+  check("flags, ids and secure are there", seen[AT_FLAGS] && seen[AT_BASE] && seen[AT_UID] && seen[AT_EUID] &&
+                                               seen[AT_GID] && seen[AT_EGID] && seen[AT_SECURE] &&
+                                               seen[AT_HWCAP]);
+  check("values", getauxval(AT_PAGESZ) == 4096 && getauxval(AT_CLKTCK) == 100 &&
+                      getauxval(AT_PHENT) == sizeof(ElfW(Phdr)) && !getauxval(AT_FLAGS) &&
+                      !getauxval(AT_SECURE) && getauxval(AT_UID) == getuid() &&
                       getauxval(AT_EGID) == getegid() && getauxval(AT_MINSIGSTKSZ) >= 1000);
   check("entry", getauxval(AT_ENTRY) == (uintptr_t)_start);
   const ElfW(Phdr) *p = (const void *)getauxval(AT_PHDR);

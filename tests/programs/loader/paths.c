@@ -79,6 +79,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(what, "access")) r = faccessat(base, path, R_OK, 0);
     else if (!strcmp(what, "truncate")) r = truncate(path, 1);
     else if (!strcmp(what, "exec")) {
+      fflush(stdout);
       pid_t pid = fork();
       if (!pid) {
         execl(path, "child", "an argument", NULL);

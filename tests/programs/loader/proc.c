@@ -94,7 +94,8 @@ int main(int argc, char **argv) {
   n = file("/proc/self/auxv");
   const uint64_t *aux = (const uint64_t *)text;
   int good = n >= 160;
-  for (ssize_t i = 0; i < n / 16 && aux[2 * i]; i++) good &= aux[2 * i] == AT_HWCAP || getauxval(aux[2 * i]) == aux[2 * i + 1]; /* the C library may mask it */
+  for (ssize_t i = 0; i < n / 16 && aux[2 * i]; i++)
+    good &= aux[2 * i] == AT_HWCAP || getauxval(aux[2 * i]) == aux[2 * i + 1]; /* the C library may mask it */
   check("auxv", good);
   file("/proc/self/comm");
   const char *base = strrchr(real, '/') + 1;
@@ -103,17 +104,22 @@ int main(int argc, char **argv) {
 
   sorted();
   int (*volatile code)(int, char **) = main;
-  check("code", mapping("/proc/self/maps", (void *)(uintptr_t)code, rights, name) == 1 && !strcmp(rights, "r-xp") && !strcmp(name, real));
-  check("stack", mapping("/proc/self/maps", &n, rights, name) == 1 && !strcmp(rights, "rw-p") && !strcmp(name, "[stack]"));
+  check("code", mapping("/proc/self/maps", (void *)(uintptr_t)code, rights, name) == 1 &&
+                    !strcmp(rights, "r-xp") && !strcmp(name, real));
+  check("stack", mapping("/proc/self/maps", &n, rights, name) == 1 && !strcmp(rights, "rw-p") &&
+                     !strcmp(name, "[stack]"));
   check("heap", (mapping("/proc/self/maps", (char *)sbrk(4096), rights, name), sbrk(0) > (void *)_end));
-  check("heap's name", mapping("/proc/self/maps", (char *)sbrk(0) - 1, rights, name) == 1 && !strcmp(name, "[heap]"));
-  check("vDSO", mapping("/proc/self/maps", (void *)getauxval(AT_SYSINFO_EHDR), rights, name) == 1 && !strcmp(rights, "r-xp") &&
-                    !strcmp(name, "[vdso]"));
+  check("heap's name",
+        mapping("/proc/self/maps", (char *)sbrk(0) - 1, rights, name) == 1 && !strcmp(name, "[heap]"));
+  check("vDSO", mapping("/proc/self/maps", (void *)getauxval(AT_SYSINFO_EHDR), rights, name) == 1 &&
+                    !strcmp(rights, "r-xp") && !strcmp(name, "[vdso]"));
   char *page = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   page[0] = page[4096] = 1;
   mprotect(page + 4096, 4096, PROT_NONE);
-  check("a page without rights", mapping("/proc/self/maps", page + 4096, rights, name) == 1 && !strcmp(rights, "---p"));
-  check("its neighbour", mapping("/proc/self/maps", page + 8192, rights, name) == 1 && !strcmp(rights, "rw-p"));
+  check("a page without rights",
+        mapping("/proc/self/maps", page + 4096, rights, name) == 1 && !strcmp(rights, "---p"));
+  check("its neighbour",
+        mapping("/proc/self/maps", page + 8192, rights, name) == 1 && !strcmp(rights, "rw-p"));
   check("smaps", mapping("/proc/self/smaps", page + 4096, rights, name) == 1 && !strcmp(rights, "---p"));
   file("/proc/self/smaps");
   check("smaps has figures", strstr(text, "\nRss: ") && strstr(text, "[stack]") && strstr(text, real));
@@ -124,10 +130,13 @@ int main(int argc, char **argv) {
   unsigned long v[53] = {0};
   char *p = strrchr(text, ')');
   int fields = 2;
-  for (char *save, *w = strtok_r(p + 1, " \n", &save); w && fields < 52; w = strtok_r(NULL, " \n", &save)) v[++fields] = strtoul(w, NULL, 10);
-  check("stat", fields == 52 && (int)v[4] == getppid() && v[28] <= (uintptr_t)argv && v[28] > (uintptr_t)argv - 4096);
+  for (char *save, *w = strtok_r(p + 1, " \n", &save); w && fields < 52; w = strtok_r(NULL, " \n", &save))
+    v[++fields] = strtoul(w, NULL, 10);
+  check("stat",
+        fields == 52 && (int)v[4] == getppid() && v[28] <= (uintptr_t)argv && v[28] > (uintptr_t)argv - 4096);
   check("stat has code", (uintptr_t)code >= v[26] && (uintptr_t)code < v[27]);
-  check("stat has arguments", v[48] == (uintptr_t)argv[0] && v[49] == (uintptr_t)argv[argc - 1] + strlen(argv[argc - 1]) + 1);
+  check("stat has arguments",
+        v[48] == (uintptr_t)argv[0] && v[49] == (uintptr_t)argv[argc - 1] + strlen(argv[argc - 1]) + 1);
   check("stat has data", (uintptr_t)text > v[45] && v[47] >= v[46]);
 
   fd = open("/proc/self/mem", O_RDONLY);
@@ -141,8 +150,8 @@ int main(int argc, char **argv) {
   n = readlink("/proc/self/cwd", name, sizeof name - 1);
   name[n < 0 ? 0 : n] = 0;
   check("cwd", getcwd(text, sizeof text) && !strcmp(name, text));
-  check("files are there", !access("/proc/self/maps", R_OK) && !stat("/proc/self/cmdline", &a) && S_ISREG(a.st_mode) &&
-                               !lstat("/proc/self/exe", &a) && S_ISLNK(a.st_mode));
+  check("files are there", !access("/proc/self/maps", R_OK) && !stat("/proc/self/cmdline", &a) &&
+                               S_ISREG(a.st_mode) && !lstat("/proc/self/exe", &a) && S_ISLNK(a.st_mode));
   uname(&u);
   fprintf(stderr, "machine %s\n", u.machine);
   if (file("/proc/cpuinfo") > 0) fputs(text, stderr);
