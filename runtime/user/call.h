@@ -27,10 +27,17 @@ int user_struct_write(struct user_thread *t, unsigned type, gva_t to, const void
 int user_fd(const struct user_thread *t, uint64_t fd);
 /* The host's kernel is about to read or write (ARG_*) n bytes at va: 0 or -EFAULT. Null pointers are the kernel's to judge. */
 int user_touch(struct user_thread *t, gva_t va, uint64_t n, unsigned dir);
+/* No process has memory there: what the kernel gets for a pointer that leads out of the program's address space, so that it
+ * finds the call's errors in its own order. */
+#define USER_NOWHERE (~UINT64_C(0xffff))
+/* What the kernel gets for the pointer va to n bytes. */
+static inline uint64_t user_pointer(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
+  return user_touch(t, va, n, dir) ? USER_NOWHERE : va;
+}
 
 #define USER_IOV_MAX 1024
 struct iovec;
-/* Copies n buffers' places and checks them. 0 or -errno as Linux has it. */
+/* Copies n (at most USER_IOV_MAX) buffers' places for the kernel; those outside lead nowhere. 0 or -EFAULT. */
 int user_iovec(struct user_thread *t, gva_t from, uint64_t n, unsigned dir, struct iovec *out);
 
 /* user_syscall_host with its arguments in an array. */
@@ -55,6 +62,8 @@ void strace_leave(struct strace *s, struct user_thread *t, const struct call_inf
 
 /* --- syscalls.c --- */
 
+/* What is known of a request of ioctl(2), or NULL; and that one is not. */
+const struct ioctl_info *user_ioctl_info(uint32_t request);
 void user_unknown_ioctl(struct user_thread *t, uint32_t request);
 
 #endif

@@ -51,7 +51,6 @@ int64_t call_fcntl(struct user_thread *t, const uint64_t arg[6]) {
   const struct user_abi *abi = t->process->abi;
   const uint64_t fd = (uint64_t)(int64_t)user_fd(t, arg[0]);
   uint64_t value = arg[2];
-  int r = 0;
   switch ((int)arg[1]) {
   case F_GETFL: {
     int64_t flags = HOST(t, fcntl, fd, F_GETFL);
@@ -59,17 +58,17 @@ int64_t call_fcntl(struct user_thread *t, const uint64_t arg[6]) {
   }
   case F_SETFL: value = user_set_to_host(abi, SET_open, value); break;
   case F_GETLK:
-  case F_OFD_GETLK: r = user_touch(t, value, user_structs[STRUCT_flock].size, ARG_IN | ARG_OUT); break;
+  case F_OFD_GETLK: value = user_pointer(t, value, user_structs[STRUCT_flock].size, ARG_IN | ARG_OUT); break;
   case F_SETLK:
   case F_SETLKW:
   case F_OFD_SETLK:
-  case F_OFD_SETLKW: r = user_touch(t, value, user_structs[STRUCT_flock].size, ARG_IN); break;
-  case F_GETOWN_EX: r = user_touch(t, value, user_structs[STRUCT_f_owner].size, ARG_OUT); break;
-  case F_SETOWN_EX: r = user_touch(t, value, user_structs[STRUCT_f_owner].size, ARG_IN); break;
+  case F_OFD_SETLKW: value = user_pointer(t, value, user_structs[STRUCT_flock].size, ARG_IN); break;
+  case F_GETOWN_EX: value = user_pointer(t, value, user_structs[STRUCT_f_owner].size, ARG_OUT); break;
+  case F_SETOWN_EX: value = user_pointer(t, value, user_structs[STRUCT_f_owner].size, ARG_IN); break;
   case F_GET_RW_HINT:
-  case F_GET_FILE_RW_HINT: r = user_touch(t, value, sizeof(uint64_t), ARG_OUT); break;
+  case F_GET_FILE_RW_HINT: value = user_pointer(t, value, sizeof(uint64_t), ARG_OUT); break;
   case F_SET_RW_HINT:
-  case F_SET_FILE_RW_HINT: r = user_touch(t, value, sizeof(uint64_t), ARG_IN); break;
+  case F_SET_FILE_RW_HINT: value = user_pointer(t, value, sizeof(uint64_t), ARG_IN); break;
   case F_DUPFD:
   case F_DUPFD_CLOEXEC:
   case F_GETFD:
@@ -87,41 +86,40 @@ int64_t call_fcntl(struct user_thread *t, const uint64_t arg[6]) {
   case F_GET_SEALS: break;
   default: return (int)fd < 0 ? -EBADF : -EINVAL;
   }
-  return r ? r : HOST(t, fcntl, fd, arg[1], value);
+  return HOST(t, fcntl, fd, arg[1], value);
 }
 
-static const struct ioctl_info *find_ioctl(uint32_t request) {
+const struct ioctl_info *user_ioctl_info(uint32_t request) {
   for (unsigned i = 0; i < user_nioctls; i++)
     if (user_ioctls[i].request == request) return &user_ioctls[i];
   return NULL;
 }
 
 int64_t call_ioctl(struct user_thread *t, const uint64_t arg[6]) {
-  const struct ioctl_info *info = find_ioctl((uint32_t)arg[1]);
+  const struct ioctl_info *info = user_ioctl_info((uint32_t)arg[1]);
   uint64_t fd = (uint64_t)(int64_t)user_fd(t, arg[0]), value = arg[2];
   struct file_clone_range range;
-  int r = 0;
   if (!info) {
-    r = (int)HOST(t, fcntl, fd, F_GETFD);
+    const int r = (int)HOST(t, fcntl, fd, F_GETFD);
     if (r < 0) return r;
     user_unknown_ioctl(t, (uint32_t)arg[1]);
     return -ENOTTY;
   }
   switch (info->arg.kind) {
-  case ARG_MEM: r = user_touch(t, value, (uint64_t)info->arg.width * info->arg.n, info->arg.dir); break;
+  case ARG_MEM: value = user_pointer(t, value, (uint64_t)info->arg.width * info->arg.n, info->arg.dir); break;
   case ARG_STRUCT:
     if (info->request == (uint32_t)FICLONERANGE) { /* has a descriptor in it */
-      if ((r = space_read(t->process->space, value, &range, sizeof range))) return r;
+      if (space_read(t->process->space, value, &range, sizeof range)) return -EFAULT;
       range.src_fd = user_fd(t, (uint64_t)range.src_fd);
       value = (uint64_t)&range;
     } else {
-      r = user_touch(t, value, user_structs[info->arg.type].size, info->arg.dir);
+      value = user_pointer(t, value, user_structs[info->arg.type].size, info->arg.dir);
     }
     break;
   case ARG_FD: value = (uint64_t)(int64_t)user_fd(t, value); break;
   default: break;
   }
-  return r ? r : HOST(t, ioctl, fd, info->request, value);
+  return HOST(t, ioctl, fd, info->request, value);
 }
 
 int64_t call_epoll_create(struct user_thread *t, const uint64_t arg[6]) {

@@ -17,53 +17,54 @@
 enum { MTYPE = 8 };
 
 int64_t call_msgsnd(struct user_thread *t, const uint64_t arg[6]) {
-  int r = (int64_t)arg[2] < 0 ? -EINVAL : user_touch(t, arg[1], arg[2] + MTYPE, ARG_IN);
-  return r ? r : HOST(t, msgsnd, arg[0], arg[1], arg[2], arg[3]);
+  const uint64_t p = user_pointer(t, arg[1], (int64_t)arg[2] < 0 ? 0 : arg[2] + MTYPE, ARG_IN);
+  return HOST(t, msgsnd, arg[0], p, arg[2], arg[3]);
 }
 
 int64_t call_msgrcv(struct user_thread *t, const uint64_t arg[6]) {
-  int r = (int64_t)arg[2] < 0 ? -EINVAL : user_touch(t, arg[1], arg[2] + MTYPE, ARG_OUT);
-  return r ? r : HOST(t, msgrcv, arg[0], arg[1], arg[2], arg[3], arg[4]);
+  const uint64_t p = user_pointer(t, arg[1], (int64_t)arg[2] < 0 ? 0 : arg[2] + MTYPE, ARG_OUT);
+  return HOST(t, msgrcv, arg[0], p, arg[2], arg[3], arg[4]);
 }
 
 int64_t call_msgctl(struct user_thread *t, const uint64_t arg[6]) {
   const unsigned size = user_structs[STRUCT_msqid_ds].size;
-  int r = 0;
+  uint64_t p = arg[2];
   switch ((int)arg[1]) {
   case IPC_RMID: break;
-  case IPC_SET: r = user_touch(t, arg[2], size, ARG_IN); break;
+  case IPC_SET: p = user_pointer(t, arg[2], size, ARG_IN); break;
   case IPC_STAT:
   case MSG_STAT:
-  case MSG_STAT_ANY: r = user_touch(t, arg[2], size, ARG_OUT); break;
+  case MSG_STAT_ANY: p = user_pointer(t, arg[2], size, ARG_OUT); break;
   case IPC_INFO:
-  case MSG_INFO: r = user_touch(t, arg[2], sizeof(struct msginfo), ARG_OUT); break;
+  case MSG_INFO: p = user_pointer(t, arg[2], sizeof(struct msginfo), ARG_OUT); break;
   default: return -EINVAL;
   }
-  return r ? r : HOST(t, msgctl, arg[0], arg[1], arg[2]);
+  return HOST(t, msgctl, arg[0], arg[1], p);
 }
 
 int64_t call_shmctl(struct user_thread *t, const uint64_t arg[6]) {
   const unsigned size = user_structs[STRUCT_shmid_ds].size;
-  int r = 0;
+  uint64_t p = arg[2];
   switch ((int)arg[1]) {
   case IPC_RMID:
   case SHM_LOCK:
   case SHM_UNLOCK: break;
-  case IPC_SET: r = user_touch(t, arg[2], size, ARG_IN); break;
+  case IPC_SET: p = user_pointer(t, arg[2], size, ARG_IN); break;
   case IPC_STAT:
   case SHM_STAT:
-  case SHM_STAT_ANY: r = user_touch(t, arg[2], size, ARG_OUT); break;
-  case IPC_INFO: r = user_touch(t, arg[2], sizeof(struct shminfo64), ARG_OUT); break;
-  case SHM_INFO: r = user_touch(t, arg[2], sizeof(struct shm_info), ARG_OUT); break;
+  case SHM_STAT_ANY: p = user_pointer(t, arg[2], size, ARG_OUT); break;
+  case IPC_INFO: p = user_pointer(t, arg[2], sizeof(struct shminfo64), ARG_OUT); break;
+  case SHM_INFO: p = user_pointer(t, arg[2], sizeof(struct shm_info), ARG_OUT); break;
   default: return -EINVAL;
   }
-  return r ? r : HOST(t, shmctl, arg[0], arg[1], arg[2]);
+  return HOST(t, shmctl, arg[0], arg[1], p);
 }
 
 int64_t call_semctl(struct user_thread *t, const uint64_t arg[6]) {
   struct semid64_ds ds;
   int64_t n;
-  int r = 0;
+  uint64_t p = arg[3];
+  int r;
   switch ((int)arg[2]) {
   case IPC_RMID:
   case GETPID:
@@ -81,16 +82,16 @@ int64_t call_semctl(struct user_thread *t, const uint64_t arg[6]) {
     if (n >= 0 && (r = user_struct_write(t, STRUCT_semid_ds, arg[3], &ds))) return r;
     return n;
   case IPC_INFO:
-  case SEM_INFO: r = user_touch(t, arg[3], sizeof(struct seminfo), ARG_OUT); break;
+  case SEM_INFO: p = user_pointer(t, arg[3], sizeof(struct seminfo), ARG_OUT); break;
   case GETALL:
   case SETALL:
     n = HOST(t, semctl, arg[0], 0, IPC_STAT, (uint64_t)&ds);
     if (n < 0) return n;
-    r = user_touch(t, arg[3], ds.sem_nsems * sizeof(uint16_t), (int)arg[2] == GETALL ? ARG_OUT : ARG_IN);
+    p = user_pointer(t, arg[3], ds.sem_nsems * sizeof(uint16_t), (int)arg[2] == GETALL ? ARG_OUT : ARG_IN);
     break;
   default: return -EINVAL;
   }
-  return r ? r : HOST(t, semctl, arg[0], arg[1], arg[2], arg[3]);
+  return HOST(t, semctl, arg[0], arg[1], arg[2], p);
 }
 
 /* SIGEV_THREAD has a pointer inside. */

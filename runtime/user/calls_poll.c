@@ -125,6 +125,8 @@ static int64_t wait_events(struct user_thread *t, long nr, const uint64_t arg[6]
   const struct user_abi *abi = t->process->abi;
   const unsigned size = user_struct_size(abi, STRUCT_epoll_event);
   const int max = (int)arg[2];
+  uint64_t set;
+  if (arg[4] && arg[5] == SIGSET && space_read(t->process->space, arg[4], &set, sizeof set)) return -EFAULT;
   if (max <= 0 || max > (int)(INT_MAX / sizeof events[0])) return -EINVAL;
   if (!arg[1]) return -EFAULT;
   int r = user_touch(t, arg[1], (uint64_t)max * size, ARG_OUT);
@@ -147,8 +149,9 @@ int64_t call_epoll_pwait(struct user_thread *t, const uint64_t arg[6]) {
 }
 
 int64_t call_epoll_pwait2(struct user_thread *t, const uint64_t arg[6]) {
-  int r = user_touch(t, arg[3], sizeof(struct timespec), ARG_IN);
-  return r ? r : wait_events(t, SYS_epoll_pwait2, arg, arg[3]);
+  struct timespec wait;
+  int r = arg[3] ? space_read(t->process->space, arg[3], &wait, sizeof wait) : 0;
+  return r ? r : wait_events(t, SYS_epoll_pwait2, arg, arg[3] ? (uint64_t)&wait : 0);
 }
 
 int64_t call_signalfd4(struct user_thread *t, const uint64_t arg[6]) {

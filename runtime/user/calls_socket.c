@@ -47,9 +47,9 @@ static int message(struct user_thread *t, gva_t at, unsigned dir, struct message
   if (h->msg_iovlen > USER_IOV_MAX) return -EMSGSIZE;
   if ((int)h->msg_namelen < 0) return -EINVAL;
   if (h->msg_namelen > sizeof(struct sockaddr_storage)) h->msg_namelen = sizeof(struct sockaddr_storage);
-  if (!r) r = user_touch(t, (gva_t)h->msg_name, h->msg_namelen, dir);
-  if (!r) r = user_touch(t, (gva_t)h->msg_control, h->msg_controllen, dir);
-  if (!r) r = user_iovec(t, (gva_t)h->msg_iov, h->msg_iovlen, dir, m->iov);
+  h->msg_name = (void *)user_pointer(t, (gva_t)h->msg_name, h->msg_namelen, dir);
+  h->msg_control = (void *)user_pointer(t, (gva_t)h->msg_control, h->msg_controllen, dir);
+  r = user_iovec(t, (gva_t)h->msg_iov, h->msg_iovlen, dir, m->iov);
   if (!r && dir == ARG_IN && h->msg_control) r = check_rights(t, h);
   h->msg_iov = m->iov;
   return r;
@@ -143,8 +143,8 @@ int64_t call_setsockopt(struct user_thread *t, const uint64_t arg[6]) {
     if (!r) r = user_touch(t, (gva_t)program.filter, program.len * sizeof *program.filter, ARG_IN);
     return r ? r : HOST(t, setsockopt, fd, arg[1], arg[2], (uint64_t)&program, sizeof program);
   }
-  int r = user_touch(t, arg[3], len > 0 ? (uint64_t)len : 0, ARG_IN);
-  return r ? r : HOST(t, setsockopt, fd, arg[1], arg[2], arg[3], arg[4]);
+  return HOST(t, setsockopt, fd, arg[1], arg[2], user_pointer(t, arg[3], len > 0 ? (uint64_t)len : 0, ARG_IN),
+              arg[4]);
 }
 
 int64_t call_getsockopt(struct user_thread *t, const uint64_t arg[6]) {
@@ -153,12 +153,11 @@ int64_t call_getsockopt(struct user_thread *t, const uint64_t arg[6]) {
   if (refused(arg[1], arg[2]) || ((int)arg[1] == SOL_TCP && (int)arg[2] == TCP_ZEROCOPY_RECEIVE) ||
       ((int)arg[1] == SOL_SOCKET && (int)arg[2] == SO_GET_FILTER))
     return -ENOPROTOOPT;
-  int r = space_read(s, arg[4], &len, sizeof len);
-  if (r) return r;
-  r = user_touch(t, arg[3], len > 0 ? (uint64_t)len : 0, ARG_IN | ARG_OUT);
-  if (r) return r;
-  int64_t done =
-      HOST(t, getsockopt, (uint64_t)(int64_t)user_fd(t, arg[0]), arg[1], arg[2], arg[3], (uint64_t)&len);
+  const bool there = !space_read(s, arg[4], &len, sizeof len);
+  const uint64_t value = user_pointer(t, arg[3], there && len > 0 ? (uint64_t)len : 0, ARG_IN | ARG_OUT);
+  int64_t done = HOST(t, getsockopt, (uint64_t)(int64_t)user_fd(t, arg[0]), arg[1], arg[2], value,
+                      there ? (uint64_t)&len : USER_NOWHERE);
+  int r;
   if (done >= 0 && (r = space_write(s, arg[4], &len, sizeof len))) return r;
   return done;
 }

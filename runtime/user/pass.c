@@ -13,7 +13,6 @@
 
 enum { LARGEST = 256 }; /* of the structs that are translated */
 enum { ADDRESS_MAX = 128 };
-
 struct pass {
   struct user_thread *t;
   const struct call_info *c;
@@ -84,51 +83,48 @@ int user_touch(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
 }
 
 int user_iovec(struct user_thread *t, gva_t from, uint64_t n, unsigned dir, struct iovec *out) {
-  int r = n > USER_IOV_MAX ? -EINVAL : space_read(t->process->space, from, out, n * sizeof *out);
-  for (uint64_t i = 0; !r && i < n; i++) {
-    if ((int64_t)out[i].iov_len < 0) r = -EINVAL;
-    else r = user_touch(t, (gva_t)out[i].iov_base, out[i].iov_len, dir);
-  }
+  int r = space_read(t->process->space, from, out, n * sizeof *out);
+  for (uint64_t i = 0; !r && i < n; i++)
+    out[i].iov_base = (void *)user_pointer(t, (gva_t)out[i].iov_base, out[i].iov_len, dir);
   return r;
 }
 
 /* How many elements the pointer `a` has. What the kernel takes for a negative number it refuses before it looks. */
-static int elements(const struct pass *p, const struct arg_info *a, uint64_t *n) {
+static uint64_t elements(const struct pass *p, const struct arg_info *a) {
   int32_t at;
-  *n = a->n;
-  if (!a->len) return 0;
+  if (!a->len) return a->n;
   const struct arg_info *l = &p->c->arg[a->len - 1];
   const uint64_t v = p->guest[a->len - 1];
-  if (a->len_ptr) {
-    int r = space_read(p->t->process->space, v, &at, sizeof at);
-    /* Read by the kernel once more: what it may write has this bound. */
-    *n = at > ADDRESS_MAX ? (uint64_t)at : ADDRESS_MAX;
-    return v ? r : 0;
+  if (a->len_ptr) { /* read by the kernel once more: what it may write has this bound */
+    if (space_read(p->t->process->space, v, &at, sizeof at) || at < ADDRESS_MAX) return ADDRESS_MAX;
+    return (uint64_t)at;
   }
-  if (l->kind == ARG_INT) *n = (int32_t)v < 0 ? 0 : (uint32_t)v;
-  else *n = l->kind == ARG_UINT ? (uint32_t)v : v;
-  return 0;
+  if (l->kind == ARG_INT) return (int32_t)v < 0 ? 0 : (uint32_t)v;
+  return l->kind == ARG_UINT ? (uint32_t)v : v;
 }
 
 static int pointer(struct pass *p, unsigned i) {
   const struct arg_info *a = &p->c->arg[i];
   const gva_t va = p->guest[i];
-  uint64_t n, bytes, width = a->kind == ARG_STRUCT ? user_structs[a->type].size : a->width;
-  int r = elements(p, a, &n);
-  if (r || !va) return r;
+  const uint64_t width = a->kind == ARG_STRUCT ? user_structs[a->type].size : a->width;
+  uint64_t n, bytes;
+  int r;
+  if (!va) return 0;
+  n = elements(p, a);
   if (a->kind == ARG_IOVEC) {
     if (n > USER_IOV_MAX) return p->host[i] = 0; /* the kernel says what is wrong first */
-    p->host[i] = (uint64_t)p->iov;
-    return user_iovec(p->t, va, n, a->dir, p->iov);
+    p->host[i] = user_iovec(p->t, va, n, a->dir, p->iov) ? USER_NOWHERE : (uint64_t)p->iov;
+    return 0;
   }
   if (a->kind == ARG_STRUCT && p->t->process->abi->layouts[a->type].size) {
-    p->host[i] = (uint64_t)p->translated;
-    if (a->dir & ARG_OUT && (r = user_touch(p->t, va, user_struct_size(p->t->process->abi, a->type), a->dir)))
-      return r;
-    return a->dir & ARG_IN ? user_struct_read(p->t, a->type, va, p->translated) : 0;
+    r = a->dir & ARG_OUT ? user_touch(p->t, va, user_struct_size(p->t->process->abi, a->type), a->dir) : 0;
+    if (!r && a->dir & ARG_IN) r = user_struct_read(p->t, a->type, va, p->translated);
+    p->host[i] = r ? USER_NOWHERE : (uint64_t)p->translated;
+    return 0;
   }
-  if (__builtin_mul_overflow(n, width, &bytes)) return -EFAULT;
-  return user_touch(p->t, va, bytes, a->dir);
+  if (__builtin_mul_overflow(n, width, &bytes) || user_touch(p->t, va, bytes, a->dir))
+    p->host[i] = USER_NOWHERE;
+  return 0;
 }
 
 static int path(struct pass *p, unsigned i) {
@@ -146,8 +142,9 @@ static int path(struct pass *p, unsigned i) {
     if (v & AT_EMPTY_PATH) flags |= USER_PATH_EMPTY;
   }
   struct user_path *out = &p->path[p->paths];
+  p->host[i] = USER_NOWHERE;
   int r = user_path(p->t, at ? (int)p->host[i - 1] : AT_FDCWD, p->guest[i], flags, out);
-  if (r) return r;
+  if (r) return r == -EFAULT ? 0 : r;
   p->paths++;
   if (at) p->host[i - 1] = (uint64_t)(int64_t)out->dir;
   p->host[i] = (uint64_t)out->name;
@@ -168,8 +165,8 @@ static int prepare(struct pass *p, unsigned i) {
   case ARG_STRING:
     if (!p->guest[i]) return 0;
     n = space_string(p->t->process->space, p->guest[i], p->string, sizeof p->string);
-    p->host[i] = (uint64_t)p->string;
-    return n < 0 ? (int)n : 0;
+    p->host[i] = n == -EFAULT ? USER_NOWHERE : (uint64_t)p->string;
+    return n < 0 && n != -EFAULT ? (int)n : 0;
   case ARG_MEM:
   case ARG_STRUCT:
   case ARG_IOVEC: return pointer(p, i);

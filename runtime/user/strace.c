@@ -169,11 +169,29 @@ static uint64_t elements(struct user_thread *t, const struct call_info *c, const
   return n;
 }
 
+/* The request and its argument. */
+static void request(struct strace *s, struct user_thread *t, const uint64_t *arg, int64_t r) {
+  const struct ioctl_info *info = user_ioctl_info((uint32_t)arg[1]);
+  put(s, ", %s", info ? info->name : "");
+  if (!info) put(s, "%#x", (unsigned)arg[1]);
+  if (info && info->arg.kind == ARG_VOID) return;
+  put(s, ", ");
+  if (info && info->arg.dir && (info->arg.dir != ARG_OUT || r >= 0))
+    memory(s, t, &info->arg, arg[2], 1, info->arg.kind == ARG_MEM);
+  else value(s, t, info && !info->arg.dir ? &info->arg : &(struct arg_info){.kind = ARG_PTR}, arg[2]);
+}
+
 static void arguments(struct strace *s, struct user_thread *t, const struct call_info *c, const uint64_t *arg,
                       int64_t r, bool before) {
   for (; s->done < c->nargs; s->done++) {
     const struct arg_info *a = &c->arg[s->done];
     if (before && a->dir & ARG_OUT) return;
+    if (s->done && c == &user_calls[CALL_ioctl]) {
+      if (before) return;
+      request(s, t, arg, r);
+      s->done = c->nargs;
+      return;
+    }
     if (s->done) put(s, ", ");
     if (!a->dir) value(s, t, a, arg[s->done]);
     else if (a->dir == ARG_OUT && r < 0) value(s, t, &(struct arg_info){.kind = ARG_PTR}, arg[s->done]);
