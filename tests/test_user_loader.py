@@ -110,6 +110,19 @@ def test_registers_are_clean_at_the_start(tmp_path: Path) -> None:
     assert user(guest).returncode == 7
 
 
+@pytest.mark.parametrize("flags, align", [(["-static-pie"], 12), (["-static-pie", "-Wl,-z,max-page-size=0x200000"], 21),
+                                          (["-static", "-Wl,-Ttext-segment=0x7000000"], 12)])
+def test_where_a_static_program_lies(tmp_path: Path, flags: list[str], align: int) -> None:
+    """Exits with the bits of its first address above 32, the low ones up to its alignment being zero; data and zeros are in place."""
+    source = tmp_path / "p.S"
+    source.write_text(".globl _start\n_start: lla t0, value\n ld t1, (t0)\n li t2, 42\n bne t1, t2, bad\n lla t0, zeros + 8000\n ld t1, (t0)\n bnez t1, bad\n"
+                      " sd t0, (t0)\n lla t0, __ehdr_start\n srli a0, t0, 32\n" + f" slli t1, t0, {64 - align}\n beqz t1, out\n"
+                      "bad: li a0, 1\nout: li a7, 93\n ecall\n.data\nvalue: .quad 42\n.bss\n.balign 8\nzeros: .space 9000\n")
+    guest = tmp_path / "p"
+    subprocess.run([GCC, "-nostdlib", *flags, str(source), "-o", str(guest)], check=True)
+    assert user(guest).returncode == (0x2a if "-static-pie" in flags else 0)
+
+
 def test_vdso_is_a_shared_object_with_linux_names(tmp_path: Path) -> None:
     names = {
         "riscv64": ("LINUX_4.15", {"__vdso_rt_sigreturn", "__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getcpu",
