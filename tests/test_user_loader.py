@@ -110,7 +110,7 @@ def test_registers_are_clean_at_the_start(tmp_path: Path) -> None:
     assert user(guest).returncode == 7
 
 
-@pytest.mark.parametrize("flags, align", [(["-static-pie"], 12), (["-static-pie", "-Wl,-z,max-page-size=0x200000"], 21),
+@pytest.mark.parametrize("flags, align", [(["-static-pie", "-Wl,--no-dynamic-linker"], 12), (["-static-pie", "-Wl,--no-dynamic-linker", "-Wl,-z,max-page-size=0x200000"], 21),
                                           (["-static", "-Wl,-Ttext-segment=0x7000000"], 12)])
 def test_where_a_static_program_lies(tmp_path: Path, flags: list[str], align: int) -> None:
     """Exits with the bits of its first address above 32, the low ones up to its alignment being zero; data and zeros are in place."""
