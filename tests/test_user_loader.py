@@ -289,6 +289,26 @@ def test_a_name_without_a_slash_is_looked_for_in_path(build, tmp_path: Path) -> 
     refused(user("-L", tmp_path / "root", "args", env={"PATH": "/nowhere:/tools"}), 126, "not executable")
 
 
+def test_execution_by_descriptor_and_by_name(build, tmp_path: Path) -> None:
+    """execve and fexecve of programs and scripts, and their errors, against the same natively."""
+    out = []
+    for paths, args, start in ((build("paths").native, build("args").native, []), (build("paths").static, build("args").static, [ISOMER, "user"])):
+        d = tmp_path / paths.parent.name
+        d.mkdir()
+        shutil.copy(args, d / "interp")
+        (d / "script").write_text("#!./interp -s\n")
+        (d / "script").chmod(0o755)
+        (d / "gone").write_text("#!./nothing\n")
+        (d / "gone").chmod(0o755)
+        (d / "text").write_text("echo hello\n")
+        (d / "text").chmod(0o755)
+        (d / "plain").write_text("#!./interp\n")
+        words = [w for f in ("./interp", "./script", "./gone", "./text", "./plain", ".") for how in ("exec", "fexec", "fexec-closed") for w in (how, f)]
+        out.append(run(*start, paths, *words, "exec", "./script/x", "exec", "/nothing", cwd=d))
+    native, guest = out
+    assert guest.stdout == native.stdout and "execfn [/dev/fd/77]" in native.stdout and native.stdout.count("ENOENT") >= 3
+
+
 # ---- the sysroot ----------------------------------------------------------------------------------------------------------
 
 

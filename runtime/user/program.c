@@ -234,14 +234,25 @@ static int search(const struct program_request *q, struct program *p, struct fil
                  q->path);
 }
 
+/* What execveat(2) calls a file: by its path, or as /dev/fd says when that is relative to a descriptor. */
+static int call_it(const struct program_request *q, char out[PATH_MAX]) {
+  const char *shown = q->shown ? q->shown : q->path;
+  int n;
+  if (q->shown || *q->path == '/' || q->dirfd == AT_FDCWD) n = snprintf(out, PATH_MAX, "%s", shown);
+  else n = snprintf(out, PATH_MAX, "/dev/fd/%d%s%s", q->dirfd, *q->path ? "/" : "", q->path);
+  return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 static int open_first(const struct program_request *q, struct program *p, struct file *f, char *why,
                       size_t nwhy) {
-  const char *shown = q->shown ? q->shown : q->path;
   if (q->search && *q->path && !strchr(q->path, '/')) return search(q, p, f, why, nwhy);
-  if (strlen(shown) >= sizeof p->path)
-    return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", shown);
-  strcpy(p->path, shown);
+  if (call_it(q, p->path)) return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", p->path);
   return find_and_open(q, q->dirfd, q->path, q->nofollow, p->path, f, why, nwhy);
+}
+
+/* An interpreter opens its script by name, which leads nowhere when the descriptor is closed then. */
+static bool out_of_reach(const struct program_request *q) {
+  return *q->path != '/' && q->dirfd != AT_FDCWD && fcntl(q->dirfd, F_GETFD) & FD_CLOEXEC;
 }
 
 int program_open(const struct program_request *q, struct program *p, char *why, size_t nwhy) {
@@ -269,6 +280,11 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
     if (f.have < 2 || memcmp(f.head, "#!", 2) || !script_line(&f, line, &interp, &arg)) {
       r = err_set(why, nwhy, -ENOEXEC, "%s: neither an ELF program nor a script that names an interpreter%s",
                   p->path, f.have ? "" : " (the file is empty)");
+      break;
+    }
+    if (!depth && out_of_reach(q)) {
+      r = err_set(why, nwhy, -ENOENT, "%s: a script behind a descriptor that is closed on execution",
+                  p->path);
       break;
     }
     if ((r = script_arguments(p, interp, arg, p->path))) {
