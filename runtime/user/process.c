@@ -181,7 +181,8 @@ void user_loop(struct user_thread *t) {
 
 void user_run(struct user_process *p) {
   struct user_thread *t = p->threads;
-  const char *name = p->image.program.execfn, *slash = strrchr(name, '/');
+  const struct program *g = &p->image.program;
+  const char *name = strncmp(g->execfn, "/dev/fd/", 8) ? g->execfn : g->exe, *slash = strrchr(name, '/');
   prctl(PR_SET_NAME, slash ? slash + 1 : name); /* the host's is that of this binary */
   t->tid = (int)syscall(SYS_gettid);
   user_signals_start(t);
