@@ -195,6 +195,8 @@ def rules(g: Graph) -> None:
            depfile="$outdir/user_calls.d", restat="1", description="GEN $in")
     g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
     g.rule("embed", f"{PYTHON} -B scripts/embed.py $kind --out $out $args", restat="1", description="EMBED $out")
+    g.rule("vdso", f"{PYTHON} -B scripts/vdso.py --out $out $args", restat="1", description="VDSO $out")
+    g.rule("bootstrap", "ninja out/bootstrap", pool="console", description="BOOTSTRAP")
     g.rule("fuzztables", f"{PYTHON} -B -m tests.lib.fuzz_decode --isa $isa --out $out", restat="1",
            description="FUZZTABLES $out")
     g.rule("fuzz", f"{PYTHON} -B configure.py --fuzz libfuzzer && ninja -f out/libfuzzer/build.ninja fuzz", pool="console",
@@ -262,6 +264,26 @@ class Builder:
             self.generated.append(f"$builddir/gen/{out}")
             if out.endswith(".c"):
                 self.objects.append(self.compile(f"{self.dir}/gen/{out}"))
+
+    def vdso(self, main: list[str]) -> None:
+        """Images of the vDSO need the assembler: an isomer without them makes them. Where it could not run here, that of the
+        default graph does."""
+        g, o = self.g, self.o
+        texts = [f"runtime/arch/{isa}/vdso.txt" for isa in isas()]
+        if not main or not all((ROOT / t).exists() for t in texts):
+            return
+        g.comment("vDSO images")
+        bootstrap = "$builddir/bootstrap"
+        if o.host == "x86_64":
+            none = "$builddir/gen/vdso_none.c"
+            g.build([none], "vdso", [], ["scripts/vdso.py"])
+            g.build([bootstrap], "link", [*main, self.compile(f"{self.dir}/gen/vdso_none.c"), *self.objects])
+        else:
+            bootstrap = "out/bootstrap"
+            g.build([bootstrap], "bootstrap")
+        g.build(["$builddir/gen/vdso.c"], "vdso", [], ["scripts/vdso.py", bootstrap, *texts],
+                args=" ".join(["--asm", bootstrap, "--elf $builddir/gen/vdso", *texts]))
+        self.objects.append(self.compile(f"{self.dir}/gen/vdso.c"))
 
     def tests(self, library: str) -> None:
         """One program per tests/unit/test_*.c, tests/oracle/*.c and tests/tools/*.c; other files of tests/unit go into each, a C++ one of
@@ -360,10 +382,12 @@ class Builder:
         for s in sources:
             if s != MAIN:
                 self.objects.append(self.compile(s))
+        main = [self.compile(MAIN)] if MAIN in sources else []
+        self.vdso(main)
         library = "$builddir/libisomer.a"
         g.build([library], "ar", self.objects)
-        if MAIN in sources:
-            g.build(["$builddir/isomer"], "link", [self.compile(MAIN), *self.objects])
+        if main:
+            g.build(["$builddir/isomer"], "link", [*main, *self.objects])
             g.build(["install"], "install", ["$builddir/isomer"])
         if not o.fuzz:
             self.tests(library)

@@ -68,10 +68,10 @@ struct translation {
   bool global;   /* matches every ASID */
 };
 
-/* What the last refused memory access of a user-mode vCPU means to a Linux process (siginfo). */
+/* What a trap of a user-mode vCPU means to a Linux process (siginfo). In vcpu_common.fault: the last refused memory access,
+ * SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, or SIGBUS with BUS_ADRERR; signal 0: no such access yet. */
 struct user_fault {
-  int signal,
-      code; /* SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, SIGBUS with BUS_ADRERR; signal 0: no such access yet */
+  int signal, code;
   gva_t addr;
 };
 
@@ -94,9 +94,10 @@ struct vcpu_common {
   const struct isa *isa;
   struct machine *machine; /* NULL in unit tests */
   struct phys *phys;       /* guest-physical map, or NULL; not owned */
-  struct space *space; /* user mode: memory at identity (mem/space.h) in place of phys and TLB; else NULL; not owned */
-  unsigned index;          /* hart id, MPIDR affinity, APIC id */
-  uint64_t features;       /* 1 << generated <ISA>_FEATURE_* */
+  struct space
+      *space; /* user mode: memory at identity (mem/space.h) in place of phys and TLB; else NULL; not owned */
+  unsigned index;    /* hart id, MPIDR affinity, APIC id */
+  uint64_t features; /* 1 << generated <ISA>_FEATURE_* */
   struct trap trap;
   struct user_fault fault; /* set with `trap` by mem/space.h; says nothing about traps of other kinds */
   bool trap_exits;         /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
@@ -105,7 +106,7 @@ struct vcpu_common {
   /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.
    * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
   uint16_t access_len;
-  void *engine;         /* engine's private state of this vCPU */
+  void *engine; /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
   gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */
@@ -168,6 +169,9 @@ void vcpu_kick(struct vcpu *v);
 
 /* Sleeps until v->kick is set (it stays set) or host monotonic time reaches until_ns (UINT64_MAX: no limit). */
 void vcpu_sleep(struct vcpu *v, uint64_t until_ns);
+
+/* Adds the vCPU's counters, its retired instructions among them, to *sum. */
+void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v);
 
 /* Records a trap; returns STEP_TRAP so that handlers can `return vcpu_trap(...)`. */
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2);

@@ -11,23 +11,23 @@
 #define MEM_SPLIT(a, size) (!OS_STORE_WHOLE && ((a) & ~GUEST_PAGE_MASK) > GUEST_PAGE_SIZE - (size))
 
 /* Order by fences, with those of sequential consistency behind the stores. */
-#define MEM_DIRECT_ACCESS(W, T)                                                                         \
-  MEM_INLINE int mem_load##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                          \
-    if (unlikely((attr >> 4) || a >> SPACE_BITS) || unlikely(!os_guest_load##W(a, out))) {              \
-      struct mem_result r = mem_load_slow(v, a, attr, sizeof(T));                                       \
-      *out = (T)r.value;                                                                                \
-      return (int)r.trap;                                                                               \
-    }                                                                                                   \
-    if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_ACQUIRE);                               \
-    return 0;                                                                                           \
-  }                                                                                                     \
-  MEM_INLINE int mem_store##W(struct vcpu *v, gva_t a, unsigned attr, T value) {                        \
-    if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_RELEASE);                               \
-    if (unlikely((attr >> 4) || a >> SPACE_BITS || MEM_SPLIT(a, sizeof(T))) ||                          \
-        unlikely(!os_guest_store##W(a, value)))                                                         \
-      return mem_store_slow(v, a, attr, sizeof(T), value);                                              \
-    if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);                           \
-    return 0;                                                                                           \
+#define MEM_DIRECT_ACCESS(W, T)                                                            \
+  MEM_INLINE int mem_load##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {             \
+    if (unlikely((attr >> 4) || a >> SPACE_BITS) || unlikely(!os_guest_load##W(a, out))) { \
+      struct mem_result r = mem_load_slow(v, a, attr, sizeof(T));                          \
+      *out = (T)r.value;                                                                   \
+      return (int)r.trap;                                                                  \
+    }                                                                                      \
+    if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_ACQUIRE);                  \
+    return 0;                                                                              \
+  }                                                                                        \
+  MEM_INLINE int mem_store##W(struct vcpu *v, gva_t a, unsigned attr, T value) {           \
+    if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_RELEASE);                  \
+    if (unlikely((attr >> 4) || a >> SPACE_BITS || MEM_SPLIT(a, sizeof(T))) ||             \
+        unlikely(!os_guest_store##W(a, value)))                                            \
+      return mem_store_slow(v, a, attr, sizeof(T), value);                                 \
+    if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);              \
+    return 0;                                                                              \
   }
 
 MEM_DIRECT_ACCESS(8, uint8_t)

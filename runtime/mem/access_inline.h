@@ -37,40 +37,40 @@ MEM_INLINE bool mem_hit(struct vcpu *v, gva_t a, unsigned size, enum access acce
 #define MEM_ALIGNED(p, T) (((uintptr_t)(p) & (sizeof(T) - 1)) == 0)
 
 /* Ordered accesses of misaligned data are plain ones between fences: single-copy atomicity is not promised for them. */
-#define MEM_ACCESS(W, T)                                                                    \
-  MEM_INLINE int mem_load##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {              \
-    void *p;                                                                                \
-    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_READ, &p))) {              \
-      struct mem_result r = mem_load_slow(v, a, attr, sizeof(T));                           \
-      *out = (T)r.value;                                                                    \
-      return (int)r.trap;                                                                   \
-    }                                                                                       \
-    if ((attr & 15) <= ORDER_TSO) {                                                         \
-      memcpy(out, p, sizeof(T));                                                            \
-    } else if (likely(MEM_ALIGNED(p, T))) {                                                 \
-      *out = (attr & 15) == ORDER_SEQCST ? __atomic_load_n((T *)p, __ATOMIC_SEQ_CST)        \
-                                         : __atomic_load_n((T *)p, __ATOMIC_ACQUIRE);       \
-    } else {                                                                                \
-      memcpy(out, p, sizeof(T));                                                            \
-      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                              \
-    }                                                                                       \
-    return 0;                                                                               \
-  }                                                                                         \
-  MEM_INLINE int mem_store##W(struct vcpu *v, gva_t a, unsigned attr, T value) {            \
-    void *p;                                                                                \
-    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_WRITE, &p)))               \
-      return mem_store_slow(v, a, attr, sizeof(T), value);                                  \
-    if ((attr & 15) <= ORDER_TSO) {                                                         \
-      memcpy(p, &value, sizeof(T));                                                         \
-    } else if (likely(MEM_ALIGNED(p, T))) {                                                 \
-      if ((attr & 15) == ORDER_SEQCST) __atomic_store_n((T *)p, value, __ATOMIC_SEQ_CST);   \
-      else __atomic_store_n((T *)p, value, __ATOMIC_RELEASE);                               \
-    } else {                                                                                \
-      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                              \
-      memcpy(p, &value, sizeof(T));                                                         \
-      if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);             \
-    }                                                                                       \
-    return 0;                                                                               \
+#define MEM_ACCESS(W, T)                                                                  \
+  MEM_INLINE int mem_load##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {            \
+    void *p;                                                                              \
+    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_READ, &p))) {            \
+      struct mem_result r = mem_load_slow(v, a, attr, sizeof(T));                         \
+      *out = (T)r.value;                                                                  \
+      return (int)r.trap;                                                                 \
+    }                                                                                     \
+    if ((attr & 15) <= ORDER_TSO) {                                                       \
+      memcpy(out, p, sizeof(T));                                                          \
+    } else if (likely(MEM_ALIGNED(p, T))) {                                               \
+      *out = (attr & 15) == ORDER_SEQCST ? __atomic_load_n((T *)p, __ATOMIC_SEQ_CST)      \
+                                         : __atomic_load_n((T *)p, __ATOMIC_ACQUIRE);     \
+    } else {                                                                              \
+      memcpy(out, p, sizeof(T));                                                          \
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                            \
+    }                                                                                     \
+    return 0;                                                                             \
+  }                                                                                       \
+  MEM_INLINE int mem_store##W(struct vcpu *v, gva_t a, unsigned attr, T value) {          \
+    void *p;                                                                              \
+    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_WRITE, &p)))             \
+      return mem_store_slow(v, a, attr, sizeof(T), value);                                \
+    if ((attr & 15) <= ORDER_TSO) {                                                       \
+      memcpy(p, &value, sizeof(T));                                                       \
+    } else if (likely(MEM_ALIGNED(p, T))) {                                               \
+      if ((attr & 15) == ORDER_SEQCST) __atomic_store_n((T *)p, value, __ATOMIC_SEQ_CST); \
+      else __atomic_store_n((T *)p, value, __ATOMIC_RELEASE);                             \
+    } else {                                                                              \
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                            \
+      memcpy(p, &value, sizeof(T));                                                       \
+      if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);           \
+    }                                                                                     \
+    return 0;                                                                             \
   }
 
 MEM_ACCESS(8, uint8_t)

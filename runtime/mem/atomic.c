@@ -96,7 +96,8 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
 #define SEQ __ATOMIC_SEQ_CST
 
 /* The same at identity. 0, or STEP_TRAP. */
-static int direct_cas(struct vcpu *v, gva_t a, unsigned size, const void *expect, const void *value, void *old) {
+static int direct_cas(struct vcpu *v, gva_t a, unsigned size, const void *expect, const void *value,
+                      void *old) {
   const unsigned off = a & 15;
   u128 seen, next;
   bool ok;
@@ -127,32 +128,32 @@ static int direct_cas(struct vcpu *v, gva_t a, unsigned size, const void *expect
   }
 }
 
-#define DIRECT(W, T)                                                                              \
-  static int direct_cas##W(struct vcpu *v, gva_t a, T expect, T value, T *old) {                  \
-    if (unlikely(a & (sizeof(T) - 1))) return direct_cas(v, a, sizeof(T), &expect, &value, old);  \
-    while (!space_holds(v->c->space, a, sizeof(T)) || !os_guest_cas##W(a, expect, value, old)) {  \
-      int rc = space_repair(v, a, sizeof(T), ACCESS_WRITE);                                       \
-      if (rc) return rc;                                                                          \
-    }                                                                                             \
-    return 0;                                                                                     \
-  }                                                                                               \
-  static int direct_load_ex##W(struct vcpu *v, gva_t a, T *out) {                                 \
-    v->c->excl_size = 0;                                                                          \
-    int rc = direct_load(v, a, sizeof(T), out);                                                   \
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                                      \
-    if (rc) return rc;                                                                            \
-    v->c->excl_addr = a;                                                                          \
-    v->c->excl_size = sizeof(T);                                                                  \
-    v->c->excl_value = *out;                                                                      \
-    return 0;                                                                                     \
-  }                                                                                               \
-  static int direct_store_ex##W(struct vcpu *v, gva_t a, T value, uint8_t *ok) {                  \
-    const T expect = (T)v->c->excl_value;                                                         \
-    T old = value;                                                                                \
-    int rc = a == v->c->excl_addr ? direct_cas##W(v, a, expect, value, &old)                      \
-                                  : space_probe(v, a, sizeof(T), ACCESS_WRITE);                   \
-    *ok = !rc && a == v->c->excl_addr && old == expect;                                           \
-    return rc;                                                                                    \
+#define DIRECT(W, T)                                                                             \
+  static int direct_cas##W(struct vcpu *v, gva_t a, T expect, T value, T *old) {                 \
+    if (unlikely(a & (sizeof(T) - 1))) return direct_cas(v, a, sizeof(T), &expect, &value, old); \
+    while (!space_holds(v->c->space, a, sizeof(T)) || !os_guest_cas##W(a, expect, value, old)) { \
+      int rc = space_repair(v, a, sizeof(T), ACCESS_WRITE);                                      \
+      if (rc) return rc;                                                                         \
+    }                                                                                            \
+    return 0;                                                                                    \
+  }                                                                                              \
+  static int direct_load_ex##W(struct vcpu *v, gva_t a, T *out) {                                \
+    v->c->excl_size = 0;                                                                         \
+    int rc = direct_load(v, a, sizeof(T), out);                                                  \
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                                     \
+    if (rc) return rc;                                                                           \
+    v->c->excl_addr = a;                                                                         \
+    v->c->excl_size = sizeof(T);                                                                 \
+    v->c->excl_value = *out;                                                                     \
+    return 0;                                                                                    \
+  }                                                                                              \
+  static int direct_store_ex##W(struct vcpu *v, gva_t a, T value, uint8_t *ok) {                 \
+    const T expect = (T)v->c->excl_value;                                                        \
+    T old = value;                                                                               \
+    int rc = a == v->c->excl_addr ? direct_cas##W(v, a, expect, value, &old)                     \
+                                  : space_probe(v, a, sizeof(T), ACCESS_WRITE);                  \
+    *ok = !rc && a == v->c->excl_addr && old == expect;                                          \
+    return rc;                                                                                   \
   }
 DIRECT(8, uint8_t)
 DIRECT(16, uint16_t)

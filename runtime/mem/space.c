@@ -15,8 +15,9 @@
 #include "os/fault.h"
 
 #define CODE_BYTES ((size_t)1 << (SPACE_BITS - GUEST_PAGE_BITS - 3))
-#define LARGE      (UINT64_C(2) << 20) /* mappings from this size on start at multiples of it, for the host's huge pages */
-#define TRIES      65536u              /* places that turn out to be taken by something that is not the guest's */
+#define LARGE \
+  (UINT64_C(2) << 20) /* mappings from this size on start at multiples of it, for the host's huge pages */
+#define TRIES 65536u  /* places that turn out to be taken by something that is not the guest's */
 
 /* Bits that only some hosts' headers have. */
 enum { MAP_32BIT_ = 0x40, PROT_SEM_ = 8 };
@@ -32,11 +33,13 @@ static bool out_of_the_way(const struct space *s, gva_t hi) {
 struct space *space_new(gva_t lo, gva_t hi) {
   struct space *s = calloc(1, sizeof *s);
   if (!s) goto fail;
-  s->code = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  s->code =
+      mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (s->code == MAP_FAILED) s->code = NULL;
   if (!s->code || hi > (gva_t)1 << SPACE_BITS) goto fail;
   if (!out_of_the_way(s, hi)) {
-    log_error("cannot create the user address space: Isomer itself lies below 0x%llx, where the program goes; build it as "
+    log_error("cannot create the user address space: Isomer itself lies below 0x%llx, where the program "
+              "goes; build it as "
               "a position-independent executable and run it without `setarch -L`",
               (unsigned long long)hi);
     space_free(s);
@@ -173,7 +176,8 @@ void space_merge(struct space *s, gva_t first, gva_t last) {
 
 gva_t space_gap(const struct space *s, gva_t below, uint64_t len, uint64_t align) {
   gva_t hi = below < s->top ? below : s->top;
-  for (size_t i = space_lower(s, hi);; i--) { /* mapping i and those above lie behind hi or have been passed */
+  for (size_t i = space_lower(s, hi);;
+       i--) { /* mapping i and those above lie behind hi or have been passed */
     if (i < s->n && s->map[i].start < hi) hi = s->map[i].start;
     if (hi < s->lo || hi - s->lo < len) return 0;
     const gva_t at = (hi - len) & ~(align - 1), floor = i ? s->map[i - 1].last + 1 : s->lo;
@@ -186,8 +190,9 @@ int space_claim(struct space *s, gva_t first, gva_t last) {
   gva_t at = first;
   for (size_t i = space_lower(s, first);; i++) {
     const gva_t end = i < s->n && s->map[i].start <= last ? s->map[i].start : last + 1;
-    if (end > at && mmap(space_host(at), end - at, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-                         -1, 0) == MAP_FAILED)
+    if (end > at &&
+        mmap(space_host(at), end - at, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
       break;
     if (end > last || s->map[i].last >= last) return 0;
     at = s->map[i].last + 1;
@@ -228,7 +233,8 @@ int space_host_prot(unsigned prot) {
 }
 
 static unsigned rights(int prot) {
-  return (prot & PROT_READ ? SPACE_R : 0) | (prot & PROT_WRITE ? SPACE_W : 0) | (prot & PROT_EXEC ? SPACE_X : 0);
+  return (prot & PROT_READ ? SPACE_R : 0) | (prot & PROT_WRITE ? SPACE_W : 0) |
+         (prot & PROT_EXEC ? SPACE_X : 0);
 }
 
 /* The file behind fd, shared with other mappings of it that are in the table. NULL: out of memory. */
@@ -262,8 +268,8 @@ static int64_t host_map(gva_t at, uint64_t len, unsigned prot, int flags, int fd
   return -EEXIST;
 }
 
-static int64_t map_fixed(struct space *s, gva_t at, uint64_t len, unsigned prot, int flags, int fd, uint64_t off,
-                         bool replace) {
+static int64_t map_fixed(struct space *s, gva_t at, uint64_t len, unsigned prot, int flags, int fd,
+                         uint64_t off, bool replace) {
   const gva_t last = at + (len - 1);
   const size_t i = space_lower(s, at);
   const bool taken = i < s->n && s->map[i].start <= last;
@@ -282,8 +288,8 @@ static int64_t map_fixed(struct space *s, gva_t at, uint64_t len, unsigned prot,
   return to;
 }
 
-static int64_t map_anywhere(struct space *s, gva_t hint, uint64_t len, unsigned prot, int flags, int fd, uint64_t off,
-                            bool low) {
+static int64_t map_anywhere(struct space *s, gva_t hint, uint64_t len, unsigned prot, int flags, int fd,
+                            uint64_t off, bool low) {
   const gva_t want = SPACE_PAGE_UP(hint);
   if (hint && want >= s->lo && want < s->hi && len <= s->hi - want) {
     const size_t i = space_lower(s, want);
@@ -399,7 +405,8 @@ bool space_next(struct space *s, gva_t at, struct space_info *out) {
   const bool found = i < s->n;
   if (found) {
     const struct mapping *m = &s->map[i];
-    *out = (struct space_info){.start = m->start, .last = m->last, .prot = m->prot, .shared = m->shared, .off = m->off};
+    *out = (struct space_info){
+        .start = m->start, .last = m->last, .prot = m->prot, .shared = m->shared, .off = m->off};
     const char *name = m->file ? m->file->name : m->name ? m->name : "";
     snprintf(out->name, sizeof out->name, "%s", name);
     if (m->file) {

@@ -26,7 +26,8 @@ void space_free(struct space *s); /* unmaps everything */
  * arch_ops.bus_fault, with v->c->fault saying what it means to a Linux process. Threads that run vCPUs call
  * os_fault_thread. -ENOMEM. */
 int space_attach(struct space *s, struct vcpu *v);
-void space_detach(struct space *s, struct vcpu *v); /* after its engine is gone; it then has no memory at all */
+void space_detach(struct space *s,
+                  struct vcpu *v); /* after its engine is gone; it then has no memory at all */
 
 /* As mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2) with the host's constants, which every ABI here shares, but
  * within [lo, hi): an address, or -errno (Linux's choice of errno). fd is the host's. Memory with any right can be read,

@@ -141,7 +141,8 @@ int space_code_mark(struct vcpu *v, gva_t va) {
     const struct mapping *m = space_find(s, page);
     if (m->prot & SPACE_W) {
       if (mprotect(space_host(page), GUEST_PAGE_SIZE, PROT_READ)) {
-        log_error("cannot watch the code page at 0x%llx for changes: %s", (unsigned long long)page, strerror(errno));
+        log_error("cannot watch the code page at 0x%llx for changes: %s", (unsigned long long)page,
+                  strerror(errno));
         code = SEGV_ACCERR;
         goto out;
       }

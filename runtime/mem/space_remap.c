@@ -31,8 +31,8 @@ static void moved(struct space *s, gva_t from, uint64_t old_len, gva_t to, uint6
 static int64_t move(struct space *s, gva_t from, uint64_t old_len, uint64_t new_len, int flags, gva_t to) {
   int r = space_claim(s, to, to + (new_len - 1)); /* the host must not replace what is not ours */
   if (r) return r;
-  void *p = mremap(space_host(from), old_len, new_len, MREMAP_MAYMOVE | MREMAP_FIXED | (flags & MREMAP_DONTUNMAP),
-                   space_host(to));
+  void *p = mremap(space_host(from), old_len, new_len,
+                   MREMAP_MAYMOVE | MREMAP_FIXED | (flags & MREMAP_DONTUNMAP), space_host(to));
   if (p == MAP_FAILED) {
     r = -errno;
     munmap(space_host(to), new_len);
@@ -120,7 +120,8 @@ int space_advise(struct space *s, gva_t at, uint64_t len, int advice) {
   const bool whole = space_whole(s, at, last);
   space_code_clear(s, at, last, true); /* most advice that matters changes bytes */
   for (size_t i = space_lower(s, at); !r && i < s->n && s->map[i].start <= last; i++) {
-    const gva_t from = s->map[i].start > at ? s->map[i].start : at, to = s->map[i].last < last ? s->map[i].last : last;
+    const gva_t from = s->map[i].start > at ? s->map[i].start : at,
+                to = s->map[i].last < last ? s->map[i].last : last;
     if (madvise(space_host(from), to - from + 1, advice)) r = -errno;
   }
   pthread_mutex_unlock(&s->lock);

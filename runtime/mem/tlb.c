@@ -63,7 +63,9 @@ static struct tlb none;
 
 static struct tables *tables(struct tlb *t) { return (struct tables *)t; }
 
-struct tlb *tlb_none(void) { return &none; }
+struct tlb *tlb_none(void) {
+  return &none;
+}
 
 static void l1_clear(struct tables *t) {
   for (unsigned i = 0; i < L1_SIZE; i++)

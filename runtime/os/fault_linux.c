@@ -66,13 +66,13 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
 
 int os_fault_install(void) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  static bool done;
   struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
   int r = 0;
   pthread_mutex_lock(&lock);
-  if (!done) {
-    if (sigaction(SIGSEGV, &sa, &before[0]) || sigaction(SIGBUS, &sa, &before[1])) r = -errno;
-    done = !r;
+  for (unsigned i = 0; i < 2 && !r; i++) {
+    struct sigaction old;
+    if (sigaction(i ? SIGBUS : SIGSEGV, &sa, &old)) r = -errno;
+    else if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != on_fault) before[i] = old;
   }
   pthread_mutex_unlock(&lock);
   return r;
@@ -101,8 +101,8 @@ void os_fault_thread_end(void) {
 }
 
 void os_fault_hooks(os_fault_fn *code, os_fault_fn *sent) {
-  __atomic_store_n(&code_hook, code, __ATOMIC_RELEASE);
-  __atomic_store_n(&sent_hook, sent, __ATOMIC_RELEASE);
+  if (code) __atomic_store_n(&code_hook, code, __ATOMIC_RELEASE);
+  if (sent) __atomic_store_n(&sent_hook, sent, __ATOMIC_RELEASE);
 }
 
 #if defined(__riscv)

@@ -28,18 +28,18 @@
 
 #define OS_STORE_WHOLE 1
 
-#define OS_LOAD(W, T, R, insn)                                                       \
-  OS_INLINE bool os_guest_load##W(uint64_t a, T *out) {                              \
-    R r;                                                                             \
-    __asm__ volatile goto("1: " insn " (%1), %0\n" OS_FIXUP("1b", "%l[fault]")       \
-                          : "=r"(r)                                                  \
-                          : "r"(a)                                                   \
-                          : "memory"                                                 \
-                          : fault);                                                  \
-    *out = (T)r;                                                                     \
-    return true;                                                                     \
-  fault:                                                                             \
-    return false;                                                                    \
+#define OS_LOAD(W, T, R, insn)                                                 \
+  OS_INLINE bool os_guest_load##W(uint64_t a, T *out) {                        \
+    R r;                                                                       \
+    __asm__ volatile goto("1: " insn " (%1), %0\n" OS_FIXUP("1b", "%l[fault]") \
+                          : "=r"(r)                                            \
+                          : "r"(a)                                             \
+                          : "memory"                                           \
+                          : fault);                                            \
+    *out = (T)r;                                                               \
+    return true;                                                               \
+  fault:                                                                       \
+    return false;                                                              \
   }
 OS_LOAD(8, uint8_t, uint32_t, "movzbl")
 OS_LOAD(16, uint16_t, uint32_t, "movzwl")
@@ -47,16 +47,16 @@ OS_LOAD(32, uint32_t, uint32_t, "movl")
 OS_LOAD(64, uint64_t, uint64_t, "movq")
 #undef OS_LOAD
 
-#define OS_STORE(W, T, insn, reg)                                                    \
-  OS_INLINE bool os_guest_store##W(uint64_t a, T value) {                            \
-    __asm__ volatile goto("1: " insn " " reg ", (%0)\n" OS_FIXUP("1b", "%l[fault]")  \
-                          :                                                          \
-                          : "r"(a), "r"(value)                                       \
-                          : "memory"                                                 \
-                          : fault);                                                  \
-    return true;                                                                     \
-  fault:                                                                             \
-    return false;                                                                    \
+#define OS_STORE(W, T, insn, reg)                                                   \
+  OS_INLINE bool os_guest_store##W(uint64_t a, T value) {                           \
+    __asm__ volatile goto("1: " insn " " reg ", (%0)\n" OS_FIXUP("1b", "%l[fault]") \
+                          :                                                         \
+                          : "r"(a), "r"(value)                                      \
+                          : "memory"                                                \
+                          : fault);                                                 \
+    return true;                                                                    \
+  fault:                                                                            \
+    return false;                                                                   \
   }
 OS_STORE(8, uint8_t, "movb", "%b1")
 OS_STORE(16, uint16_t, "movw", "%w1")
@@ -92,17 +92,17 @@ fault:
   return false;
 }
 
-#define OS_CAS(W, T, insn, reg)                                                           \
-  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                 \
-    __asm__ volatile goto("1: lock " insn " " reg ", (%1)\n" OS_FIXUP("1b", "%l[fault]")  \
-                          : "+a"(expect)                                                  \
-                          : "r"(a), "r"(value)                                            \
-                          : "memory", "cc"                                                \
-                          : fault);                                                       \
-    *old = expect;                                                                        \
-    return true;                                                                          \
-  fault:                                                                                  \
-    return false;                                                                         \
+#define OS_CAS(W, T, insn, reg)                                                          \
+  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                \
+    __asm__ volatile goto("1: lock " insn " " reg ", (%1)\n" OS_FIXUP("1b", "%l[fault]") \
+                          : "+a"(expect)                                                 \
+                          : "r"(a), "r"(value)                                           \
+                          : "memory", "cc"                                               \
+                          : fault);                                                      \
+    *old = expect;                                                                       \
+    return true;                                                                         \
+  fault:                                                                                 \
+    return false;                                                                        \
   }
 OS_CAS(8, uint8_t, "cmpxchgb", "%b2")
 OS_CAS(16, uint16_t, "cmpxchgw", "%w2")
@@ -139,14 +139,14 @@ OS_INLINE size_t os_guest_write(uint64_t a, const void *buf, size_t n) {
 #define OS_STORE_WHOLE 0
 
 #if defined(__aarch64__)
-#define OS_LD8         "ldrb %w0, [%1]"
-#define OS_LD16        "ldrh %w0, [%1]"
-#define OS_LD32        "ldr %w0, [%1]"
-#define OS_LD64        "ldr %x0, [%1]"
-#define OS_ST8         "strb %w1, [%0]"
-#define OS_ST16        "strh %w1, [%0]"
-#define OS_ST32        "str %w1, [%0]"
-#define OS_ST64        "str %x1, [%0]"
+#define OS_LD8  "ldrb %w0, [%1]"
+#define OS_LD16 "ldrh %w0, [%1]"
+#define OS_LD32 "ldr %w0, [%1]"
+#define OS_LD64 "ldr %x0, [%1]"
+#define OS_ST8  "strb %w1, [%0]"
+#define OS_ST16 "strh %w1, [%0]"
+#define OS_ST32 "str %w1, [%0]"
+#define OS_ST64 "str %x1, [%0]"
 #elif defined(__riscv)
 #define OS_LD8  "lbu %0, 0(%1)"
 #define OS_LD16 "lhu %0, 0(%1)"
@@ -160,28 +160,28 @@ OS_INLINE size_t os_guest_write(uint64_t a, const void *buf, size_t n) {
 #error "guest accesses are written for x86_64, arm64 and riscv64 hosts"
 #endif
 
-#define OS_PLAIN(W, T)                                                         \
-  OS_INLINE bool os_guest_load##W(uint64_t a, T *out) {                        \
-    uint64_t r;                                                                \
-    __asm__ volatile goto("1: " OS_LD##W "\n" OS_FIXUP("1b", "%l[fault]")      \
-                          : "=r"(r)                                            \
-                          : "r"(a)                                             \
-                          : "memory"                                           \
-                          : fault);                                            \
-    *out = (T)r;                                                               \
-    return true;                                                               \
-  fault:                                                                       \
-    return false;                                                              \
-  }                                                                            \
-  OS_INLINE bool os_guest_store##W(uint64_t a, T value) {                      \
-    __asm__ volatile goto("1: " OS_ST##W "\n" OS_FIXUP("1b", "%l[fault]")      \
-                          :                                                    \
-                          : "r"(a), "r"((uint64_t)value)                       \
-                          : "memory"                                           \
-                          : fault);                                            \
-    return true;                                                               \
-  fault:                                                                       \
-    return false;                                                              \
+#define OS_PLAIN(W, T)                                                    \
+  OS_INLINE bool os_guest_load##W(uint64_t a, T *out) {                   \
+    uint64_t r;                                                           \
+    __asm__ volatile goto("1: " OS_LD##W "\n" OS_FIXUP("1b", "%l[fault]") \
+                          : "=r"(r)                                       \
+                          : "r"(a)                                        \
+                          : "memory"                                      \
+                          : fault);                                       \
+    *out = (T)r;                                                          \
+    return true;                                                          \
+  fault:                                                                  \
+    return false;                                                         \
+  }                                                                       \
+  OS_INLINE bool os_guest_store##W(uint64_t a, T value) {                 \
+    __asm__ volatile goto("1: " OS_ST##W "\n" OS_FIXUP("1b", "%l[fault]") \
+                          :                                               \
+                          : "r"(a), "r"((uint64_t)value)                  \
+                          : "memory"                                      \
+                          : fault);                                       \
+    return true;                                                          \
+  fault:                                                                  \
+    return false;                                                         \
   }
 OS_PLAIN(8, uint8_t)
 OS_PLAIN(16, uint16_t)
@@ -217,21 +217,22 @@ OS_INLINE size_t os_guest_write(uint64_t a, const void *buf, size_t n) {
 
 #if defined(__aarch64__)
 /* What was there is stored again when it is not what was expected, so that the right to write is always asked for. */
-#define OS_CAS(W, T, suffix, w)                                                                              \
-  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                                    \
-    uint64_t seen, next;                                                                                     \
-    uint32_t failed;                                                                                         \
-    __asm__ volatile goto("1: ldaxr" suffix " %" w "0, [%3]\n cmp %" w "0, %" w "4\n csel %" w "1, %" w      \
-                          "5, %" w "0, eq\n2: stlxr" suffix " %w2, %" w "1, [%3]\n cbnz %w2, 1b\n dmb ish\n" \
-                          OS_FIXUP("1b", "%l[fault]") OS_FIXUP("2b", "%l[fault]")                            \
-                          : "=&r"(seen), "=&r"(next), "=&r"(failed)                                          \
-                          : "r"(a), "r"((uint64_t)expect), "r"((uint64_t)value)                              \
-                          : "memory", "cc"                                                                   \
-                          : fault);                                                                          \
-    *old = (T)seen;                                                                                          \
-    return true;                                                                                             \
-  fault:                                                                                                     \
-    return false;                                                                                            \
+#define OS_CAS(W, T, suffix, w)                                                                         \
+  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                               \
+    uint64_t seen, next;                                                                                \
+    uint32_t failed;                                                                                    \
+    __asm__ volatile goto("1: ldaxr" suffix " %" w "0, [%3]\n cmp %" w "0, %" w "4\n csel %" w "1, %" w \
+                          "5, %" w "0, eq\n2: stlxr" suffix " %w2, %" w                                 \
+                          "1, [%3]\n cbnz %w2, 1b\n dmb ish\n" OS_FIXUP("1b", "%l[fault]")              \
+                              OS_FIXUP("2b", "%l[fault]")                                               \
+                          : "=&r"(seen), "=&r"(next), "=&r"(failed)                                     \
+                          : "r"(a), "r"((uint64_t)expect), "r"((uint64_t)value)                         \
+                          : "memory", "cc"                                                              \
+                          : fault);                                                                     \
+    *old = (T)seen;                                                                                     \
+    return true;                                                                                        \
+  fault:                                                                                                \
+    return false;                                                                                       \
   }
 OS_CAS(8, uint8_t, "b", "w")
 OS_CAS(16, uint16_t, "h", "w")
@@ -242,55 +243,56 @@ OS_CAS(64, uint64_t, "", "x")
 OS_INLINE bool os_guest_cas128(uint64_t a, u128 expect, u128 value, u128 *old) {
   uint64_t lo, hi, nlo, nhi;
   uint32_t failed;
-  __asm__ volatile goto("1: ldaxp %0, %1, [%5]\n cmp %0, %6\n ccmp %1, %7, #0, eq\n csel %2, %8, %0, eq\n"
-                        " csel %3, %9, %1, eq\n2: stlxp %w4, %2, %3, [%5]\n cbnz %w4, 1b\n dmb ish\n"
-                        OS_FIXUP("1b", "%l[fault]") OS_FIXUP("2b", "%l[fault]")
-                        : "=&r"(lo), "=&r"(hi), "=&r"(nlo), "=&r"(nhi), "=&r"(failed)
-                        : "r"(a), "r"((uint64_t)expect), "r"((uint64_t)(expect >> 64)), "r"((uint64_t)value),
-                          "r"((uint64_t)(value >> 64))
-                        : "memory", "cc"
-                        : fault);
+  __asm__ volatile goto(
+      "1: ldaxp %0, %1, [%5]\n cmp %0, %6\n ccmp %1, %7, #0, eq\n csel %2, %8, %0, eq\n"
+      " csel %3, %9, %1, eq\n2: stlxp %w4, %2, %3, [%5]\n cbnz %w4, 1b\n dmb ish\n" OS_FIXUP(
+          "1b", "%l[fault]") OS_FIXUP("2b", "%l[fault]")
+      : "=&r"(lo), "=&r"(hi), "=&r"(nlo), "=&r"(nhi), "=&r"(failed)
+      : "r"(a), "r"((uint64_t)expect), "r"((uint64_t)(expect >> 64)), "r"((uint64_t)value),
+        "r"((uint64_t)(value >> 64))
+      : "memory", "cc"
+      : fault);
   *old = (u128)hi << 64 | lo;
   return true;
 fault:
   return false;
 }
 #else
-#define OS_CAS(W, T, suffix, ext)                                                                         \
-  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                                 \
-    uint64_t seen, next, failed;                                                                          \
-    __asm__ volatile goto("1: lr." suffix ".aqrl %0, (%3)\n mv %1, %0\n bne %0, %4, 2f\n mv %1, %5\n"     \
-                          "2: sc." suffix ".aqrl %2, %1, (%3)\n bnez %2, 1b\n"                            \
-                          OS_FIXUP("1b", "%l[fault]") OS_FIXUP("2b", "%l[fault]")                         \
-                          : "=&r"(seen), "=&r"(next), "=&r"(failed)                                       \
-                          : "r"(a), "r"((int64_t)(ext)expect), "r"((uint64_t)value)                       \
-                          : "memory"                                                                      \
-                          : fault);                                                                       \
-    *old = (T)seen;                                                                                       \
-    return true;                                                                                          \
-  fault:                                                                                                  \
-    return false;                                                                                         \
+#define OS_CAS(W, T, suffix, ext)                                                                          \
+  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                                  \
+    uint64_t seen, next, failed;                                                                           \
+    __asm__ volatile goto("1: lr." suffix ".aqrl %0, (%3)\n mv %1, %0\n bne %0, %4, 2f\n mv %1, %5\n"      \
+                          "2: sc." suffix ".aqrl %2, %1, (%3)\n bnez %2, 1b\n" OS_FIXUP("1b", "%l[fault]") \
+                              OS_FIXUP("2b", "%l[fault]")                                                  \
+                          : "=&r"(seen), "=&r"(next), "=&r"(failed)                                        \
+                          : "r"(a), "r"((int64_t)(ext)expect), "r"((uint64_t)value)                        \
+                          : "memory"                                                                       \
+                          : fault);                                                                        \
+    *old = (T)seen;                                                                                        \
+    return true;                                                                                           \
+  fault:                                                                                                   \
+    return false;                                                                                          \
   }
 OS_CAS(32, uint32_t, "w", int32_t)
 OS_CAS(64, uint64_t, "d", int64_t)
 #undef OS_CAS
 
 /* Narrow ones inside their aligned word. */
-#define OS_CAS(W, T)                                                                              \
-  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {                         \
-    const unsigned shift = (unsigned)(a & 3) * 8;                                                 \
-    const uint32_t mask = (uint32_t)(T)-1 << shift;                                               \
-    uint32_t word, seen;                                                                          \
-    if (!os_guest_load32(a & ~UINT64_C(3), &word)) return false;                                  \
-    for (;;) {                                                                                    \
-      const bool same = (T)(word >> shift) == expect;                                             \
-      const uint32_t next = same ? (word & ~mask) | (uint32_t)value << shift : word;              \
-      if (!os_guest_cas32(a & ~UINT64_C(3), word, next, &seen)) return false;                     \
-      if (seen == word) break;                                                                    \
-      word = seen;                                                                                \
-    }                                                                                             \
-    *old = (T)(word >> shift);                                                                    \
-    return true;                                                                                  \
+#define OS_CAS(W, T)                                                                 \
+  OS_INLINE bool os_guest_cas##W(uint64_t a, T expect, T value, T *old) {            \
+    const unsigned shift = (unsigned)(a & 3) * 8;                                    \
+    const uint32_t mask = (uint32_t)(T)-1 << shift;                                  \
+    uint32_t word, seen;                                                             \
+    if (!os_guest_load32(a & ~UINT64_C(3), &word)) return false;                     \
+    for (;;) {                                                                       \
+      const bool same = (T)(word >> shift) == expect;                                \
+      const uint32_t next = same ? (word & ~mask) | (uint32_t)value << shift : word; \
+      if (!os_guest_cas32(a & ~UINT64_C(3), word, next, &seen)) return false;        \
+      if (seen == word) break;                                                       \
+      word = seen;                                                                   \
+    }                                                                                \
+    *old = (T)(word >> shift);                                                       \
+    return true;                                                                     \
   }
 OS_CAS(8, uint8_t)
 OS_CAS(16, uint16_t)

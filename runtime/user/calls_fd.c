@@ -7,11 +7,13 @@
 #include <linux/close_range.h>
 #include <linux/fs.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "mem/space.h"
 #include "user/call.h"
+#include "user/procfs.h"
 
 int64_t call_close(struct user_thread *t, const uint64_t arg[6]) {
   return HOST(t, close, (uint64_t)(int64_t)user_fd(t, arg[0]));
@@ -124,20 +126,51 @@ int64_t call_epoll_create(struct user_thread *t, const uint64_t arg[6]) {
   return (int)arg[0] <= 0 ? -EINVAL : HOST(t, epoll_create1, 0);
 }
 
-/* The old entry has the file's type behind the name, the new one before it: both are as long. */
-int64_t call_getdents(struct user_thread *t, const uint64_t arg[6]) {
-  enum { RECLEN = 16, OLD_NAME = 18, TYPE = 18, NEW_NAME = 19, BLOCK = 32768 };
-  uint8_t buf[BLOCK] __attribute__((aligned(8)));
+enum { DIRENT_RECLEN = 16, DIRENT_NAME = 19, DIRENT_BLOCK = 32768 };
+
+/* Fills buf with entries of the program's directory `fd`; descriptors of ours are not listed. */
+static int64_t entries(struct user_thread *t, int fd, uint8_t *buf, uint32_t size) {
+  const bool hides = t->process->nown && procfs_is_fds(fd);
+  int64_t n, left;
+  do {
+    n = left = HOST(t, getdents64, (uint64_t)(int64_t)fd, (uint64_t)buf, size);
+    for (uint8_t *e = buf; hides && e < buf + left;) {
+      uint16_t len;
+      memcpy(&len, e + DIRENT_RECLEN, sizeof len);
+      const char *name = (const char *)e + DIRENT_NAME;
+      if (*name >= '0' && *name <= '9' && user_fd_hidden(t->process, atoi(name))) {
+        memmove(e, e + len, (size_t)(buf + left - (e + len)));
+        left -= len;
+      } else e += len;
+    }
+  } while (n > 0 && !left); /* none would mean the end */
+  return left;
+}
+
+int64_t call_getdents64(struct user_thread *t, const uint64_t arg[6]) {
+  uint8_t buf[DIRENT_BLOCK] __attribute__((aligned(8)));
   const uint32_t size = (uint32_t)arg[2] < sizeof buf ? (uint32_t)arg[2] : sizeof buf;
   int r = user_touch(t, arg[1], size, ARG_OUT);
   if (r) return r;
-  int64_t n = HOST(t, getdents64, (uint64_t)(int64_t)user_fd(t, arg[0]), (uint64_t)buf, size);
+  int64_t n = entries(t, user_fd(t, arg[0]), buf, size);
+  if (n > 0 && (r = space_write(t->process->space, arg[1], buf, (uint64_t)n))) return r;
+  return n;
+}
+
+/* The old entry has the file's type behind the name, the new one before it: both are as long. */
+int64_t call_getdents(struct user_thread *t, const uint64_t arg[6]) {
+  enum { OLD_NAME = 18, TYPE = 18 };
+  uint8_t buf[DIRENT_BLOCK] __attribute__((aligned(8)));
+  const uint32_t size = (uint32_t)arg[2] < sizeof buf ? (uint32_t)arg[2] : sizeof buf;
+  int r = user_touch(t, arg[1], size, ARG_OUT);
+  if (r) return r;
+  int64_t n = entries(t, user_fd(t, arg[0]), buf, size);
   for (int64_t at = 0; at < n;) {
     uint8_t *e = buf + at;
     uint16_t len;
-    memcpy(&len, e + RECLEN, sizeof len);
+    memcpy(&len, e + DIRENT_RECLEN, sizeof len);
     const uint8_t type = e[TYPE];
-    memmove(e + OLD_NAME, e + NEW_NAME, len - NEW_NAME);
+    memmove(e + OLD_NAME, e + DIRENT_NAME, len - DIRENT_NAME);
     e[len - 1] = type;
     at += len;
   }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -72,6 +73,17 @@ int64_t call_readlinkat(struct user_thread *t, const uint64_t arg[6]) {
   if (n < 0) return n;
   if (n > size) n = size;
   int r = space_write(t->process->space, arg[2], text, (uint64_t)n);
+  return r ? r : n;
+}
+
+int64_t call_getcwd(struct user_thread *t, const uint64_t arg[6]) {
+  char host[PATH_MAX];
+  int64_t n = HOST(t, getcwd, (uint64_t)host, sizeof host);
+  if (n < 0) return n;
+  const char *shown = sysroot_shown(&t->process->root, host);
+  n = (int64_t)strlen(shown) + 1;
+  if (arg[1] < (uint64_t)n) return -ERANGE;
+  int r = space_write(t->process->space, arg[0], shown, (uint64_t)n);
   return r ? r : n;
 }
 
