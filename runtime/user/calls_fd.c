@@ -151,8 +151,7 @@ int64_t call_getdents64(struct user_thread *t, const uint64_t arg[6]) {
   uint8_t buf[DIRENT_BLOCK] __attribute__((aligned(8)));
   const uint32_t size = (uint32_t)arg[2] < sizeof buf ? (uint32_t)arg[2] : sizeof buf;
   int r = user_touch(t, arg[1], size, ARG_OUT);
-  if (r) return r;
-  int64_t n = entries(t, user_fd(t, arg[0]), buf, size);
+  int64_t n = entries(t, user_fd(t, arg[0]), r ? (uint8_t *)USER_NOWHERE : buf, size);
   if (n > 0 && (r = space_write(t->process->space, arg[1], buf, (uint64_t)n))) return r;
   return n;
 }
@@ -163,8 +162,7 @@ int64_t call_getdents(struct user_thread *t, const uint64_t arg[6]) {
   uint8_t buf[DIRENT_BLOCK] __attribute__((aligned(8)));
   const uint32_t size = (uint32_t)arg[2] < sizeof buf ? (uint32_t)arg[2] : sizeof buf;
   int r = user_touch(t, arg[1], size, ARG_OUT);
-  if (r) return r;
-  int64_t n = entries(t, user_fd(t, arg[0]), buf, size);
+  int64_t n = entries(t, user_fd(t, arg[0]), r ? (uint8_t *)USER_NOWHERE : buf, size);
   for (int64_t at = 0; at < n;) {
     uint8_t *e = buf + at;
     uint16_t len;
