@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,18 @@ int64_t call_fcntl(struct user_thread *t, const uint64_t arg[6]) {
   return HOST(t, fcntl, fd, arg[1], value);
 }
 
+/* The list of interfaces: a length and a pointer to room for them. */
+static int64_t interfaces(struct user_thread *t, uint64_t fd, gva_t at) {
+  struct {
+    int32_t len, pad;
+    uint64_t buf;
+  } conf;
+  if (space_read(t->process->space, at, &conf, sizeof conf)) return -EFAULT;
+  conf.buf = user_pointer(t, conf.buf, conf.len > 0 ? (uint64_t)conf.len : 0, ARG_OUT);
+  int64_t r = HOST(t, ioctl, fd, SIOCGIFCONF, (uint64_t)&conf);
+  return r < 0 || !space_write(t->process->space, at, &conf.len, sizeof conf.len) ? r : -EFAULT;
+}
+
 const struct ioctl_info *user_ioctl_info(uint32_t request) {
   for (unsigned i = 0; i < user_nioctls; i++)
     if (user_ioctls[i].request == request) return &user_ioctls[i];
@@ -105,6 +118,7 @@ int64_t call_ioctl(struct user_thread *t, const uint64_t arg[6]) {
     user_unknown_ioctl(t, (uint32_t)arg[1]);
     return -ENOTTY;
   }
+  if (info->request == SIOCGIFCONF) return interfaces(t, fd, value);
   switch (info->arg.kind) {
   case ARG_MEM: value = user_pointer(t, value, (uint64_t)info->arg.width * info->arg.n, info->arg.dir); break;
   case ARG_STRUCT:
