@@ -457,6 +457,16 @@ def test_sandbox_confines_children_and_lets_only_isomer_start(build, tmp_path: P
     assert r.stdout.splitlines()[0] == f"exec {script}: cat {script}: #!{paths} cat"
 
 
+def test_sandbox_lets_a_script_be_read(build, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"#!{build('paths').static} cat\n")
+    script.chmod(0o755)
+    r = user("--sandbox", script, "cat", tmp_path / "other")
+    if r.returncode == 121:
+        pytest.skip(r.stderr)
+    assert r.stdout.splitlines() == [f"cat {script}: #!{build('paths').static} cat", f"cat {tmp_path}/other: EACCES"]
+
+
 def test_sandbox_refuses_sockets_and_ways_out(build) -> None:
     words = ("socket", "inet", "socket", "unix", "pair", "x", "chroot", "/")
     assert sandboxed(build, *words) == ["EACCES", "EACCES", "done", "EPERM"]

@@ -259,7 +259,7 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
   struct file f = {.fd = -1};
   p->isa = NULL;
   p->elf.interp_len = 0;
-  p->interp_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
+  p->interp_host[0] = p->script_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
   p->argc = 0;
   p->argv = NULL;
   p->fd = p->interp_fd = -1;
@@ -291,6 +291,8 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
       err_set(why, nwhy, r, "%s: out of memory", p->path);
       break;
     }
+    if (sysroot_name(NULL, f.fd, p->script_host))
+      p->script_host[0] = 0; /* only what may be read depends on it */
     char label[2 * PATH_MAX];
     snprintf(label, sizeof label, "%s: its interpreter %s", p->path, interp);
     file_close(&f);
