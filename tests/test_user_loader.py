@@ -461,6 +461,7 @@ def test_sandbox_lets_a_script_be_read(build, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text(f"#!{build('paths').static} cat\n")
     script.chmod(0o755)
+    (tmp_path / "other").write_text("other\n")
     r = user("--sandbox", script, "cat", tmp_path / "other")
     if r.returncode == 121:
         pytest.skip(r.stderr)
