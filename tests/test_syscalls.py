@@ -135,6 +135,18 @@ def test_same_as_native(name: str, tmp_path: Path) -> None:
     assert (got.returncode, got.stdout, got.stderr) == (0, expected.stdout, "")
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_layouts_in_use(isa: str, tmp_path: Path) -> None:
+    """What ABIs lay out differently, through system calls, on every ISA: the native program's output."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    native, guest = programs.build("x86_64", "abi", tmp_path), programs.build(isa, "abi", tmp_path)
+    expected = run([str(native)], tmp_path / "n")
+    got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
+    assert expected.returncode == 42 and len(expected.stdout.splitlines()) > 50
+    assert (got.returncode, got.stdout, got.stderr) == (42, expected.stdout, "")
+
+
 def test_hostile_pointers(tmp_path: Path) -> None:
     """Every call, every pointer: unmapped, Isomer's own, read-only, at the end of the address space. Errors are the native ones."""
     if why := programs.missing("riscv64"):

@@ -26,7 +26,8 @@ int main(void) {
     struct cmsghdr align;
   } control = {0};
   struct iovec iov[2] = {{"ab", 2}, {"cde", 3}};
-  struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = control.b, .msg_controllen = sizeof control.b};
+  struct msghdr m = {
+      .msg_iov = iov, .msg_iovlen = 2, .msg_control = control.b, .msg_controllen = sizeof control.b};
   struct cmsghdr *c = CMSG_FIRSTHDR(&m);
   c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(c), &p[1], sizeof(int));
