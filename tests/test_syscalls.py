@@ -90,6 +90,16 @@ def test_values_are_the_kernels(facts: dict[str, dict[str, str]]) -> None:
                 assert {facts[i][key] for i in ISAS} == {value}, key
 
 
+@pytest.mark.parametrize("isa", ["arm64", "riscv64"])
+def test_tables_compile_for_other_hosts(isa: str) -> None:
+    """The host's side comes from its kernel's headers."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    for source in ("out/gen/user_calls.c", "runtime/user/pass.c", "runtime/user/calls_fd.c"):
+        subprocess.run([programs.TARGETS[isa].gcc, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I.", "-Iruntime",
+                        "-Iout/gen", source], cwd=ROOT, check=True)
+
+
 def test_page_is_what_the_description_says() -> None:
     assert (ROOT / "docs/syscalls.md").read_text() == (ROOT / "out/gen/syscalls.md").read_text(), \
         "run: cp out/gen/syscalls.md docs/syscalls.md"

@@ -14,10 +14,10 @@
 #include "os/host.h"
 
 enum {
-  HEAD = 4096,        /* bytes read to judge a file: more only if the program headers lie behind them */
-  HEAD_MAX = 1 << 20, /* where program headers must end */
-  SCRIPT_LINE = 256,  /* include/uapi/linux/binfmts.h: BINPRM_BUF_SIZE */
-  SCRIPT_DEPTH = 5,   /* fs/exec.c: exec_binprm */
+  HEAD = 4096,           /* bytes read to judge a file: more only if the program headers lie behind them */
+  HEAD_MAX = 1 << 20,    /* where program headers must end */
+  SCRIPT_LINE = 256,     /* include/uapi/linux/binfmts.h: BINPRM_BUF_SIZE */
+  SCRIPT_DEPTH = 5,      /* fs/exec.c: exec_binprm */
 };
 
 /* A file that is being judged. */
@@ -50,20 +50,16 @@ static int file_read(struct file *f, uint64_t want) {
 
 /* Opens what the host calls `path` for execution and reads its start. Judged before it is opened for reading: opening a
  * device can do something. */
-static int file_open(int dirfd, const char *path, bool nofollow, const char *name, struct file *f, char *why,
-                     size_t nwhy) {
+static int file_open(int dirfd, const char *path, bool nofollow, const char *name, struct file *f, char *why, size_t nwhy) {
   char self[40];
   struct stat st;
-  int place = *path ? openat(dirfd, path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0))
-                    : fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+  int place = *path ? openat(dirfd, path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0)) : fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
   int r = 0;
   *f = (struct file){.fd = -1};
-  if (place < 0 || fstat(place, &st))
-    r = err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
+  if (place < 0 || fstat(place, &st)) r = err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
   else if (S_ISLNK(st.st_mode)) r = err_set(why, nwhy, -ELOOP, "%s: a symbolic link", name);
   else if (!S_ISREG(st.st_mode))
-    r = err_set(why, nwhy, -EACCES, "%s: %s, not a program", name,
-                S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
+    r = err_set(why, nwhy, -EACCES, "%s: %s, not a program", name, S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
   else if (faccessat(place, "", X_OK, AT_EACCESS | AT_EMPTY_PATH))
     r = err_set(why, nwhy, -errno, "%s: not executable: %s (chmod +x allows it)", name, strerror(errno));
   if (!r) {
@@ -78,20 +74,15 @@ static int file_open(int dirfd, const char *path, bool nofollow, const char *nam
   return r;
 }
 
-static int find_and_open(const struct program_request *q, int dirfd, const char *path, bool nofollow,
-                         const char *name, struct file *f, char *why, size_t nwhy) {
+static int find_and_open(const struct program_request *q, int dirfd, const char *path, bool nofollow, const char *name,
+                         struct file *f, char *why, size_t nwhy) {
   char host[PATH_MAX];
   int dir, r = sysroot_find(q->root, dirfd, path, nofollow ? SYSROOT_NOFOLLOW : 0, &dir, host);
   if (r) return err_set(why, nwhy, r, "%s: %s", name, strerror(-r));
   return file_open(dir, host, nofollow, name, f, why, nwhy);
 }
 
-static bool is_elf(const struct file *f) {
-  return f->have >= 4 && !memcmp(f->head,
-                                 "\x7f"
-                                 "ELF",
-                                 4);
-}
+static bool is_elf(const struct file *f) { return f->have >= 4 && !memcmp(f->head, "\x7f" "ELF", 4); }
 
 /* All that Linux calls ENOEXEC, in words. */
 static int judge_elf(struct file *f, struct elf *e, const char *name, char *why, size_t nwhy) {
@@ -193,16 +184,15 @@ static int open_interp(const struct program_request *q, struct program *p, char 
 }
 
 /* Decides whose program the ELF file is and takes it over. */
-static int take_elf(const struct program_request *q, struct file *f, struct program *p, char *why,
-                    size_t nwhy) {
+static int take_elf(const struct program_request *q, struct file *f, struct program *p, char *why, size_t nwhy) {
   char machine[32];
   int r = judge_elf(f, &p->elf, p->path, why, nwhy);
   if (r) return r;
   p->isa = isa_of(p->elf.machine);
   if (q->self && p->isa != q->self && p->elf.machine == OS_ELF_MACHINE) p->isa = NULL;
   else if (!p->isa)
-    return err_set(why, nwhy, -ENOEXEC, "%s: a program for %s, which is not built in (isomer isa list)",
-                   p->path, elf_machine_name(p->elf.machine, machine, sizeof machine));
+    return err_set(why, nwhy, -ENOEXEC, "%s: a program for %s, which is not built in (isomer isa list)", p->path,
+                   elf_machine_name(p->elf.machine, machine, sizeof machine));
   else if (q->want && p->isa != q->want)
     return err_set(why, nwhy, -ENOEXEC, "%s: is for %s, not for %s", p->path, p->isa->name, q->want->name);
   r = sysroot_name(NULL, f->fd, p->host);
@@ -214,8 +204,7 @@ static int take_elf(const struct program_request *q, struct file *f, struct prog
 }
 
 /* Opens the first of that name in $PATH; the path it was found under goes to p->path. */
-static int search(const struct program_request *q, struct program *p, struct file *f, char *why,
-                  size_t nwhy) {
+static int search(const struct program_request *q, struct program *p, struct file *f, char *why, size_t nwhy) {
   const char *list = getenv("PATH"), *at = list ? list : "/bin:/usr/bin";
   int denied = 0;
   for (;; at++) {
@@ -230,16 +219,13 @@ static int search(const struct program_request *q, struct program *p, struct fil
     if (!*at) break;
   }
   if (denied) return err_set(why, nwhy, denied, "%s: found in $PATH, but not executable", q->path);
-  return err_set(why, nwhy, -ENOENT, "%s: not found in $PATH (a file of this directory is ./%s)", q->path,
-                 q->path);
+  return err_set(why, nwhy, -ENOENT, "%s: not found in $PATH (a file of this directory is ./%s)", q->path, q->path);
 }
 
-static int open_first(const struct program_request *q, struct program *p, struct file *f, char *why,
-                      size_t nwhy) {
+static int open_first(const struct program_request *q, struct program *p, struct file *f, char *why, size_t nwhy) {
   const char *shown = q->shown ? q->shown : q->path;
   if (q->search && *q->path && !strchr(q->path, '/')) return search(q, p, f, why, nwhy);
-  if (strlen(shown) >= sizeof p->path)
-    return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", shown);
+  if (strlen(shown) >= sizeof p->path) return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", shown);
   strcpy(p->path, shown);
   return find_and_open(q, q->dirfd, q->path, q->nofollow, p->path, f, why, nwhy);
 }
@@ -267,8 +253,8 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
       break;
     }
     if (f.have < 2 || memcmp(f.head, "#!", 2) || !script_line(&f, line, &interp, &arg)) {
-      r = err_set(why, nwhy, -ENOEXEC, "%s: neither an ELF program nor a script that names an interpreter%s",
-                  p->path, f.have ? "" : " (the file is empty)");
+      r = err_set(why, nwhy, -ENOEXEC, "%s: neither an ELF program nor a script that names an interpreter%s", p->path,
+                  f.have ? "" : " (the file is empty)");
       break;
     }
     if ((r = script_arguments(p, interp, arg, p->path))) {

@@ -59,6 +59,10 @@ int main(void) {
   T(recvmmsg(d[1], mm, 3, MSG_WAITFORONE, NULL));
   SHOW("lengths %u %u %u %.3s", mm[0].msg_len, mm[1].msg_len, mm[2].msg_len, in[2]);
   T(recvmmsg(d[1], mm, 3, MSG_DONTWAIT, NULL));
+  /* What a failed call has taken is gone; it must not be made again. */
+  T(send(d[0], "lost", 4, 0));
+  T(recv(d[1], (void *)8, 4, 0));
+  T(recv(d[1], buf, 4, MSG_DONTWAIT));
   /* A path. */
   struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "sock"}, peer;
   int u = socket(AF_UNIX, SOCK_STREAM, 0);
