@@ -90,6 +90,16 @@ def test_values_are_the_kernels(facts: dict[str, dict[str, str]]) -> None:
                 assert {facts[i][key] for i in ISAS} == {value}, key
 
 
+@pytest.mark.parametrize("isa", ["arm64", "riscv64"])
+def test_tables_compile_for_other_hosts(isa: str) -> None:
+    """The host's side comes from its kernel's headers."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    for source in ("out/gen/user_calls.c", "runtime/user/pass.c", "runtime/user/calls_fd.c"):
+        subprocess.run([programs.TARGETS[isa].gcc, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I.", "-Iruntime",
+                        "-Iout/gen", source], cwd=ROOT, check=True)
+
+
 def test_page_is_what_the_description_says() -> None:
     assert (ROOT / "docs/syscalls.md").read_text() == (ROOT / "out/gen/syscalls.md").read_text(), \
         "run: cp out/gen/syscalls.md docs/syscalls.md"
@@ -133,6 +143,18 @@ def test_same_as_native(name: str, tmp_path: Path) -> None:
     got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
     assert expected.returncode == 0 and len(expected.stdout.splitlines()) > 10
     assert (got.returncode, got.stdout, got.stderr) == (0, expected.stdout, "")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_layouts_in_use(isa: str, tmp_path: Path) -> None:
+    """What ABIs lay out differently, through system calls, on every ISA: the native program's output."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    native, guest = programs.build("x86_64", "abi", tmp_path), programs.build(isa, "abi", tmp_path)
+    expected = run([str(native)], tmp_path / "n")
+    got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
+    assert expected.returncode == 42 and len(expected.stdout.splitlines()) > 50
+    assert (got.returncode, got.stdout, got.stderr) == (42, expected.stdout, "")
 
 
 def test_hostile_pointers(tmp_path: Path) -> None:
