@@ -101,8 +101,8 @@ void os_fault_thread_end(void) {
 }
 
 void os_fault_hooks(os_fault_fn *code, os_fault_fn *sent) {
-  __atomic_store_n(&code_hook, code, __ATOMIC_RELEASE);
-  __atomic_store_n(&sent_hook, sent, __ATOMIC_RELEASE);
+  if (code) __atomic_store_n(&code_hook, code, __ATOMIC_RELEASE);
+  if (sent) __atomic_store_n(&sent_hook, sent, __ATOMIC_RELEASE);
 }
 
 #if defined(__riscv)
