@@ -26,7 +26,7 @@ def replay(target: str, *paths: Path, data: bytes | None = None) -> subprocess.C
 
 def test_there_is_a_target_for_each_isa_and_input() -> None:
     isas = {f"decode_{p.stem}" for p in (ROOT / "isa").glob("*.yaml")}
-    assert set(TARGETS) == isas | {"elf", "image", "dtb", "virtqueue", "mmio"}
+    assert set(TARGETS) == isas | {"elf", "user_elf", "image", "dtb", "virtqueue", "mmio"}
 
 
 def test_seeds_are_what_the_script_writes() -> None:
