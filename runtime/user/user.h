@@ -11,9 +11,10 @@ struct user_process;
 
 struct user_options {
   const struct isa *want; /* refuse programs of another ISA; NULL: any */
-  const struct sysroot *root; /* where the program's absolute paths are looked up first; copied; NULL: nowhere else */
-  const char *path;       /* the program; NULL: argv[0], looked for in $PATH when it has no slash */
-  int fd;                 /* with `path`, which then is only a name: the open file to run (not taken over); else -1 */
+  const struct sysroot
+      *root;        /* where the program's absolute paths are looked up first; copied; NULL: nowhere else */
+  const char *path; /* the program; NULL: argv[0], looked for in $PATH when it has no slash */
+  int fd; /* with `path`, which then is only a name: the open file to run (not taken over); else -1 */
   int argc;
   char *const *argv; /* argv[0] is what the program gets as such */
   char *const *envp; /* NULL-terminated */
