@@ -2,7 +2,7 @@
  * back. System calls and frames as Linux has them on each ISA. */
 #include "../prog.h"
 
-#define NULL_PAGE 64
+static volatile uint64_t null_page = 64;
 
 #if defined(__x86_64__)
 enum { GETPID = 39, TGKILL = 234, GETTID = 186, SIGACTION = 13, SIGPROCMASK = 14, SIGALTSTACK = 131 };
@@ -18,9 +18,10 @@ __asm__("restorer:\n movl $15, %eax\n syscall\n");
 #define CONTEXT_SP 160
 #elif defined(__aarch64__)
 enum { GETPID = 172, TGKILL = 131, GETTID = 178, SIGACTION = 134, SIGPROCMASK = 135, SIGALTSTACK = 132 };
-#define RESTORER 0
+#define RESTORER   0
 static long call(long nr, long a, long b, long c, long d) {
-  register long x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d;
+  register long x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+                   x3 __asm__("x3") = d;
   __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
   return x0;
 }
@@ -28,9 +29,10 @@ static long call(long nr, long a, long b, long c, long d) {
 #define CONTEXT_SP 432
 #else
 enum { GETPID = 172, TGKILL = 131, GETTID = 178, SIGACTION = 134, SIGPROCMASK = 135, SIGALTSTACK = 132 };
-#define RESTORER 0
+#define RESTORER   0
 static long call(long nr, long a, long b, long c, long d) {
-  register long a7 __asm__("a7") = nr, a0 __asm__("a0") = a, a1 __asm__("a1") = b, a2 __asm__("a2") = c, a3 __asm__("a3") = d;
+  register long a7 __asm__("a7") = nr, a0 __asm__("a0") = a, a1 __asm__("a1") = b, a2 __asm__("a2") = c,
+                   a3 __asm__("a3") = d;
   __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3) : "memory");
   return a0;
 }
@@ -90,7 +92,7 @@ static void check(const char *what, int ok) {
 /* Faults at `at`; the handler goes on behind the access. */
 static __attribute__((noinline)) void fault(volatile int *at) {
   __label__ after;
-  landing = (uint64_t)&&after;
+  landing = (uint64_t) && after;
   __asm__ volatile goto("" : : "r"(at) : "memory" : after);
   *at = 1;
 after:
@@ -120,9 +122,10 @@ int prog_main(void) {
   uint64_t after = 1;
   call(SIGPROCMASK, 0, 0, (long)&after, 8);
   check("restored", after == 0);
-  fault((volatile int *)NULL_PAGE);
-  check("fault", handled == 2 && number == SIGSEGV && code == 1 && address == NULL_PAGE);
-  check("alternate stack", on_stack && (context_sp < (uint64_t)stack || context_sp > (uint64_t)stack + sizeof stack));
+  fault((volatile int *)null_page);
+  check("fault", handled == 2 && number == SIGSEGV && code == 1 && address == null_page);
+  check("alternate stack",
+        on_stack && (context_sp < (uint64_t)stack || context_sp > (uint64_t)stack + sizeof stack));
   uint64_t set = UINT64_C(1) << (SIGUSR1 - 1);
   call(SIGPROCMASK, 0, (long)&set, 0, 8);
   call(TGKILL, pid, tid, SIGUSR1, 0);

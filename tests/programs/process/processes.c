@@ -69,10 +69,11 @@ static void show(int argc, char **argv) {
   sigprocmask(SIG_SETMASK, NULL, &m);
   sigaction(SIGUSR1, NULL, &a);
   sigaction(SIGUSR2, NULL, &b);
-  for (int i = 0; i < argc; i++) printf("[%s]", i ? argv[i] : strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
+  for (int i = 0; i < argc; i++)
+    printf("[%s]", i ? argv[i] : strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
   printf(" env %s %s masked %d %d ignored %d handled %d", getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "-",
-         getenv("VALUE") ? getenv("VALUE") : "-", sigismember(&m, SIGTERM), sigismember(&m, SIGSEGV), a.sa_handler == SIG_IGN,
-         b.sa_handler != SIG_DFL);
+         getenv("VALUE") ? getenv("VALUE") : "-", sigismember(&m, SIGTERM), sigismember(&m, SIGSEGV),
+         a.sa_handler == SIG_IGN, b.sa_handler != SIG_DFL);
   char name[16] = "";
   prctl(PR_GET_NAME, name);
   printf(" comm %d fds", !strncmp(name, "pr", 2));
@@ -85,7 +86,8 @@ static void show(int argc, char **argv) {
 static void handler(int n) { (void)n; }
 
 static void executes(void) {
-  char *args[] = {"a name", "show", "two words", "", NULL}, *env[] = {"LD_PRELOAD=nothing", "VALUE=1=2", NULL};
+  char *args[] = {"a name", "show", "two words", "", NULL},
+       *env[] = {"LD_PRELOAD=nothing", "VALUE=1=2", NULL};
   sigset_t m;
   fflush(stdout);
   pid_t pid = fork();
@@ -123,8 +125,9 @@ static const char *name(int e) {
   static const struct {
     int e;
     const char *name;
-  } names[] = {{0, "0"}, {ENOENT, "ENOENT"}, {EACCES, "EACCES"}, {ENOEXEC, "ENOEXEC"}, {ELOOP, "ELOOP"}, {E2BIG, "E2BIG"},
-               {EFAULT, "EFAULT"}, {ENOTDIR, "ENOTDIR"}, {EINVAL, "EINVAL"}};
+  } names[] = {{0, "0"},          {ENOENT, "ENOENT"}, {EACCES, "EACCES"}, {ENOEXEC, "ENOEXEC"},
+               {ELOOP, "ELOOP"},  {E2BIG, "E2BIG"},   {EFAULT, "EFAULT"}, {ENOTDIR, "ENOTDIR"},
+               {EINVAL, "EINVAL"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (names[i].e == e) return names[i].name;
   return strerror(e);
@@ -214,7 +217,9 @@ static void errors(void) {
   }
   printf("host: %x\n", outcome(pid));
   if (chdir("/")) return;
-  for (const char *const *f = (const char *const[]){"plain", "noexec", "badinterp", "loop", "circle", "script", "outer", "link", NULL}; *f; f++) {
+  for (const char *const *f = (const char *const[]){"plain", "noexec", "badinterp", "loop", "circle",
+                                                    "script", "outer", "link", NULL};
+       *f; f++) {
     snprintf(path, sizeof path, "%s/%s", dir, *f);
     unlink(path);
   }
@@ -335,8 +340,8 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*fn)(void);
-  } parts[] = {{"forks", forks}, {"executes", executes}, {"errors", errors}, {"spawns", spawns}, {"groups", groups},
-               {"attributes", attributes}};
+  } parts[] = {{"forks", forks},   {"executes", executes}, {"errors", errors},
+               {"spawns", spawns}, {"groups", groups},     {"attributes", attributes}};
   self = argv[0];
   if (!strcmp(part, "show")) show(argc, argv);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

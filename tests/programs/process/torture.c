@@ -19,11 +19,11 @@
 
 enum { THREADS = 4, NODES = 64 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long plain;           /* under the lock */
-static atomic_long added;    /* fetch-add */
-static atomic_long swapped;  /* compare and swap */
+static long plain;          /* under the lock */
+static atomic_long added;   /* fetch-add */
+static atomic_long swapped; /* compare and swap */
 static atomic_flag spin = ATOMIC_FLAG_INIT;
-static long spun;            /* under the spin lock */
+static long spun; /* under the spin lock */
 static atomic_uchar bytes[8];
 /* A stack of nodes whose head has a count against reuse. */
 static atomic_uint_fast64_t head;
@@ -89,8 +89,8 @@ static int counts(int seconds) {
     sum += (long)(intptr_t)r;
   }
   while (pop()) nodes++;
-  printf("counts: some %d plain %d added %d swapped %d spun %d nodes %ld lost %ld\n", sum > 1000, plain == sum, added == 3 * sum,
-         swapped == 7 * sum, spun == sum, nodes, atomic_load(&lost));
+  printf("counts: some %d plain %d added %d swapped %d spun %d nodes %ld lost %ld\n", sum > 1000,
+         plain == sum, added == 3 * sum, swapped == 7 * sum, spun == sum, nodes, atomic_load(&lost));
   return 0;
 }
 
@@ -107,7 +107,8 @@ static void on_usr(int n) {
 
 /* A child queues signals as fast as the limit of pending ones allows. */
 static int queue(int n) {
-  struct sigaction a = {.sa_sigaction = on_rt, .sa_flags = SA_SIGINFO | SA_RESTART}, b = {.sa_handler = on_usr};
+  struct sigaction a = {.sa_sigaction = on_rt, .sa_flags = SA_SIGINFO | SA_RESTART},
+                   b = {.sa_handler = on_usr};
   sigaction(SIGRTMIN, &a, NULL);
   sigaction(SIGUSR1, &b, NULL);
   pid_t parent = getpid(), pid = fork();
