@@ -7,8 +7,6 @@
 
 /* The call of a number, or NULL. */
 const struct call_info *user_call_info(const struct user_abi *abi, uint64_t nr);
-/* Is the call made again after a handler with SA_RESTART? */
-bool user_call_restarts(const struct user_abi *abi, uint64_t nr);
 
 /* --- pass.c --- */
 
