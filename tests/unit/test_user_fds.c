@@ -101,10 +101,10 @@ static void test_cannot_be_closed_or_replaced(void **state) {
 
 static void test_polled_as_not_open(void **state) {
   struct rig *r = *state;
-  struct pollfd *f = (struct pollfd *)r->page;
-  f[0] = (struct pollfd){r->low, POLLOUT, 0};
-  f[1] = (struct pollfd){r->own, POLLOUT, 0};
+  struct pollfd f[2] = {{r->low, POLLOUT, 0}, {r->own, POLLOUT, 0}};
+  assert_int_equal(space_write(r->process.space, r->page, f, sizeof f), 0);
   assert_int_equal(call(r, CALL_poll, r->page, 2, 0), 2);
+  assert_int_equal(space_read(r->process.space, r->page, f, sizeof f), 0);
   assert_int_equal(f[0].revents, POLLOUT);
   assert_int_equal(f[1].revents, POLLNVAL);
   assert_int_equal(f[1].fd, r->own);
