@@ -15,7 +15,7 @@
 #include "user/exec.h"
 #include "user/program.h"
 
-#define SELF "/proc/self/exe"
+#define SELF "/proc/thread-self/exe" /* there even when the first thread has ended */
 
 enum { STRING_MAX = 32 * 4096, TOTAL = 2 << 20 }; /* MAX_ARG_STRLEN, a quarter of the usual stack limit */
 enum { SPARE_FD = 512 };                          /* numbers that programs seldom use */
@@ -116,8 +116,8 @@ static int64_t replace(struct user_thread *t, int fd, const char *path, char *co
                                   (uintptr_t)envp, AT_EMPTY_PATH, 0);
     user_signals_exec(t, false);
   }
-  if (t->sig.slot.signal) os_sigmask(user_host_mask(~UINT64_C(0)));
-  else os_sigmask(user_host_mask(mask));
+  user_signals_block(); /* so that it is certain whether one was taken */
+  if (!t->sig.slot.signal) user_signals_allow(mask);
   return r;
 }
 

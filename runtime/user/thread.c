@@ -157,7 +157,6 @@ static void *thread_main(void *arg) {
   if (r->flags & CLONE_CHILD_CLEARTID) t->clear_tid = r->child_tid;
   sem_post(&start->known); /* start and request are gone then */
   user_loop(t);
-  user_thread_exit(t, 0);
 }
 
 /* --- making one --- */
@@ -308,7 +307,6 @@ static int vfork_child(void *arg) {
   set_registers(t, f->request);
   t->sig.stop = 1; /* the host's mask */
   user_loop(t);
-  _exit(0);
 }
 
 static int64_t new_vfork(struct user_thread *t, const struct request *r) {
