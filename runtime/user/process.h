@@ -82,6 +82,7 @@ struct user_thread {
   gva_t robust;    /* robust list, 0: none */
   bool
       vfork; /* it runs in a child that shares its parent's memory: nothing of the process is its own to end */
+  struct user_exec *exec; /* a call of execve in progress */
   struct user_signals sig;
 };
 

@@ -19,6 +19,7 @@
 #include "os/guest_access.h"
 #include "mem/space.h"
 #include "user/call.h"
+#include "user/exec.h"
 
 /* Host stacks: of a guest thread; of a vfork's child, on which it runs until it has called execve. */
 #define THREAD_STACK (UINT64_C(512) << 10)
@@ -329,6 +330,7 @@ static int64_t new_vfork(struct user_thread *t, const struct request *r) {
     const int flags = (int)((r->flags & VFORK_HOST) | CLONE_VM | CLONE_VFORK) | r->exit_signal;
     result = clone(vfork_child, stack + VFORK_STACK, flags, f);
     if (result < 0) result = -errno;
+    user_exec_free(t, false);
     struct user_thread *const next = t->next; /* other threads may have ended meanwhile */
     *t = before;
     t->next = next;
