@@ -289,6 +289,26 @@ def test_a_name_without_a_slash_is_looked_for_in_path(build, tmp_path: Path) -> 
     refused(user("-L", tmp_path / "root", "args", env={"PATH": "/nowhere:/tools"}), 126, "not executable")
 
 
+def test_execution_by_descriptor_and_by_name(build, tmp_path: Path) -> None:
+    """execve and fexecve of programs and scripts, and their errors, against the same natively."""
+    out = []
+    for paths, args, start in ((build("paths").native, build("args").native, []), (build("paths").static, build("args").static, [ISOMER, "user"])):
+        d = tmp_path / paths.parent.name
+        d.mkdir()
+        shutil.copy(args, d / "interp")
+        (d / "script").write_text("#!./interp -s\n")
+        (d / "script").chmod(0o755)
+        (d / "gone").write_text("#!./nothing\n")
+        (d / "gone").chmod(0o755)
+        (d / "text").write_text("echo hello\n")
+        (d / "text").chmod(0o755)
+        (d / "plain").write_text("#!./interp\n")
+        words = [w for f in ("./interp", "./script", "./gone", "./text", "./plain", ".") for how in ("exec", "fexec", "fexec-closed") for w in (how, f)]
+        out.append(run(*start, paths, *words, "exec", "./script/x", "exec", "/nothing", cwd=d))
+    native, guest = out
+    assert guest.stdout == native.stdout and "execfn [/dev/fd/77]" in native.stdout and native.stdout.count("ENOENT") >= 3
+
+
 # ---- the sysroot ----------------------------------------------------------------------------------------------------------
 
 
@@ -435,6 +455,17 @@ def test_sandbox_confines_children_and_lets_only_isomer_start(build, tmp_path: P
     script.chmod(0o755)
     r = user("--sandbox", *allowed, "--ro", script, paths, "exec", script)
     assert r.stdout.splitlines()[0] == f"exec {script}: cat {script}: #!{paths} cat"
+
+
+def test_sandbox_lets_a_script_be_read(build, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"#!{build('paths').static} cat\n")
+    script.chmod(0o755)
+    (tmp_path / "other").write_text("other\n")
+    r = user("--sandbox", script, "cat", tmp_path / "other")
+    if r.returncode == 121:
+        pytest.skip(r.stderr)
+    assert r.stdout.splitlines() == [f"cat {script}: #!{build('paths').static} cat", f"cat {tmp_path}/other: EACCES"]
 
 
 def test_sandbox_refuses_sockets_and_ways_out(build) -> None:

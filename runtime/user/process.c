@@ -103,6 +103,7 @@ unsigned user_files(const struct user_process *p, const char *path[4]) {
   unsigned n = 0;
   if (g->host[0] == '/' && !access(g->host, F_OK)) path[n++] = g->host;
   if (*g->interp_host) path[n++] = g->interp_host;
+  if (g->script_host[0] == '/' && !access(g->script_host, F_OK)) path[n++] = g->script_host;
   if (p->root.len) path[n++] = p->root.path;
   return n;
 }

@@ -203,7 +203,7 @@ static enum procfs_kind find_below(const char *p, char name[16]) {
 static bool known_name(const char *path) {
   const char *last = strrchr(path, '/');
   last = last ? last + 1 : path;
-  if (*last >= '0' && *last <= '9') return true; /* fd/N */
+  if (*last && !last[strspn(last, "0123456789")]) return true; /* fd/N */
   if (!strcmp(last, "exe") || !strcmp(last, "cwd") || !strcmp(last, "root")) return true;
   for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
     if (!strcmp(last, texts[i].name)) return true;

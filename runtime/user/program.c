@@ -234,21 +234,32 @@ static int search(const struct program_request *q, struct program *p, struct fil
                  q->path);
 }
 
+/* What execveat(2) calls a file: by its path, or as /dev/fd says when that is relative to a descriptor. */
+static int call_it(const struct program_request *q, char out[PATH_MAX]) {
+  const char *shown = q->shown ? q->shown : q->path;
+  int n;
+  if (q->shown || *q->path == '/' || q->dirfd == AT_FDCWD) n = snprintf(out, PATH_MAX, "%s", shown);
+  else n = snprintf(out, PATH_MAX, "/dev/fd/%d%s%s", q->dirfd, *q->path ? "/" : "", q->path);
+  return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 static int open_first(const struct program_request *q, struct program *p, struct file *f, char *why,
                       size_t nwhy) {
-  const char *shown = q->shown ? q->shown : q->path;
   if (q->search && *q->path && !strchr(q->path, '/')) return search(q, p, f, why, nwhy);
-  if (strlen(shown) >= sizeof p->path)
-    return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", shown);
-  strcpy(p->path, shown);
+  if (call_it(q, p->path)) return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", p->path);
   return find_and_open(q, q->dirfd, q->path, q->nofollow, p->path, f, why, nwhy);
+}
+
+/* An interpreter opens its script by name, which leads nowhere when the descriptor is closed then. */
+static bool out_of_reach(const struct program_request *q) {
+  return *q->path != '/' && q->dirfd != AT_FDCWD && fcntl(q->dirfd, F_GETFD) & FD_CLOEXEC;
 }
 
 int program_open(const struct program_request *q, struct program *p, char *why, size_t nwhy) {
   struct file f = {.fd = -1};
   p->isa = NULL;
   p->elf.interp_len = 0;
-  p->interp_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
+  p->interp_host[0] = p->script_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
   p->argc = 0;
   p->argv = NULL;
   p->fd = p->interp_fd = -1;
@@ -271,10 +282,17 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
                   p->path, f.have ? "" : " (the file is empty)");
       break;
     }
+    if (!depth && out_of_reach(q)) {
+      r = err_set(why, nwhy, -ENOENT, "%s: a script behind a descriptor that is closed on execution",
+                  p->path);
+      break;
+    }
     if ((r = script_arguments(p, interp, arg, p->path))) {
       err_set(why, nwhy, r, "%s: out of memory", p->path);
       break;
     }
+    if (sysroot_name(NULL, f.fd, p->script_host))
+      p->script_host[0] = 0; /* only what may be read depends on it */
     char label[2 * PATH_MAX];
     snprintf(label, sizeof label, "%s: its interpreter %s", p->path, interp);
     file_close(&f);

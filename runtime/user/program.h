@@ -15,6 +15,7 @@ struct program {
   struct elf elf;
   int interp_fd; /* of the dynamic linker, owned; -1: it needs none */
   struct elf interp;
+  char script_host[PATH_MAX]; /* of the script that the program is the interpreter of; "": of none */
   char interp_host[PATH_MAX]; /* real path on the host; "": it needs none */
   char path[PATH_MAX];        /* of the ELF file as it was asked for: by the caller, or by the last script */
   char execfn[PATH_MAX];      /* as the caller asked for it, a script too: AT_EXECFN */

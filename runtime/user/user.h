@@ -32,7 +32,7 @@ struct user_options {
 int user_create(const struct user_options *o, struct user_process **out);
 void user_free(struct user_process *p);
 
-/* Host paths that the program needs to read to run at all: its own file, its dynamic linker, the sysroot. Their number;
+/* Host paths that the program needs to read to run at all: its own file, its script, its dynamic linker, the sysroot. Their number;
  * valid as long as p. */
 unsigned user_files(const struct user_process *p, const char *path[4]);
 

@@ -88,6 +88,20 @@ int main(int argc, char **argv) {
       }
       waitpid(pid, &r, 0);
       r = WIFEXITED(r) && !WEXITSTATUS(r) ? 1 : (printf("status %x\n", r), 1);
+    } else if (!strcmp(what, "fexec") || !strcmp(what, "fexec-closed")) {
+      char *const args[] = {"child", "an argument", NULL}, *const none[] = {NULL};
+      fd = fcntl(open(path, O_RDONLY), F_DUPFD, 77);
+      if (what[5]) fcntl(fd, F_SETFD, FD_CLOEXEC);
+      fflush(stdout);
+      pid_t pid = fork();
+      if (!pid) {
+        fexecve(fd, args, none);
+        printf("%s\n", strerrorname_np(errno));
+        _exit(0);
+      }
+      waitpid(pid, &r, 0);
+      close(fd);
+      r = WIFEXITED(r) && !WEXITSTATUS(r) ? 1 : (printf("status %x\n", r), 1);
     } else if (!strcmp(what, "socket")) {
       fd = socket(!strcmp(path, "inet") ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
       r = fd < 0 ? -1 : 0;
