@@ -267,10 +267,12 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   }
   pthread_mutex_lock(&p->lock);
   pthread_mutex_lock(&t->sig.actions->lock);
+  user_shm_fork(true);
   space_fork_prepare(p->space);
   const pid_t pid = fork();
   const int error = errno;
   space_fork_done(p->space, !pid);
+  user_shm_fork(false);
   pthread_mutex_unlock(&t->sig.actions->lock);
   if (!pid) {
     forget_others(p, t);
