@@ -56,6 +56,11 @@ void strace_enter(struct strace *s, struct user_thread *t, const struct call_inf
 void strace_leave(struct strace *s, struct user_thread *t, const struct call_info *c, const uint64_t arg[6],
                   int64_t r);
 
+/* --- calls_shm.c --- */
+
+/* Around a fork of the host process: no other thread holds its lock in the child. */
+void user_shm_fork(bool before);
+
 /* --- syscalls.c --- */
 
 /* What is known of a request of ioctl(2), or NULL; and that one is not. */
