@@ -84,6 +84,7 @@ class Set:
 @dataclass
 class Ioctl:
     name: str
+    value: str  # of the request in C: a number, or the name where the headers define it
     arg: Arg
 
 
@@ -247,12 +248,14 @@ class _Rows:
         return c
 
     def ioctl(self, name: str, t: Text) -> Ioctl:
-        words = t.s.split()
-        if words == ["none"]:
-            return Ioctl(name, Arg("", "void"))
-        if words == ["ptr"]:                    # to more pointers: the implementation knows
-            return Ioctl(name, Arg("arg", "ptr"))
-        return Ioctl(name, self.arg(f"{t.s} arg", t))
+        number = re.match(r"0x[0-9a-f]+ ", t.s)
+        text = t.s[number.end() :] if number else t.s
+        value = number[0].strip() if number else name
+        if text == "none":
+            return Ioctl(name, value, Arg("", "void"))
+        if text == "ptr":                       # to more pointers: the implementation knows
+            return Ioctl(name, value, Arg("arg", "ptr"))
+        return Ioctl(name, value, self.arg(f"{text} arg", t))
 
 
 def _groups(path: str, calls: dict[str, tuple[Text, object]]) -> dict[str, str]:
