@@ -93,6 +93,13 @@ int main(void) {
   SHOW("type %d", v == SOCK_STREAM);
   T(setsockopt(l, IPPROTO_TCP, TCP_NODELAY, &v, 1));
   T(setsockopt(l, 12345, 1, &v, sizeof v));
+  int six = socket(AF_INET6, SOCK_DGRAM, 0);
+  v = 16;
+  T(setsockopt(six, IPPROTO_IPV6, IPV6_TCLASS, &v, sizeof v));
+  v = 0, len = sizeof v;
+  T(getsockopt(six, IPPROTO_IPV6, IPV6_TCLASS, &v, &len));
+  SHOW("class %d %u", v, len);
+  close(six);
   T(bind(l, (void *)&sin, sizeof sin));
   T(bind(l, (void *)&sin, 3));
   T(listen(l, 1));
