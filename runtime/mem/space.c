@@ -45,6 +45,7 @@ struct space *space_new(gva_t lo, gva_t hi) {
     space_free(s);
     return NULL;
   }
+  os_guest_room(hi);
   int r = os_fault_install();
   if (r) {
     log_error("cannot handle memory faults: %s", strerror(-r));
