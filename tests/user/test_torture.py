@@ -52,20 +52,21 @@ def sources(archive: Path, into: Path) -> list[str]:
 def options(source: Path) -> list[str]:
     """The flags that a program asks for, when it asks for all targets."""
     text = source.read_text(errors="replace")
-    found = re.findall(r'\{\s*dg-(?:additional-)?options\s+"([^"]*)"\s*\}', text)
-    return [flag for flags in found for flag in shlex.split(flags)]
+    found = re.findall(r'\{\s*dg-(?:additional-)?options\s+(?:"([^"]*)"|\{\s*"([^"]*)"\s*\})\s*\}', text)
+    return [flag for flags in found for flag in shlex.split(" ".join(flags))]
 
 
 def build(c: Compiler, tree: Path, name: str, level: str) -> Path | None:
     """The program, or None when the compiler refuses it."""
-    out = c.store / level / name.removesuffix(".c")
+    asked = options(tree / name)
+    out = c.store / "".join([level, *asked]) / name.removesuffix(".c")
     refused = out.with_name(out.name + ".refused")
     if refused.exists():
         return None
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         tmp = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-        command = [c.command, level, *FLAGS, *options(tree / name), str(tree / name), "-o", str(tmp), "-lm"]
+        command = [c.command, level, *FLAGS, *asked, str(tree / name), "-o", str(tmp), "-lm"]
         if subprocess.run(command, capture_output=True).returncode:
             refused.touch()
             return None
@@ -76,7 +77,7 @@ def build(c: Compiler, tree: Path, name: str, level: str) -> Path | None:
 def passes(command: list[str], work: Path) -> str:
     """Empty, or how it failed."""
     try:
-        r = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, timeout=userland.HANGS)
+        r = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
     except subprocess.TimeoutExpired:
         return "does not end"
     return f"status {r.returncode} {r.stderr.decode(errors='replace').strip()[-300:]}" if r.returncode else ""
