@@ -121,6 +121,13 @@ int main(void) {
     SHOW("termios %o %o %o %o", t.c_iflag, t.c_oflag, t.c_cflag, t.c_lflag);
     t.c_lflag &= ~(unsigned)(ICANON | ECHO);
     T(tcsetattr(slave, TCSANOW, &t));
+    struct termio old = {0};
+    T(ioctl(slave, TCGETA, &old));
+    SHOW("termio %o %o %o", old.c_iflag, old.c_oflag, old.c_lflag);
+    old.c_lflag |= ECHO;
+    T(ioctl(slave, TCSETAW, &old));
+    T(tcgetattr(slave, &t));
+    SHOW("echo %d", !!(t.c_lflag & ECHO));
     ws = (struct winsize){.ws_row = 33, .ws_col = 44};
     T(ioctl(master, TIOCSWINSZ, &ws));
     ws.ws_row = 0;
