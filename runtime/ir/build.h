@@ -6,9 +6,7 @@
 #ifndef ISOMER_IR_BUILD_H
 #define ISOMER_IR_BUILD_H
 
-#include "core/isa.h"
-
-typedef uint32_t ref;
+#include "ir/ir.h"
 
 struct lift {
   uint64_t features;
@@ -17,59 +15,8 @@ struct lift {
 
 /* What a lifted instruction leaves to do. */
 enum lift_result { LIFT_NEXT, LIFT_BY_HANDLER };
-typedef int lift_fn(struct lift *l, const struct insn *d);
 
 enum lift_end { LIFT_CONTEXT, LIFT_FENCE, LIFT_WAIT, LIFT_IRQ };
-enum ir_op {
-  IR_ADD,
-  IR_SUB,
-  IR_MUL,
-  IR_AND,
-  IR_OR,
-  IR_XOR,
-  IR_NOT,
-  IR_NEG, /* arithmetic, modulo 2^width */
-  IR_SHL,
-  IR_SHRU,
-  IR_SHRS,
-  IR_ROR,
-  IR_ROL, /* total shifts, rotates modulo width */
-  IR_EQ,
-  IR_NE,
-  IR_LTU,
-  IR_LEU,
-  IR_LTS,
-  IR_LES, /* give one bit */
-  IR_SEXT,
-  IR_ZEXT,
-  IR_CLZ,
-  IR_CTZ,
-  IR_POPCOUNT,
-  IR_PARITY,
-  IR_BSWAP,
-  IR_BREV,
-  IR_ORC8, /* one operand; PARITY gives one bit */
-  IR_DIVU,
-  IR_DIVS,
-  IR_REMU,
-  IR_REMS, /* by zero 0; signed overflow wraps */
-  IR_OVERFLOW,
-  IR_CARRY, /* of a + b (+ c) = r, in that order; one bit */
-};
-enum ir_rmw_op {
-  IR_RMW_SWAP,
-  IR_RMW_ADD,
-  IR_RMW_AND,
-  IR_RMW_OR,
-  IR_RMW_XOR,
-  IR_RMW_MIN_S,
-  IR_RMW_MAX_S,
-  IR_RMW_MIN_U,
-  IR_RMW_MAX_U,
-  IR_RMW_ANDNOT
-};
-enum ir_jump_kind { IR_JUMP_BRANCH, IR_JUMP_CALL, IR_JUMP_RET, IR_JUMP_LINK, IR_JUMP_ERET };
-
 /* Translator's own: context slots (value at translation; the block is keyed by those it read), ends, handler calls. */
 uint64_t lift_context(struct lift *l, unsigned slot);
 void lift_set_context(struct lift *l, unsigned slot, uint64_t value);
@@ -90,10 +37,12 @@ ref ir_extend(struct lift *l, enum ir_op op, unsigned from, unsigned to, ref a);
 ref ir_slice(struct lift *l, unsigned from, unsigned low, unsigned width, ref a);
 ref ir_concat(struct lift *l, unsigned high_width, unsigned low_width, ref high, ref low);
 ref ir_select(struct lift *l, unsigned width, ref condition, ref a, ref b);
-ref ir_prim1(struct lift *l, enum ir_op op, unsigned width, ref a);
-ref ir_prim2(struct lift *l, enum ir_op op, unsigned width, ref a, ref b);
-ref ir_prim3(struct lift *l, enum ir_op op, unsigned width, ref a, ref b, ref c);
-ref ir_prim4(struct lift *l, enum ir_op op, unsigned width, ref a, ref b, ref c, ref d);
+/* CLZ CTZ BSWAP BREV ORC8 POPCOUNT PARITY; PARITY gives one bit */
+ref ir_count(struct lift *l, enum ir_op op, unsigned width, ref a);
+ref ir_divide(struct lift *l, enum ir_op op, unsigned width, ref a, ref b); /* DIVU DIVS REMU REMS */
+/* Of r = a + b (+ a carry): carry out and signed overflow, one bit. */
+ref ir_carry(struct lift *l, unsigned width, ref a, ref b, ref r);
+ref ir_overflow(struct lift *l, unsigned width, ref a, ref b, ref r);
 
 /* Memory: address 64 bits, order enum mem_order. A fault exits with the state of the instruction's start or commit. */
 ref ir_load(struct lift *l, unsigned width, ref address, int order);
