@@ -36,6 +36,8 @@ COVERAGE = {"libfuzzer": (" -fsanitize=fuzzer-no-link", "-fsanitize=fuzzer "), "
 REPLAY = "fuzz/replay.c"
 MAIN = "runtime/cli/main.c"
 SOURCE_DIRS = ("runtime", "devices", "accel")
+# What translates guest code: built where hostcg/ has lowering rules for the machine that runs the result.
+JIT_DIRS = ("hostcg", "runtime/jit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,6 +187,8 @@ def rules(g: Graph) -> None:
     g.rule("link", "$cc $cflags -pie -o $out $in $libs", description="LINK $out")
     g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
            depfile="$outdir.d", restat="1", description="GEN $in")
+    g.rule("hostgen", f"{PYTHON} -B -m gen.hostc --rules $in --out $outdir --depfile $outdir.d",
+           depfile="$outdir.d", restat="1", description="GEN $in")
     g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
     g.rule("embed", f"{PYTHON} -B scripts/embed.py $kind --out $out $args", restat="1", description="EMBED $out")
     g.rule("fuzztables", f"{PYTHON} -B -m tests.lib.fuzz_decode --isa $isa --out $out", restat="1",
@@ -233,7 +237,21 @@ class Builder:
             # The lifter has no consumer but the tests until there is an IR.
             (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
 
-    def tables(self, names: list[str]) -> None:
+    def host(self) -> bool:
+        """The lowering rules of the host as C; whether there are any."""
+        rules = f"hostcg/{self.o.host}.yaml"
+        if not (ROOT / rules).exists():
+            return False
+        outputs = importlib.import_module("gen.hostc").OUTPUTS
+        files = [f"$builddir/gen/host/{f}" for f in outputs]
+        self.g.comment("lowering rules of the host")
+        self.g.build(files, "hostgen", [rules], [*isa_inputs(self.o.host), *gen_inputs(), "runtime/ir/ir.h"],
+                     outdir="$builddir/gen/host")
+        self.generated += files
+        self.objects += [self.compile(f"{self.dir}/gen/host/{f}") for f in outputs if f.endswith(".c")]
+        return True
+
+    def tables(self, names: list[str], jit: bool) -> None:
         g = self.g
         g.comment("what is embedded: board scripts, the list of ISAs")
         boards = sorted(f for f in listing("scripts/boards", "*.lua"))
@@ -241,6 +259,7 @@ class Builder:
             ("boards.h", "header", [], ""),
             ("boards.c", "files", boards, " ".join(boards)),
             ("isa_list.c", "isas", [], " ".join(names)),
+            ("engine_list.c", "engines", [], "interp" + " jit" * jit),
         ):
             g.build([f"$builddir/gen/{out}"], "embed", [], ["scripts/embed.py", *inputs], kind=kind, args=args)
             self.generated.append(f"$builddir/gen/{out}")
@@ -335,10 +354,12 @@ class Builder:
         names = isas()
         for name in names:
             self.isa(name)
-        self.tables(names)
+        jit = self.host()
+        self.tables(names, jit)
         g.build(["generated"], "phony", self.generated)
         g.comment("hand-written sources")
-        sources = [s for d in SOURCE_DIRS for s in listing(d, "*.c")]
+        sources = [s for d in SOURCE_DIRS for s in listing(d, "*.c") if not s.startswith(JIT_DIRS)]
+        sources += [s for d in JIT_DIRS for s in listing(d, "*.c") if jit]
         for s in sources:
             if s != MAIN:
                 self.objects.append(self.compile(s))

@@ -20,7 +20,7 @@ struct engine_ops {
 
 extern const struct engine_ops interp_engine;
 
-/* All engines of this build in default order. */
+/* All engines of this build in default order (generated; `auto` stands for all of them). */
 extern const struct engine_ops *const engine_list[];
 extern const unsigned engine_count;
 
