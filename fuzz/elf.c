@@ -3,8 +3,8 @@
 #include "core/isa.h"
 #include "fuzz/fuzz.h"
 #include "loader/load.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
+#include "mem/space.h"
 
 enum { RAM_SIZE = 1 << 20 };
 
@@ -53,9 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   MUST(p);
   gpa_t base = how & 2 ? 0x80000000 : e->seg[0].paddr & GUEST_PAGE_MASK;
   if (!phys_add_ram(p, base, RAM_SIZE, "ram")) elf_place(e, p, why, sizeof why);
-  struct flat *f = flat_new(p);
-  if (f) elf_map(e, f, p, bias, why, sizeof why);
-  if (f) flat_free(f);
   phys_free(p);
+  struct space *s = space_new(0x10000, (gva_t)1 << SPACE_BITS);
+  MUST(s);
+  elf_map(e, s, -1, bias, why, sizeof why);
+  space_free(s);
   return 0;
 }

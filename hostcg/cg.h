@@ -71,8 +71,10 @@ struct cg_place {
 /* An exit in code. Links: `patch` is the rel32 (4 bytes before it ends) that leads to `stub` until it is linked. */
 struct cg_exit {
   uint8_t kind, jump; /* enum ir_exit_kind or CG_EXIT_COUNT, ir_jump_kind */
-  bool fixed;         /* the target is `pc`: in the absolute mode an address, else the distance from the block's page */
+  bool fixed;         /* the target is `pc`, else a place (CG_TARGET) says it */
   uint16_t insn, count;
+  /* In the absolute mode an address, else the distance from the block's page: the target; of IX_INTERP and IX_STEP the
+   * instruction. */
   uint32_t first, n; /* places */
   uint32_t patch, stub; /* offsets in the block's code; 0 = none */
   int64_t pc;

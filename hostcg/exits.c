@@ -74,11 +74,14 @@ unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
     if (named >> i & 1 || (v->home && cold)) continue;
     if (v->home || cold || v->reg != (int)g->held_reg[i]) locate(g, place(g, g->held_slot[i]), HELD(i));
   }
-  if (e->target) {
+  const int64_t page = g->c.absolute ? (int64_t)g->c.page : 0;
+  if (e->kind == IX_INTERP || e->kind == IX_STEP) {
+    x->pc = page + g->b->insn[e->insn].pc;
+  } else {
     const struct ir_ins *t = ins_of(g, e->target);
     if (t->op == IR_PC) {
       x->fixed = true;
-      x->pc = (int64_t)ir_const_value(g->b, e->target) + (g->c.absolute ? (int64_t)g->c.page : 0);
+      x->pc = page + (int64_t)ir_const_value(g->b, e->target);
     } else {
       locate(g, place(g, CG_TARGET), value_of(g, e->target));
     }

@@ -125,7 +125,6 @@ static void lower_handler(struct cg *g, ref r) {
   flush_all(g);
   for (unsigned k = 0; k < g->nheld; k++) held_changed(g, k);
   unsigned x = new_exit(g, i->c, true);
-  g->exit[x].pc = i->aux;
   g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
   g->p = cg_call(g->p);
   cg_patch(g->p, g->c.common->handler);

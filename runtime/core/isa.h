@@ -124,6 +124,9 @@ struct isa {
   /* Generated run loop of the interpreter (see interp/interp.h). */
   int (*run)(struct vcpu *v);
   const void *const *(*labels)(void); /* code of that loop by dispatch index; NULL when run is NULL */
+  /* The same loop for vCPUs attached to a space (mem/space.h), whose loads and stores go to memory at identity. */
+  int (*run_direct)(struct vcpu *v);
+  const void *const *(*labels_direct)(void);
   /* Dispatch index of two instructions that follow each other and run as one, 0 when there is none. May be NULL. */
   unsigned (*fuse)(const struct insn *a, const struct insn *b);
   const uint16_t

@@ -11,6 +11,7 @@
 struct isa;
 struct machine;
 struct phys;
+struct space;
 struct tlb;
 struct vcpu;
 
@@ -92,9 +93,11 @@ struct vcpu_stats {
 struct vcpu_common {
   const struct isa *isa;
   struct machine *machine; /* NULL in unit tests */
-  struct phys *phys;       /* guest-physical map; not owned */
-  unsigned index;          /* hart id, MPIDR affinity, APIC id */
-  uint64_t features;       /* 1 << generated <ISA>_FEATURE_* */
+  struct phys *phys;       /* guest-physical map, or NULL; not owned */
+  struct space
+      *space; /* user mode: memory at identity (mem/space.h) in place of phys and TLB; else NULL; not owned */
+  unsigned index;    /* hart id, MPIDR affinity, APIC id */
+  uint64_t features; /* 1 << generated <ISA>_FEATURE_* */
   struct trap trap;
   struct user_fault fault; /* set with `trap` by mem/space.h; says nothing about traps of other kinds */
   bool trap_exits;         /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
@@ -103,8 +106,7 @@ struct vcpu_common {
   /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.
    * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
   uint16_t access_len;
-  void *translate_data; /* of a replaced `translate` (mem/flat.h); not owned */
-  void *engine;         /* engine's private state of this vCPU */
+  void *engine; /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
   gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */
@@ -148,7 +150,8 @@ struct vcpu {
 };
 _Static_assert(sizeof(struct vcpu) == 64, "the vCPU head is one cache line");
 
-/* Creates a vCPU of `isa` over `phys` with features `features`, reset to the ISA's reset state.
+/* Creates a vCPU of `isa` over `phys` with features `features`, reset to the ISA's reset state. phys NULL: without memory
+ * until it is attached to a space (mem/space.h).
  * Returns NULL and logs when memory is short. The caller frees it with vcpu_free. */
 struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, uint64_t features);
 void vcpu_free(struct vcpu *v);

@@ -1,15 +1,17 @@
 /* ELF executables: checking headers, placing segments. Symbols are in symtab.c, choosing among formats in load.c. */
 #include "loader/elf.h"
 
+#define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/log.h"
 #include "core/vcpu.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
+#include "mem/space.h"
 #include "os/prefault.h"
 
 #define ABSURD   (UINT64_C(1) << 36) /* bytes of memory for all segments */
@@ -146,26 +148,69 @@ int elf_place(const struct elf *e, struct phys *p, char *why, size_t nwhy) {
   return 0;
 }
 
-int elf_map(const struct elf *e, struct flat *f, struct phys *p, uint64_t bias, char *why, size_t nwhy) {
+static int host_prot(unsigned prot) {
+  return (prot & SPACE_R ? PROT_READ : 0) | (prot & SPACE_W ? PROT_WRITE : 0) |
+         (prot & SPACE_X ? PROT_EXEC : 0);
+}
+
+/* Pages [at, end) with `prot`, of the file from byte `off` on when fd is one; nothing may be there. */
+static int map_pages(struct space *s, gva_t at, gva_t end, unsigned prot, int fd, uint64_t off) {
+  const int flags = MAP_PRIVATE | MAP_FIXED_NOREPLACE | (fd < 0 ? MAP_ANONYMOUS : 0);
+  if (at >= end) return 0;
+  int64_t r = space_map(s, at, end - at, host_prot(prot), flags, fd, off);
+  return r < 0 ? (int)r : 0;
+}
+
+/* Bytes into pages that may not be writable: those of [at, at + n) get `prot` afterwards. */
+static int fill(struct space *s, gva_t at, const void *bytes, uint64_t n, unsigned prot) {
+  const gva_t first = at & GUEST_PAGE_MASK, end = (at + n + ~GUEST_PAGE_MASK) & GUEST_PAGE_MASK;
+  int rc = n ? space_protect(s, first, end - first, PROT_READ | PROT_WRITE) : 0;
+  if (!rc) rc = space_write(s, at, bytes, n);
+  return rc || !n ? rc : space_protect(s, first, end - first, host_prot(prot));
+}
+
+/* One segment. `shared`: rights of the mapping that has its first page already, or 0. */
+static int map_segment(const struct elf *e, const struct elf_segment *g, struct space *s, int fd,
+                       uint64_t bias, unsigned shared) {
+  static const uint8_t zeros[GUEST_PAGE_SIZE];
+  const gva_t start = (g->vaddr + bias) & GUEST_PAGE_MASK,
+              end = ((g->vaddr + bias + (g->memsz - 1)) | ~GUEST_PAGE_MASK) + 1;
+  const gva_t file_end = g->vaddr + bias + g->filesz, head = file_end & ~GUEST_PAGE_MASK;
+  const uint8_t *bytes = e->bytes + g->offset;
+  int rc;
+  if (!shared && fd >= 0 && g->filesz && ((g->vaddr ^ g->offset) & ~GUEST_PAGE_MASK) == 0) {
+    const gva_t mid = (file_end + ~GUEST_PAGE_MASK) & GUEST_PAGE_MASK;
+    rc = map_pages(s, start, mid, g->prot, fd, g->offset & GUEST_PAGE_MASK);
+    if (!rc) rc = map_pages(s, mid, end, g->prot, -1, 0);
+    if (rc || g->memsz == g->filesz || !head) return rc;
+    if (g->prot & SPACE_W) return space_write(s, file_end, zeros, GUEST_PAGE_SIZE - head);
+    return fill(s, file_end, zeros, GUEST_PAGE_SIZE - head, g->prot);
+  }
+  rc = map_pages(s, start + (shared ? GUEST_PAGE_SIZE : 0), end, g->prot, -1, 0);
+  if (rc) return rc;
+  /* The shared page first, then the others: they have rights of their own. */
+  const uint64_t in_page = GUEST_PAGE_SIZE - ((g->vaddr + bias) & ~GUEST_PAGE_MASK);
+  const uint64_t room = shared ? (in_page < g->memsz ? in_page : g->memsz) : 0,
+                 part = room < g->filesz ? room : g->filesz;
+  if (room && (rc = fill(s, g->vaddr + bias, bytes, part, shared | g->prot))) return rc;
+  if (room > part && (rc = fill(s, g->vaddr + bias + part, zeros, room - part, shared | g->prot))) return rc;
+  return fill(s, g->vaddr + bias + part, bytes + part, g->filesz - part, g->prot);
+}
+
+int elf_map(const struct elf *e, struct space *s, int fd, uint64_t bias, char *why, size_t nwhy) {
   for (unsigned i = 0; i < e->nsegs; i++) {
-    const struct elf_segment *s = &e->seg[i];
-    gva_t start = (s->vaddr + bias) & GUEST_PAGE_MASK,
-          last = (s->vaddr + bias + (s->memsz - 1)) | ~GUEST_PAGE_MASK;
+    const struct elf_segment *g = &e->seg[i], *before = i ? g - 1 : NULL;
+    const gva_t start = g->vaddr + bias, last = start + (g->memsz - 1);
     unsigned shared = 0;
-    int rc = -EINVAL;
-    if (last < start) goto bad; /* the bias wraps it around */
-    gva_t at = start;
-    if (i && ((e->seg[i - 1].vaddr + bias + (e->seg[i - 1].memsz - 1)) & GUEST_PAGE_MASK) == start) {
-      shared = (unsigned)flat_prot(f, start) | s->prot;
-      at += GUEST_PAGE_SIZE;
-    }
-    if (last - at + 1 && (rc = flat_map(f, at, last - at + 1, s->prot))) goto bad;
-    if (shared && (rc = flat_protect(f, start, GUEST_PAGE_SIZE, shared))) goto bad;
-    if ((rc = place(e, s, p, s->vaddr + bias))) goto bad;
-    continue;
-  bad:
-    return err_set(why, nwhy, rc, "cannot map 0x%llx bytes at 0x%llx: %s", (ull)s->memsz,
-                   (ull)(s->vaddr + bias), strerror(-rc));
+    struct space_info info;
+    int rc = last < start || last > GUEST_PAGE_MASK ? -EINVAL : 0; /* the bias wraps it around */
+    if (!rc && before && !(((before->vaddr + bias + (before->memsz - 1)) ^ start) & GUEST_PAGE_MASK) &&
+        space_next(s, start, &info))
+      shared = info.prot;
+    if (!rc) rc = map_segment(e, g, s, fd, bias, shared);
+    if (rc)
+      return err_set(why, nwhy, rc, "cannot map 0x%llx bytes at 0x%llx: %s", (ull)g->memsz, (ull)start,
+                     strerror(-rc));
   }
   return 0;
 }

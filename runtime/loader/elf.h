@@ -5,8 +5,8 @@
 
 #include "core/types.h"
 
-struct flat;
 struct phys;
+struct space;
 
 #define ELF_MAX_SEGMENTS 64
 
@@ -40,9 +40,9 @@ const char *elf_machine_name(uint16_t machine, char *buf, size_t n);
 /* Copies segments into RAM at their physical addresses, zeroing what the file does not give. -EFAULT with the reason. */
 int elf_place(const struct elf *e, struct phys *p, char *why, size_t nwhy);
 
-/* Maps segments into a user address space at vaddr + bias with their rights; a page that two segments share gets the
- * rights of both. -errno with the reason. */
-int elf_map(const struct elf *e, struct flat *f, struct phys *p, uint64_t bias, char *why, size_t nwhy);
+/* Maps segments into a user address space at vaddr + bias with their rights: pages of the file `fd` (-1: copies of e->bytes),
+ * zeros behind. A page that two segments share gets the rights of both. -errno with the reason. */
+int elf_map(const struct elf *e, struct space *s, int fd, uint64_t bias, char *why, size_t nwhy);
 
 /* --- symbols --- */
 

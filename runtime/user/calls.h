@@ -30,10 +30,19 @@
   X(getegid, 177, 108)        \
   X(brk, 214, 12)             \
   X(munmap, 215, 11)          \
+  X(mremap, 216, 25)          \
   X(mmap, 222, 9)             \
   X(mprotect, 226, 10)        \
+  X(msync, 227, 26)           \
+  X(mlock, 228, 149)          \
+  X(munlock, 229, 150)        \
+  X(mlockall, 230, 151)       \
+  X(munlockall, 231, 152)     \
+  X(mincore, 232, 27)         \
+  X(madvise, 233, 28)         \
   X(prlimit64, 261, 302)      \
-  X(getrandom, 278, 318)
+  X(getrandom, 278, 318)      \
+  X(mlock2, 284, 325)
 
 enum call {
 #define X(name, generic, x86) CALL_##name,

@@ -51,7 +51,7 @@ int64_t call_rt_sigprocmask(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t set = 0, old = t->sigmask;
   if (arg[3] != sizeof set) return -EINVAL;
   if (arg[1]) {
-    int r = user_read(t, arg[1], &set, sizeof set);
+    int r = space_read(t->process->space, arg[1], &set, sizeof set);
     if (r) return r;
     switch ((int)arg[0]) {
     case SIG_BLOCK_: set |= old; break;
@@ -61,7 +61,7 @@ int64_t call_rt_sigprocmask(struct user_thread *t, const uint64_t arg[6]) {
     }
     t->sigmask = set & ~SIGKILL_AND_SIGSTOP;
   }
-  return arg[2] ? user_write(t, arg[2], &old, sizeof old) : 0;
+  return arg[2] ? space_write(t->process->space, arg[2], &old, sizeof old) : 0;
 }
 
 /* Two 64-bit words in every ABI. Negative numbers name clocks of other processes. */
@@ -70,7 +70,7 @@ static int64_t clock_call(struct user_thread *t, const uint64_t arg[6],
   struct timespec ts;
   if ((int)arg[0] < 0 || fn((clockid_t)arg[0], &ts)) return -EINVAL;
   const int64_t out[2] = {ts.tv_sec, ts.tv_nsec};
-  return user_write(t, arg[1], out, sizeof out);
+  return space_write(t->process->space, arg[1], out, sizeof out);
 }
 
 int64_t call_clock_gettime(struct user_thread *t, const uint64_t arg[6]) {
@@ -89,7 +89,8 @@ int64_t call_getrandom(struct user_thread *t, const uint64_t arg[6]) {
     uint64_t part = arg[1] - done < sizeof buf ? arg[1] - done : sizeof buf;
     ssize_t n = getrandom(buf, part, (unsigned)arg[2]);
     if (n < 0) return done ? (int64_t)done : -errno;
-    if (user_write(t, arg[0] + done, buf, (uint64_t)n)) return done ? (int64_t)done : -EFAULT;
+    if (space_write(t->process->space, arg[0] + done, buf, (uint64_t)n))
+      return done ? (int64_t)done : -EFAULT;
     done += (uint64_t)n;
     if ((uint64_t)n < part) break;
   }
@@ -105,7 +106,7 @@ int64_t call_prlimit64(struct user_thread *t, const uint64_t arg[6]) {
   if (getrlimit((__rlimit_resource_t)arg[1], &host)) return -errno;
   uint64_t out[2] = {host.rlim_cur, host.rlim_max};
   if (arg[1] == RLIMIT_STACK_) out[0] = USER_STACK_SIZE;
-  return arg[3] ? user_write(t, arg[3], out, sizeof out) : 0;
+  return arg[3] ? space_write(t->process->space, arg[3], out, sizeof out) : 0;
 }
 
 int64_t call_uname(struct user_thread *t, const uint64_t arg[6]) {
@@ -115,5 +116,5 @@ int64_t call_uname(struct user_thread *t, const uint64_t arg[6]) {
   const char *fields[UTS_FIELDS] = {u.sysname, u.nodename,           u.release,
                                     u.version, t->process->abi->uts, u.domainname};
   for (unsigned i = 0; i < UTS_FIELDS; i++) strncpy(out[i], fields[i], UTS_FIELD - 1);
-  return user_write(t, arg[0], out, sizeof out);
+  return space_write(t->process->space, arg[0], out, sizeof out);
 }

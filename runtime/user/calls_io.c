@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "core/types.h"
-#include "mem/flat.h"
 #include "user/calls.h"
 
 enum { STANDARD = 3, BLOCK = 16384 };
@@ -54,14 +53,14 @@ int64_t call_read(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t room = GUEST_PAGE_SIZE - (arg[1] & ~GUEST_PAGE_MASK);
   /* What is read must have a place: otherwise the bytes would be lost. */
   for (uint64_t at = 0; at < n; at += at ? GUEST_PAGE_SIZE : room) {
-    if (user_allowed(t, arg[1] + at, 1, FLAT_W)) continue;
+    if (space_allowed(t->process->space, arg[1] + at, 1, SPACE_W)) continue;
     if (!at) return -EFAULT;
     n = at;
     break;
   }
   ssize_t got = read(fd, buf, n);
   if (got < 0) return -errno;
-  int r = user_write(t, arg[1], buf, (uint64_t)got);
+  int r = space_write(t->process->space, arg[1], buf, (uint64_t)got);
   return r ? r : got;
 }
 
@@ -72,10 +71,10 @@ static int64_t write_all(struct user_thread *t, int fd, gva_t from, uint64_t n) 
   if (!n) return write(fd, buf, 0) < 0 ? -errno : 0;
   while (done < n) {
     uint64_t part = n - done < sizeof buf ? n - done : sizeof buf;
-    if (user_read(t, from + done, buf, part)) { /* up to the page that is not there */
+    if (space_read(t->process->space, from + done, buf, part)) { /* up to the page that is not there */
       uint64_t room = GUEST_PAGE_SIZE - ((from + done) & ~GUEST_PAGE_MASK);
       if (room < part) part = room;
-      if (user_read(t, from + done, buf, part)) return done ? (int64_t)done : -EFAULT;
+      if (space_read(t->process->space, from + done, buf, part)) return done ? (int64_t)done : -EFAULT;
     }
     ssize_t w = write(fd, buf, part);
     if (w < 0) return done ? (int64_t)done : -errno;
@@ -97,7 +96,7 @@ int64_t call_writev(struct user_thread *t, const uint64_t arg[6]) {
   if (fd < 0) return fd;
   if (arg[2] > MAX_IOV) return -EINVAL;
   for (uint64_t i = 0; i < arg[2]; i++) {
-    int r = user_read(t, arg[1] + 16 * i, iov, sizeof iov);
+    int r = space_read(t->process->space, arg[1] + 16 * i, iov, sizeof iov);
     int64_t w = r ? r : iov[1] ? write_all(t, fd, iov[0], iov[1]) : 0;
     if (w < 0) return done ? done : w;
     done += w;
@@ -131,7 +130,7 @@ static int64_t put_stat(struct user_thread *t, gva_t to, const struct stat *s) {
     put(out, (struct stat_member){times[i].off, 8}, (uint64_t)times[i].t->tv_sec);
     put(out, (struct stat_member){(uint8_t)(times[i].off + 8), 8}, (uint64_t)times[i].t->tv_nsec);
   }
-  return user_write(t, to, out, l->size);
+  return space_write(t->process->space, to, out, l->size);
 }
 
 int64_t call_fstat(struct user_thread *t, const uint64_t arg[6]) {
@@ -146,8 +145,8 @@ int64_t call_newfstatat(struct user_thread *t, const uint64_t arg[6]) {
   struct stat s;
   int at = (int)arg[0], flags = (int)arg[3];
   if (flags & ~(AT_SYMLINK_NOFOLLOW_ | AT_NO_AUTOMOUNT_ | AT_EMPTY_PATH_)) return -EINVAL;
-  int r = user_string(t, arg[1], path, sizeof path);
-  if (r) return r;
+  int64_t r = space_string(t->process->space, arg[1], path, sizeof path);
+  if (r < 0) return r;
   if (path[0] != '/' && at != AT_FDCWD_ && (at = descriptor(t, arg[0])) < 0) return at;
   return fstatat(at, path, &s, flags) ? -errno : put_stat(t, arg[2], &s);
 }
@@ -156,8 +155,8 @@ int64_t call_newfstatat(struct user_thread *t, const uint64_t arg[6]) {
 int64_t call_readlinkat(struct user_thread *t, const uint64_t arg[6]) {
   char path[4096], text[4096];
   int at = (int)arg[0], size = (int)arg[3];
-  int r = user_string(t, arg[1], path, sizeof path);
-  if (r) return r;
+  int64_t r = space_string(t->process->space, arg[1], path, sizeof path);
+  if (r < 0) return r;
   if (size <= 0) return -EINVAL;
   ssize_t n;
   if (!strcmp(path, "/proc/self/exe")) {
@@ -172,7 +171,7 @@ int64_t call_readlinkat(struct user_thread *t, const uint64_t arg[6]) {
     if (n < 0) return -errno;
   }
   if (n > size) n = size;
-  r = user_write(t, arg[2], text, (uint64_t)n);
+  r = space_write(t->process->space, arg[2], text, (uint64_t)n);
   return r ? r : n;
 }
 
@@ -186,5 +185,7 @@ int64_t call_ioctl(struct user_thread *t, const uint64_t arg[6]) {
   case TIOCGWINSZ_: size = KERNEL_WINSIZE; break;
   default: return -ENOTTY;
   }
-  return ioctl(fd, (unsigned long)(uint32_t)arg[1], buf) < 0 ? -errno : user_write(t, arg[2], buf, size);
+  return ioctl(fd, (unsigned long)(uint32_t)arg[1], buf) < 0
+             ? -errno
+             : space_write(t->process->space, arg[2], buf, size);
 }

@@ -1,13 +1,13 @@
 /* The program of a user-mode process: its file, its place in memory, its first stack. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "core/log.h"
-#include "mem/flat.h"
-#include "mem/phys.h"
 #include "user/process.h"
 
 #define STRINGS_MAX (USER_STACK_SIZE / 4) /* as Linux: arguments and environment take at most a quarter */
@@ -36,7 +36,7 @@ enum {
 };
 
 struct stack {
-  struct phys *phys;
+  struct space *space;
   gva_t sp;
   gva_t limit;
   int error;
@@ -49,7 +49,7 @@ static gva_t push(struct stack *s, const void *bytes, uint64_t n) {
     return 0;
   }
   s->sp -= n;
-  s->error = phys_write(s->phys, s->sp, bytes, n);
+  s->error = space_write(s->space, s->sp, bytes, n);
   return s->sp;
 }
 
@@ -70,7 +70,7 @@ static gva_t build_stack(struct user_process *p, const struct user_options *o, c
   const int argc = o->argc;
   char *const *argv = o->argv, *const *envp = o->envp;
   unsigned nenv = count(envp), n = (unsigned)argc + nenv;
-  struct stack s = {.phys = p->machine->phys, .sp = USER_STACK_TOP, .limit = USER_STACK_TOP - STRINGS_MAX};
+  struct stack s = {.space = p->space, .sp = USER_STACK_TOP, .limit = USER_STACK_TOP - STRINGS_MAX};
   uint64_t (*hwcap)(const struct vcpu *) = v->c->isa->arch->user_hwcap;
   uint8_t random[16];
   gva_t at = 0;
@@ -118,7 +118,7 @@ static gva_t build_stack(struct user_process *p, const struct user_options *o, c
   for (unsigned i = 0; i < n && !s.error; i++) {
     uint64_t slot = vectors + 8 * (i + (i >= (unsigned)argc));
     if (slot < s.limit) s.error = -E2BIG;
-    else s.error = phys_write(s.phys, slot, &text, 8);
+    else s.error = space_write(s.space, slot, &text, 8);
     text += strlen(i < (unsigned)argc ? argv[i] : envp[i - (unsigned)argc]) + 1;
   }
   push_word(&s, (uint64_t)argc);
@@ -144,18 +144,21 @@ int user_image_open(const struct user_options *o, struct user_image *out, const 
 int user_image_map(struct user_process *p, const struct user_options *o, const struct vcpu *v) {
   struct user_image *i = &p->image;
   char why[200];
-  int r = flat_map(p->flat, USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE, FLAT_R | FLAT_W);
+  int64_t at = space_map(p->space, USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  int r = at < 0 ? (int)at : 0;
   if (r) {
     log_error("%s: cannot set up its stack: %s", i->path, strerror(-r));
     return r;
   }
-  r = elf_map(&i->elf, p->flat, p->machine->phys, i->bias, why, sizeof why);
+  space_name(p->space, USER_STACK_TOP - USER_STACK_SIZE, "[stack]");
+  r = elf_map(&i->elf, p->space, i->file.fd, i->bias, why, sizeof why);
   if (r) {
     log_error("%s: %s", i->path, why);
     return r;
   }
   p->brk_start = p->brk = (i->elf.last + i->bias + GUEST_PAGE_SIZE) & GUEST_PAGE_MASK;
-  p->map_top = USER_STACK_TOP - USER_STACK_SIZE - STACK_GAP;
+  space_set_top(p->space, USER_STACK_TOP - USER_STACK_SIZE - STACK_GAP);
   i->entry = i->elf.entry + i->bias;
   i->sp = build_stack(p, o, v, &r);
   if (r) log_error("%s: arguments and environment: %s", i->path, strerror(-r));

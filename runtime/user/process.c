@@ -5,7 +5,7 @@
 
 #include "core/engine.h"
 #include "core/log.h"
-#include "mem/flat.h"
+#include "os/fault.h"
 #include "user/process.h"
 
 int user_create(const struct user_options *o, struct user_process **out) {
@@ -26,13 +26,13 @@ int user_create(const struct user_options *o, struct user_process **out) {
     goto out;
   }
   r = -ENOMEM;
-  p->machine = machine_new(isa);
+  p->machine = machine_new_bare(isa);
   if (!p->machine) goto out;
-  p->flat = flat_new(p->machine->phys);
-  struct vcpu *v = p->flat ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
+  p->space = space_new(USER_START, USER_END);
+  struct vcpu *v = p->space ? machine_add_vcpu(p->machine, isa->default_features) : NULL;
   if (!v) goto out;
   v->c->trap_exits = true;
-  r = flat_attach(p->flat, v);
+  r = space_attach(p->space, v);
   if (!r) r = user_image_map(p, o, v);
   if (r) goto out;
   arch->user_entry(v, p->image.entry, p->image.sp);
@@ -46,8 +46,8 @@ out:
 void user_free(struct user_process *p) {
   if (!p) return;
   user_image_free(&p->image);
-  machine_free(p->machine); /* its vCPUs translate through flat, which maps into the machine's memory */
-  flat_free(p->flat);
+  machine_free(p->machine); /* its vCPUs access the space */
+  space_free(p->space);
   free(p);
 }
 
@@ -66,6 +66,11 @@ int user_run(struct user_process *p) {
   struct user_thread first = {.process = p, .vcpu = p->machine->vcpu[0]};
   struct vcpu *v = first.vcpu;
   const struct arch_ops *arch = v->c->isa->arch;
+  int r = os_fault_thread();
+  if (r) {
+    log_error("cannot set up a stack for memory faults: %s", strerror(-r));
+    return r;
+  }
   while (!p->exited) {
     uint64_t nr, arg[6];
     if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);

@@ -3,16 +3,16 @@
 #define ISOMER_USER_PROCESS_H
 
 #include "loader/load.h"
+#include "mem/space.h"
 #include "user/user.h"
 
-struct flat;
 struct user_abi;
 
 #define USER_UNKNOWN_CALLS 64
 
 /* The address space: below the end of every ISA's 39-bit user half. */
 #define USER_START      UINT64_C(0x10000)
-#define USER_END        UINT64_C(0x4000000000)
+#define USER_END        (UINT64_C(1) << SPACE_BITS)
 #define USER_STACK_TOP  UINT64_C(0x3ffffff000)
 #define USER_STACK_SIZE (UINT64_C(8) << 20)
 
@@ -29,13 +29,12 @@ struct user_image {
 /* One per process; shared by its threads. */
 struct user_process {
   struct machine *machine;
-  struct flat *flat;
+  struct space *space;
   const struct user_abi *abi;
   struct user_image image;
   bool exited;
   int status;
   gva_t brk_start, brk; /* the program's break */
-  gva_t map_top;        /* mappings without an address go below */
   unsigned closed;      /* bit n: standard descriptor n */
   struct {
     uint64_t nr, count;
@@ -54,7 +53,7 @@ struct user_thread {
 /* Opens the program and judges it. -errno with one line logged; user_image_free is due in any case. */
 int user_image_open(const struct user_options *o, struct user_image *out, const struct isa **isa);
 /* Maps it into the process's empty address space and builds the stack for it: sets image->entry and sp, the break and
- * map_top. -errno with one line logged. */
+ * where mappings go. -errno with one line logged. */
 int user_image_map(struct user_process *p, const struct user_options *o, const struct vcpu *v);
 void user_image_free(struct user_image *i);
 
@@ -69,14 +68,5 @@ void user_report_trap(struct user_thread *t, int signal);
 const struct user_abi *user_abi_find(uint16_t elf_machine);
 /* Executes one system call of the thread: its result, or -errno. */
 int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t arg[6]);
-
-/* Does the program have `right` (FLAT_*) to all of [va, va + n)? */
-bool user_allowed(struct user_thread *t, gva_t va, uint64_t n, unsigned right);
-/* Copies from the program's memory as it may read it: 0 or -EFAULT. */
-int user_read(struct user_thread *t, gva_t va, void *buf, uint64_t n);
-/* The same for writing: all or nothing. */
-int user_write(struct user_thread *t, gva_t va, const void *buf, uint64_t n);
-/* A zero-terminated string of less than n bytes: 0, -EFAULT or -ENAMETOOLONG. */
-int user_string(struct user_thread *t, gva_t va, char *buf, size_t n);
 
 #endif

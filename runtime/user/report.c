@@ -14,12 +14,9 @@ static void describe_insn(struct vcpu *v, char *text, size_t size) {
   uint8_t bytes[16] = {0};
   struct insn *d = (struct insn *)decoded;
   unsigned n = 0;
-  for (; n < isa->insn_max; n++) {
-    gpa_t page;
-    const uint8_t *host;
-    if (tlb_fetch(v, v->pc + n, &page, &host) || !host) break;
-    bytes[n] = host[(v->pc + n) & ~GUEST_PAGE_MASK];
-  }
+  for (unsigned got;
+       n < isa->insn_max && (got = tlb_fetch_bytes(v, v->pc + n, bytes + n, isa->insn_max - n));)
+    n += got;
   int len = n ? isa->decode(v->c->features, bytes, n, d) : -1;
   if (len > 0) {
     isa->disasm(d, v->pc, DISASM_ALIASES, text, size);

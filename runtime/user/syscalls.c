@@ -1,9 +1,6 @@
-/* System calls of user mode: ABIs, dispatch, and the way to a program's memory. The calls are in calls_*.c. */
+/* System calls of user mode: ABIs and dispatch. The calls are in calls_*.c. */
 #include <errno.h>
-#include <string.h>
 
-#include "mem/flat.h"
-#include "mem/phys.h"
 #include "user/calls.h"
 
 typedef int64_t call_fn(struct user_thread *t, const uint64_t arg[6]);
@@ -41,38 +38,6 @@ const struct user_abi *user_abi_find(uint16_t machine) {
   for (size_t i = 0; i < ARRAY_SIZE(abis); i++)
     if (abis[i].machine == machine) return &abis[i];
   return NULL;
-}
-
-bool user_allowed(struct user_thread *t, gva_t va, uint64_t n, unsigned right) {
-  if (va + n < va) return false;
-  for (gva_t page = va & GUEST_PAGE_MASK; page < va + n; page += GUEST_PAGE_SIZE) {
-    int prot = flat_prot(t->process->flat, page);
-    if (prot < 0 || !((unsigned)prot & right)) return false;
-  }
-  return true;
-}
-
-/* Guest virtual = guest physical in user mode. */
-int user_read(struct user_thread *t, gva_t va, void *buf, uint64_t n) {
-  if (!n) return 0;
-  return user_allowed(t, va, n, FLAT_R) ? phys_read(t->process->machine->phys, va, buf, n) : -EFAULT;
-}
-
-int user_write(struct user_thread *t, gva_t va, const void *buf, uint64_t n) {
-  if (!n) return 0;
-  return user_allowed(t, va, n, FLAT_W) ? phys_write(t->process->machine->phys, va, buf, n) : -EFAULT;
-}
-
-int user_string(struct user_thread *t, gva_t va, char *buf, size_t n) {
-  for (size_t at = 0; at < n;) {
-    size_t part = GUEST_PAGE_SIZE - ((va + at) & ~GUEST_PAGE_MASK);
-    if (part > n - at) part = n - at;
-    int r = user_read(t, va + at, buf + at, part);
-    if (r) return r;
-    if (memchr(buf + at, 0, part)) return 0;
-    at += part;
-  }
-  return -ENAMETOOLONG;
 }
 
 static int64_t unknown(struct user_thread *t, uint64_t nr) {

@@ -1,12 +1,14 @@
 /* ELF, Image and file recognition on good, truncated, corrupt and foreign input built here byte by byte. */
+#define _GNU_SOURCE
 #include "fake_isa.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "loader/load.h"
-#include "mem/flat.h"
+#include "mem/space.h"
 
 static const struct isa rv = {.name = "riscv64", .elf_machine = EM_RISCV, .arch = &fake_arch};
 static const struct isa x86 = {.name = "x86_64", .elf_machine = EM_X86_64, .arch = &fake_arch};
@@ -97,28 +99,36 @@ static void test_elf(void **state) {
   phys_free(p);
 }
 
+static int prot_at(struct space *s, gva_t at) {
+  struct space_info i;
+  return space_next(s, at, &i) && i.start <= at ? (int)i.prot : -1;
+}
+
 static void test_elf_map(void **state) {
   (void)state;
   struct elf e;
-  struct phys *p = phys_new();
-  struct flat *f = flat_new(p);
+  struct space *s = space_new(0x10000, (gva_t)1 << SPACE_BITS);
   uint8_t b;
   good_elf(&e);
+  const int fd = memfd_create("elf", 0);
+  assert_int_equal(write(fd, e.bytes, e.size), e.size);
   for (uint64_t bias = 0; bias < 0x20000000; bias += 0x10000000) {
-    assert_int_equal(elf_map(&e, f, p, bias, why, sizeof why), 0);
-    assert_int_equal(flat_prot(f, bias + 0x10000), PR | PX);
-    assert_int_equal(flat_prot(f, bias + 0x11000), PR | PW | PX); /* both segments */
-    assert_int_equal(flat_prot(f, bias + 0x12000), PR | PW);
-    assert_int_equal(flat_prot(f, bias + 0x13000), -1);
-    phys_read(p, bias + 0x11010, &b, 1);
+    assert_int_equal(elf_map(&e, s, bias ? fd : -1, bias, why, sizeof why), 0);
+    assert_int_equal(prot_at(s, bias + 0x10000), PR | PX);
+    assert_int_equal(prot_at(s, bias + 0x11000), PR | PW | PX); /* both segments */
+    assert_int_equal(prot_at(s, bias + 0x12000), PR | PW);
+    assert_int_equal(prot_at(s, bias + 0x13000), -1);
+    assert_int_equal(space_read(s, bias + 0x11010, &b, 1), 0);
     assert_int_equal(b, 0x10);
-    phys_read(p, bias + 0x11102, &b, 1);
+    assert_int_equal(space_read(s, bias + 0x11102, &b, 1), 0);
     assert_int_equal(b, 0xfd);
+    assert_int_equal(space_read(s, bias + 0x12ffc, &b, 1), 0);
+    assert_int_equal(b, 0);
   }
-  assert_int_equal(elf_map(&e, f, p, 0, why, sizeof why), -EEXIST);
-  assert_int_equal(elf_map(&e, f, p, UINT64_MAX - 0x11fff, why, sizeof why), -EINVAL);
-  flat_free(f);
-  phys_free(p);
+  assert_int_equal(elf_map(&e, s, fd, 0, why, sizeof why), -EEXIST);
+  assert_int_equal(elf_map(&e, s, fd, UINT64_MAX - 0x11fff, why, sizeof why), -EINVAL);
+  close(fd);
+  space_free(s);
 }
 
 /* Each row breaks one thing; the reason must say which. */

@@ -60,12 +60,8 @@ static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
 static uint64_t insn_bits(struct vcpu *v) {
   uint64_t bits = 0;
   for (unsigned i = 0; i < 4; i += 2) {
-    gpa_t page;
-    const uint8_t *host;
     uint16_t half;
-    gva_t at = v->pc + i;
-    if (tlb_fetch(v, at, &page, &host) || !host) return 0;
-    memcpy(&half, host + (at & ~GUEST_PAGE_MASK), sizeof half);
+    if (tlb_fetch_bytes(v, v->pc + i, &half, sizeof half) < sizeof half) return 0;
     bits |= (uint64_t)half << 8 * i;
     if ((bits & 3) != 3) break;
   }
