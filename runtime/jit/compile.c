@@ -1,0 +1,220 @@
+/* From decoded guest instructions to code: which belong to a block, the lifter, the host's code generator, and the room
+ * that all this takes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/isa.h"
+#include "ir/build.h"
+#include "jit/jit_int.h"
+
+enum { MAX_BRANCHES = 4 };
+
+static uint64_t context_value(void *data, unsigned slot) {
+  const struct jit *j = data;
+  const struct ir_slot_info *s = &j->guest->slots[slot];
+  uint64_t x = 0;
+  memcpy(&x, (const char *)j->v + s->offset, s->bytes < 8 ? s->bytes : 8);
+  return x;
+}
+
+/* Whether an exit made since `from` goes back in the page: a loop ends its block. */
+static bool goes_back(const struct ir_block *b, unsigned from, int32_t pc) {
+  for (unsigned i = from; i < b->nexit; i++) {
+    const struct ir_exit *e = &b->exit[i];
+    if (e->kind == IX_JUMP && b->ins[e->target].op == IR_PC && (int64_t)ir_const_value(b, e->target) <= pc) return true;
+  }
+  return false;
+}
+
+/* Lifts from d on; instructions follow each other in the interpreter's window. */
+static void lift_block(struct jit *j, struct ir_block *ir, const struct insn *d, unsigned max) {
+  struct vcpu *v = j->v;
+  const struct isa *isa = v->c->isa;
+  const struct interp *in = interp_of(v);
+  struct lift l = {.fold = true, .context = context_value, .data = j};
+  unsigned branches = 0;
+  lift_begin(&l, ir, j->guest, v->c->features);
+  l.by_handler = j->by_handler;
+  for (unsigned n = 0; n < max && lift_room(&l);) {
+    if (!d->op) { /* the run goes on elsewhere in the window, if it was decoded */
+      d = d->off < GUEST_PAGE_SIZE ? interp_decoded(v, d->off) : NULL;
+      if (!d || !d->op) break;
+    }
+    unsigned from = ir->nexit;
+    int32_t pc = d->off;
+    bool falls = d->flags & INSN_FALLS;
+    const struct insn *next = (const struct insn *)((const char *)d + isa->insn_size);
+    if (!lift_insn(&l, d, pc)) return;
+    n++;
+    if (falls && (++branches == MAX_BRANCHES || goes_back(ir, from, pc))) break;
+    if ((size_t)((const char *)next - in->win) >= in->win_bytes) break;
+    d = next;
+  }
+  lift_close(&l);
+}
+
+/* ---- room ---- */
+
+static void *keep(struct segment *s, const void *from, size_t n) {
+  struct chunk *c = malloc(sizeof *c + n);
+  if (!c) return NULL;
+  c->next = s->chunks;
+  s->chunks = c;
+  return n ? memcpy(c + 1, from, n) : c + 1;
+}
+
+static bool grow(void *array, uint32_t *room, uint32_t want, size_t size) {
+  void **at = array;
+  if (want <= *room) return true;
+  uint32_t n = *room ? 2 * *room : 256;
+  while (n < want) n *= 2;
+  void *p = realloc(*at, n * size);
+  if (!p) return false;
+  *at = p;
+  *room = n;
+  return true;
+}
+
+/* Takes over what the code generator made. */
+static int install(struct jit *j, struct block *b, const struct ir_block *ir, const struct cg_result *r) {
+  struct segment *s = &j->segment[j->current];
+  const size_t size = j->guest->isa->insn_size;
+  if (!grow(&s->exit, &s->room, s->nexits + r->nexits, sizeof *s->exit) ||
+      !grow(&s->fault, &s->faults_room, s->nfaults + r->nfaults, sizeof *s->fault) ||
+      !grow(&s->blocks, &s->blocks_room, s->nblocks + 1, sizeof *s->blocks))
+    return -ENOMEM;
+  const struct cg_place *place = keep(s, r->place, r->nplaces * sizeof *r->place);
+  char *decoded = keep(s, NULL, 0);
+  if (!place || !decoded) return -ENOMEM;
+  decoded = NULL;
+  for (unsigned i = 0; i < r->nexits; i++) {
+    struct exit *x = &s->exit[s->nexits + i];
+    *x = (struct exit){.e = r->exit[i], .owner = b, .count = r->count, .place = place, .code = r->entry};
+    if (x->e.kind != IX_STEP) continue;
+    if (!decoded) {
+      decoded = keep(s, NULL, 0);
+      struct chunk *c = malloc(sizeof *c + ir->ninsn * size + 16);
+      if (!c) return -ENOMEM;
+      c->next = s->chunks;
+      s->chunks = c;
+      decoded = (char *)(((uintptr_t)(c + 1) + 15) & ~(uintptr_t)15);
+      for (unsigned k = 0; k < ir->ninsn; k++) memcpy(decoded + k * size, ir->decoded[k], size);
+    }
+    x->insn = (const struct insn *)(const void *)(decoded + x->e.insn * size);
+  }
+  for (unsigned i = 0; i < r->nfaults; i++)
+    s->fault[s->nfaults++] = (struct cg_fault){r->fault[i].at + (uint32_t)(r->entry - s->from), r->fault[i].exit};
+  b->first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits;
+  b->nexits = r->nexits;
+  s->nexits += r->nexits;
+  s->blocks[s->nblocks++] = b;
+  s->at = (uint8_t *)(((uintptr_t)r->end + 15) & ~(uintptr_t)15);
+  b->code = r->entry;
+  b->bytes = (uint32_t)(r->end - r->entry);
+  b->count = r->count;
+  os_code_written(&j->code, r->entry, b->bytes);
+  return 0;
+}
+
+/* ---- dumps ---- */
+
+static void dump(const struct jit *j, const struct block *b, const struct ir_block *ir, const struct cg_result *r) {
+  fprintf(stderr, "block %#" PRIx64 " (%u instructions)\n", (uint64_t)j->v->pc, b->count);
+  for (unsigned i = 0; i < ir->ninsn; i++) {
+    char text[120];
+    j->guest->isa->disasm(ir_decoded(ir, i), (j->v->pc & GUEST_PAGE_MASK) + (gva_t)ir->insn[i].pc, DISASM_ALIASES, text,
+                          sizeof text);
+    fprintf(stderr, "  %5x  %s\n", (unsigned)ir->insn[i].pc, text);
+  }
+  if (jit_options.dump & JIT_DUMP_IR) ir_print(ir, stderr);
+  if (!(jit_options.dump & JIT_DUMP_ASM)) return;
+  const struct isa *host = isa_find(cg_host_name);
+  for (const uint8_t *p = r->entry; host && p < r->end;) {
+    union {
+      struct insn head;
+      uint8_t room[IR_INSN_BYTES];
+    } d = {0};
+    char text[120] = "?";
+    int n = host->decode(host->default_features, p, (size_t)(r->end - p), &d.head);
+    if (n > 0) host->disasm(&d.head, (uintptr_t)p, 0, text, sizeof text);
+    else n = 1;
+    fprintf(stderr, "  %p ", (const void *)p);
+    for (int i = 0; i < 11; i++) fprintf(stderr, i < n ? "%02x" : "  ", i < n ? p[i] : 0);
+    fprintf(stderr, " %s\n", text);
+    p += n;
+  }
+}
+
+/* ---- */
+
+/* The guest instruction that an entry belongs to. */
+static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
+  unsigned i = ir->ninsn;
+  while (i > 1 && ir->insn[i - 1].first > entry) i--;
+  return i - 1;
+}
+
+int jit_compile(struct jit *j, struct block *b, const struct insn *d) {
+  static _Thread_local struct ir_block *ir;
+  const uint64_t start = clock_ns();
+  unsigned max = jit_options.max_insns;
+  int rc = -ENOMEM;
+  if (!ir && !(ir = malloc(sizeof *ir))) return -ENOMEM;
+  for (unsigned tries = 0; tries < 200; tries++) {
+    struct segment *s = &j->segment[j->current];
+    struct cg_config c = {.features = j->features,
+                          .direct = j->direct,
+                          .absolute = j->direct,
+                          .page = j->v->pc & GUEST_PAGE_MASK,
+                          .first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits,
+                          .common = &j->common,
+                          .at = s->at,
+                          .end = s->end};
+    struct cg_result r;
+    unsigned bad = 0;
+    lift_block(j, ir, d, max);
+    ir_optimize(ir);
+    if (s->nexits + 2 * IR_MAX_EXIT >= 1u << EXIT_BITS) rc = -ENOSPC;
+    else rc = cg_compile(j->cg, ir, &c, &r, &bad);
+    if (rc == -ENOTSUP) { /* this leaf goes by its handler from now on */
+      unsigned k = insn_of(ir, bad);
+      uint16_t op = ir_decoded(ir, k)->op;
+      if (j->by_handler[op]) {
+        if (!k) break;
+        max = k;
+      }
+      j->by_handler[op] = 1;
+      continue;
+    }
+    if (rc == -ENOSPC && bad) { /* too much for one block */
+      if (max <= 1) break;
+      max = ir->ninsn > 1 ? ir->ninsn / 2 : 1;
+      continue;
+    }
+    if (rc == -ENOSPC) {
+      if (s->at == s->from) { /* not even an empty segment has room for it */
+        if (max <= 1 || ir->ninsn <= 1) break;
+        max = ir->ninsn / 2;
+        continue;
+      }
+      j->current = (j->current + 1) % SEGMENTS;
+      jit_empty(j, j->current);
+      continue;
+    }
+    if (!rc && r.useless) rc = -ENOTSUP;
+    else if (!rc) rc = install(j, b, ir, &r);
+    if (!rc) {
+      j->n.compiled++;
+      j->n.guest_insns += r.count;
+      j->n.code_bytes += b->bytes;
+      if (jit_options.dump) dump(j, b, ir, &r);
+    }
+    break;
+  }
+  j->n.compile_ns += clock_ns() - start;
+  return rc;
+}

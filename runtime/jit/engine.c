@@ -1,0 +1,271 @@
+/* The engine: which code runs next, what an exit asks for, and its life cycle. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/isa.h"
+#include "core/log.h"
+#include "core/trace.h"
+#include "jit/jit_int.h"
+#include "mem/tlb.h"
+#include "os/fault.h"
+
+#define SLICE 32768 /* instructions between two looks at timers, interrupts and kicks */
+
+struct jit_options jit_options = {.threshold = 4, .memory = (size_t)32 << 20, .max_insns = 48};
+
+/* ---- what runs next ---- */
+
+/* Translated code for v->pc, or NULL with *d the decoded instruction, or NULL with a trap raised. v->pcbase is set. */
+static const void *find(struct jit *j, const struct insn **d, struct block **block) {
+  struct vcpu *v = j->v;
+  struct cg_jump *e = jump_slot(j, v->pc);
+  *d = NULL;
+  *block = NULL;
+  if (e->pc == v->pc && e->key == j->env.key) {
+    v->pcbase = v->pc & GUEST_PAGE_MASK;
+    return e->code;
+  }
+  j->n.lookups++;
+  *d = interp_miss(v);
+  if (!*d) return NULL;
+  gpa_t page;
+  if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
+  struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
+  if (!b || b->refused) return NULL;
+  if (!b->code && (++b->heat < jit_options.threshold)) return NULL;
+  if (!b->code && jit_compile(j, b, *d)) {
+    b->refused = true;
+    j->n.refused++;
+    return NULL;
+  }
+  *block = b;
+  const void *code = executable(j, b->code);
+  *e = (struct cg_jump){.pc = v->pc, .key = j->env.key, .code = code};
+  return code;
+}
+
+/* The interpreter for a while; *left counts. */
+static int interpret(struct jit *j, int64_t *left, bool one) {
+  int64_t before = j->v->budget;
+  int step = interp_straight(j->v, one ? 1 : *left);
+  *left -= before - j->v->budget;
+  j->n.interpreted += (uint64_t)(before - j->v->budget);
+  return step;
+}
+
+/* A handler ended with something else than STEP_NEXT; v->pc is its instruction, not retired. */
+static int after_handler(struct jit *j, const struct exit *x, int64_t *left) {
+  struct vcpu *v = j->v;
+  const gva_t pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
+  if (j->step == STEP_TRAP) {
+    v->pc = pc;
+    if (v->c->trap.kind == TRAP_EXACT) return interpret(j, left, true);
+    return STEP_TRAP;
+  }
+  v->budget--;
+  (*left)--;
+  switch (j->step) {
+  case STEP_JUMP: return STEP_NEXT;
+  case STEP_JUMP_END: return STEP_END;
+  case STEP_RESTART: v->pc = pc; return STEP_NEXT;
+  default: v->pc = pc + x->insn->len; return j->step; /* STEP_END, STEP_WAIT */
+  }
+}
+
+static int after(struct jit *j, uint64_t result, int64_t *left) {
+  struct vcpu *v = j->v;
+  if (result == CG_GOES) return STEP_NEXT;
+  const uint32_t n = (uint32_t)(result - 1);
+  const struct exit *x = exit_of(j, n);
+  j->n.exits[x->e.kind & 7]++;
+  switch (x->e.kind) {
+  case CG_EXIT_COUNT:
+    v->pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
+    return interpret(j, left, false);
+  case IX_JUMP: {
+    const struct insn *d;
+    struct block *b;
+    v->pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
+    if (!find(j, &d, &b) || !b) return d || b ? STEP_NEXT : STEP_NEXT;
+    jit_link(j, n, b);
+    return STEP_NEXT;
+  }
+  case IX_INTERP: return interpret(j, left, true);
+  case IX_STEP: {
+    struct exit copy = *x;
+    return after_handler(j, &copy, left);
+  }
+  case IX_END: return STEP_END;
+  case IX_WAIT: return STEP_WAIT;
+  default: log_error("internal error: translated code left in an unknown way (%u)", x->e.kind); abort();
+  }
+}
+
+static int jit_slice(struct vcpu *v) {
+  struct jit *j = jit_of(v);
+  struct vcpu_common *c = v->c;
+  if (c->stepping || (c->trace && c->trace->insn) || (c->watch && c->watch->exec)) return interp_slice(v);
+  int64_t left = v->budget < SLICE ? v->budget : SLICE;
+  int step = STEP_NEXT;
+  jit_running(j);
+  while (left > 0 && step == STEP_NEXT && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
+    const struct insn *d;
+    struct block *b;
+    jit_context(j);
+    const void *code = find(j, &d, &b);
+    if (!code) {
+      if (!d && c->trap_raised_by_fetch) {}
+      step = d ? interpret(j, &left, false) : STEP_TRAP;
+      continue;
+    }
+    j->base = v->budget - left;
+    j->adjust = 0;
+    j->n.entries++;
+    uint64_t result = j->enter(v, code, left);
+    left = j->env.count + j->adjust;
+    v->budget = left + j->base;
+    step = after(j, result, &left);
+  }
+  return step;
+}
+
+static enum vcpu_exit jit_run(struct vcpu *v) { return interp_loop(v, jit_slice); }
+
+/* ---- life cycle ---- */
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct jit *all;
+
+/* A forked child writes into code memory of its own. */
+static void in_child(void) {
+  for (struct jit *j = all; j; j = j->link)
+    if (os_code_fork(&j->code)) {
+      log_error("no code memory of its own for the forked process: host resources are exhausted");
+      abort();
+    }
+}
+
+static int jit_probe(const struct isa *isa, char *why, size_t n) {
+  if (!isa->guest) {
+    snprintf(why, n, "%s has no lifter", isa->name);
+    return -ENOTSUP;
+  }
+  struct os_code c;
+  int rc = os_code_map(&c, 4096);
+  if (rc) {
+    snprintf(why, n, "the host gives no executable memory (%s)", strerror(-rc));
+    return rc;
+  }
+  os_code_unmap(&c);
+  return interp_engine.probe(isa, why, n);
+}
+
+static void jit_destroy(struct vcpu *v) {
+  struct jit *j = jit_of(v);
+  if (!j) return;
+  pthread_mutex_lock(&all_lock);
+  struct jit **at = &all;
+  while (*at && *at != j) at = &(*at)->link;
+  if (*at) *at = j->link;
+  pthread_mutex_unlock(&all_lock);
+  jit_running(NULL);
+  jit_gone(v, ~(gpa_t)0);
+  v->c->jit = NULL;
+  v->helpers = NULL;
+  for (unsigned s = 0; s < SEGMENTS; s++) {
+    jit_empty(j, s);
+    free(j->segment[s].exit);
+    free(j->segment[s].fault);
+    free(j->segment[s].blocks);
+  }
+  os_code_unmap(&j->code);
+  cg_free(j->cg);
+  free(j->by_handler);
+  free(j);
+  interp_engine.destroy(v);
+}
+
+static int jit_create(struct vcpu *v) {
+  static bool hooked;
+  int rc = interp_engine.create(v);
+  if (rc) return rc;
+  struct jit *j = NULL;
+  if (posix_memalign((void **)&j, 64, sizeof *j)) j = NULL;
+  if (j) memset(j, 0, sizeof *j);
+  if (!j || !(j->cg = cg_new()) || !(j->by_handler = calloc(v->c->isa->nleaves + 1, 1))) {
+    rc = -ENOMEM;
+    goto out;
+  }
+  rc = os_code_map(&j->code, jit_options.memory);
+  if (rc) goto out;
+  j->v = v;
+  j->guest = v->c->isa->guest;
+  j->features = cg_features();
+  j->direct = v->c->space != NULL;
+  j->env.cold = jit_cold;
+  j->env.slow = jit_slow;
+  j->env.handler = jit_handler;
+  uint8_t *at = j->code.rw;
+  cg_write_common(j->guest, &at, &j->common);
+  os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
+  const void *enter = executable(j, j->common.enter);
+  memcpy(&j->enter, &enter, sizeof enter);
+  at = (uint8_t *)(((uintptr_t)at + 63) & ~(uintptr_t)63);
+  size_t each = ((size_t)(j->code.rw + j->code.size - at) / SEGMENTS) & ~(size_t)15;
+  for (unsigned s = 0; s < SEGMENTS; s++) {
+    struct segment *g = &j->segment[s];
+    g->from = g->at = at + s * each;
+    g->end = g->from + each;
+  }
+  v->helpers = &j->env;
+  v->c->jit = j;
+  interp_of(v)->gone = jit_gone;
+  if (j->direct) {
+    os_fault_hooks(jit_fault, NULL);
+    jit_running(j);
+  }
+  pthread_mutex_lock(&all_lock);
+  j->link = all;
+  all = j;
+  if (!hooked) pthread_atfork(NULL, NULL, in_child);
+  hooked = true;
+  pthread_mutex_unlock(&all_lock);
+  return 0;
+out:
+  if (j) {
+    cg_free(j->cg);
+    free(j->by_handler);
+    os_code_unmap(&j->code);
+    free(j);
+  }
+  interp_engine.destroy(v);
+  return rc;
+}
+
+static int get_state(struct vcpu *v) {
+  (void)v;
+  return 0;
+}
+
+/* Snapshots change context and code behind our back. */
+static int set_state(struct vcpu *v) {
+  if (jit_of(v)) jit_of(v)->context = 0;
+  return interp_engine.set_state(v);
+}
+
+const struct jit_counters *jit_counters(const struct vcpu *v) { return jit_of(v) ? &jit_of(v)->n : NULL; }
+
+const struct engine_ops jit_engine = {
+    .name = "jit",
+    .probe = jit_probe,
+    .create = jit_create,
+    .destroy = jit_destroy,
+    .run = jit_run,
+    .get_state = get_state,
+    .set_state = set_state,
+    .kick = vcpu_kick,
+};
