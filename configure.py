@@ -232,10 +232,9 @@ class Builder:
                 sources.append(f"{f}.c")
         for f in sources:
             # No fuzz target runs guest instructions: built fast.
-            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run)", f) else {}
+            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run|lift)", f) else {}
             obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
-            # The lifter has no consumer but the tests until there is an IR.
-            (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
+            (self.test_objects if f.startswith("test") else self.objects).append(obj)
 
     def host(self) -> bool:
         """The lowering rules of the host as C; whether there are any."""

@@ -64,6 +64,7 @@ struct feature_info {
 };
 
 struct board; /* devices/board.h */
+struct ir_guest; /* ir/ir.h */
 
 /* The procedural part of an ISA, hand-written in runtime/arch/<isa>. */
 struct arch_ops {
@@ -132,6 +133,7 @@ struct isa {
   const uint16_t
       *disp; /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;
+  const struct ir_guest *guest; /* what translation needs to know; NULL: it is not translated */
   const char *doc; /* the reference in Markdown; a line "### NAME" starts the section of each family */
 };
 enum { DISASM_ALIASES = 1 };

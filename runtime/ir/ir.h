@@ -236,6 +236,7 @@ struct ir_slot_info {
   uint16_t bits;   /* meaningful low bits */
   uint8_t bytes;   /* size in memory: 1, 2, 4, 8, 16, 32 */
   uint8_t flag;    /* 1 + bit number in flag sets when it is a condition flag, else 0 */
+  bool zero;       /* a register that always reads as zero */
 };
 /* By leaf: condition flags it reads and certainly writes (sets of ir_slot_info.flag - 1); whether it may leave before its
  * end (a fault, a trap), which makes all flags visible. */
@@ -302,6 +303,18 @@ struct ir_op_info {
   char kind; /* 'P', 'F', 'L', 'E' as above */
 };
 extern const struct ir_op_info ir_op_info[IR_NOPS];
+
+/* Accesses have an address in a and an exit in c; HANDLER, GUARD and EXIT also have an exit in c. */
+static inline bool ir_is_access(enum ir_op op) { return op >= IR_LOAD && op <= IR_FILL && op != IR_ARG; }
+static inline bool ir_has_exit(enum ir_op op) {
+  return ir_is_access(op) || op == IR_GUARD || op == IR_HANDLER || op == IR_EXIT;
+}
+
+/* Passes over a finished block; ir_optimize runs them. */
+void ir_pass_narrow(struct ir_block *b); /* loads that extend themselves, stores without masks */
+void ir_pass_dead(struct ir_block *b);   /* removes what nothing needs */
+void ir_pass_cold(struct ir_block *b);   /* marks what only early ways out need */
+void ir_optimize(struct ir_block *b);
 
 /* Writes the block as text, one entry a line. */
 void ir_print(const struct ir_block *b, FILE *out);

@@ -1,0 +1,382 @@
+/* Compares what lifted IR does with what the interpreter's handlers do, on random states. tests/test_lift.py feeds it.
+ *
+ *   ir_check ISA SEED TRIES PROGRAMS <pool >report
+ *
+ * pool: per instruction a length byte and its bytes. Every instruction runs alone, TRIES times, as it is built, and without
+ * simplification; then PROGRAMS random straight lines of 2 to 20 instructions. One line per leaf goes to stdout: name and
+ * entries of its IR. The first difference is described on stderr, status 1. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bits.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "mem/access.h"
+#include "mem/flat.h"
+#include "mem/phys.h"
+#include "tests/unit/ir_eval.h"
+
+enum { SCRATCH = 0x40000, PAGES = 2, BYTES = PAGES * GUEST_PAGE_SIZE, WINDOW = 512, LINE = 20 };
+enum { PAGE = 0x7000 }; /* of the code; nothing is fetched from it */
+
+struct code {
+  uint8_t len, bytes[15];
+};
+
+static const struct isa *isa;
+static const struct ir_guest *guest;
+static struct vcpu *v;
+static uint8_t *memory; /* of the window in the middle of two pages */
+static struct code *pool;
+static size_t npool;
+static uint64_t seed;
+static bool is_system[LIFT_SLOTS];
+static struct ir_block block;
+static struct lift lift;
+static struct { uint64_t runs, jumps, interp, wrongly, steps, blocks, entries, plain; } count;
+
+static uint64_t rnd(void) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  seed ^= seed << 17;
+  return seed * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static _Noreturn void die(const char *what) {
+  fprintf(stderr, "ir_check: %s\n", what);
+  exit(2);
+}
+
+static void *slot(unsigned s) { return (char *)v + guest->slots[s].offset; }
+
+static uint64_t interesting(void) {
+  static const uint64_t k[] = {0,
+                               1,
+                               2,
+                               0x7f,
+                               0x80,
+                               0xff,
+                               0x7fff,
+                               0x8000,
+                               0xffff,
+                               0x7fffffff,
+                               0x80000000,
+                               0xffffffff,
+                               0x7fffffffffffffff,
+                               0x8000000000000000,
+                               ~UINT64_C(0),
+                               ~UINT64_C(1),
+                               31,
+                               32,
+                               63,
+                               64,
+                               0x3ff0000000000000,
+                               0x7ff0000000000000,
+                               0x7ff8000000000000,
+                               0x7ff0000000000001,
+                               0xffffffff3f800000,
+                               0xffffffff7f800000,
+                               0xffffffff7fc00000,
+                               0xffffffff7f800001,
+                               0xffffffff00000001,
+                               0xbfe0000000000000,
+                               0x0000000000100000,
+                               0x4340000000000001};
+  uint64_t r = rnd();
+  switch (r % 8) {
+  case 0:
+  case 1: return k[(r >> 8) % ARRAY_SIZE(k)];
+  case 2:
+  case 3:
+  case 4:
+    return SCRATCH + GUEST_PAGE_SIZE - WINDOW / 2 +
+           (r >> 8) % WINDOW / (r & 256 ? 1 : 16) * (r & 256 ? 1 : 16);
+  case 5: return (uint64_t)((int64_t)rnd() >> (r >> 8 & 63));
+  default: return rnd();
+  }
+}
+
+static void randomize(void) {
+  for (unsigned s = 0; s < guest->nslots; s++) {
+    const struct ir_slot_info *i = &guest->slots[s];
+    if (is_system[s]) continue;
+    uint64_t w[4];
+    for (unsigned k = 0; k < 4; k++) w[k] = i->zero ? 0 : interesting();
+    if (i->bits < 64) w[0] &= bits_mask(i->bits);
+    memcpy(slot(s), w, i->bytes);
+  }
+  for (unsigned k = 0; k < WINDOW / 8; k++) {
+    uint64_t x = interesting();
+    memcpy(memory + 8 * k, &x, 8);
+  }
+}
+
+/* System state that decides what instructions do. */
+static void set(const char *name, uint64_t value) {
+  for (unsigned i = 0; i < isa->nregs; i++) {
+    if (!strcmp(isa->regs[i].name, name)) {
+      unsigned bits = isa->regs[i].bits;
+      memcpy((char *)v + isa->regs[i].offset, &value, bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8);
+    }
+  }
+}
+
+static uint64_t context(void *data, unsigned s) {
+  uint64_t x = 0;
+  (void)data;
+  memcpy(&x, slot(s), guest->slots[s].bytes);
+  return x;
+}
+
+struct state {
+  uint8_t *regs, mem[BYTES];
+  gva_t excl_addr;
+  u128 excl_value;
+  uint8_t excl_size;
+};
+static uint8_t *window; /* both pages */
+
+static void save(struct state *s) {
+  memcpy(s->regs, (char *)v + sizeof *v, isa->vcpu_size - sizeof *v);
+  memcpy(s->mem, window, BYTES);
+  s->excl_addr = v->c->excl_addr, s->excl_value = v->c->excl_value, s->excl_size = v->c->excl_size;
+}
+
+static void restore(const struct state *s) {
+  memcpy((char *)v + sizeof *v, s->regs, isa->vcpu_size - sizeof *v);
+  memcpy(window, s->mem, BYTES);
+  v->c->excl_addr = s->excl_addr, v->c->excl_value = s->excl_value, v->c->excl_size = s->excl_size;
+}
+
+static const char *differ(const struct state *a, const struct state *b) {
+  static char text[160];
+  for (unsigned s = 0; s < guest->nslots; s++) {
+    size_t at = guest->slots[s].offset - sizeof *v;
+    if (memcmp(a->regs + at, b->regs + at, guest->slots[s].bytes)) {
+      uint64_t x = 0, y = 0;
+      memcpy(&x, a->regs + at, guest->slots[s].bytes > 8 ? 8 : guest->slots[s].bytes);
+      memcpy(&y, b->regs + at, guest->slots[s].bytes > 8 ? 8 : guest->slots[s].bytes);
+      snprintf(text, sizeof text, "slot %u: interpreter %#" PRIx64 ", IR %#" PRIx64, s, x, y);
+      return text;
+    }
+  }
+  for (unsigned k = 0; k < BYTES; k++) {
+    if (a->mem[k] != b->mem[k]) {
+      snprintf(text, sizeof text, "memory + %#x: interpreter %#x, IR %#x", k, a->mem[k], b->mem[k]);
+      return text;
+    }
+  }
+  return NULL;
+}
+
+static void fail(const char *what, const char *detail) {
+  fprintf(stderr, "%s: %s: %s\n", isa->name, what, detail);
+  for (unsigned i = 0; i < block.ninsn; i++) {
+    const struct insn *d = ir_decoded(&block, i);
+    char text[128];
+    isa->disasm(d, v->pcbase + d->off, 0, text, sizeof text);
+    fprintf(stderr, "  %u %s (%s)\n", i, text, isa->strings + isa->leaves[d->op].name);
+  }
+  ir_print(&block, stderr);
+  exit(1);
+}
+
+static union {
+  struct insn d;
+  uint8_t more[IR_INSN_BYTES];
+} d __attribute__((aligned(16)));
+
+/* Makes the block of n instructions; the decoded ones lie one behind the other from `pc` of the page on. */
+static void build(const struct code *const *code, unsigned n, bool fold, bool optimize) {
+  char err[200];
+  lift.fold = fold;
+  lift.context = context;
+  lift_begin(&lift, &block, guest, v->c->features);
+  int32_t pc = 0x40;
+  for (unsigned i = 0; i < n; i++) {
+    memset(&d, 0, sizeof d);
+    if (isa->decode(v->c->features, code[i]->bytes, code[i]->len, &d.d) != code[i]->len)
+      die("the pool does not decode");
+    if (!lift_insn(&lift, &d.d, pc)) break;
+    pc += code[i]->len;
+  }
+  lift_close(&lift);
+  if (!ir_verify(&block, err, sizeof err)) fail("the built block breaks a rule", err);
+  count.plain += block.n - 1;
+  if (optimize) {
+    ir_optimize(&block);
+    if (!ir_verify(&block, err, sizeof err)) fail("the optimized block breaks a rule", err);
+  }
+  count.blocks++;
+}
+
+/* The interpreter on instruction i of the block: a STEP_*, the next PC in *pc. */
+static int interpret(unsigned i, gva_t *pc) {
+  const struct insn *d = ir_decoded(&block, i);
+  v->pc = v->pcbase + d->off;
+  int rc = isa->exec[d->op](v, d);
+  if (rc == STEP_JUMP || rc == STEP_JUMP_END) *pc = v->pc;
+  else *pc = v->pcbase + d->off + (rc == STEP_RESTART ? 0 : d->len);
+  return rc;
+}
+
+static void compare(struct state *start, struct state *want, struct state *got) {
+  char text[200];
+  restore(start);
+  struct ir_outcome o = ir_eval(&block, v);
+  count.runs++;
+  count.entries += o.executed;
+  if (o.broken) {
+    snprintf(text, sizeof text, "entry %u", o.at);
+    fail(o.broken, text);
+  }
+  save(got);
+  restore(start);
+  const struct ir_exit *x = o.exit;
+  gva_t pc = 0;
+  int rc = STEP_NEXT;
+  unsigned n = x->count;
+  if (x->kind == IX_STEP) n++;
+  for (unsigned i = 0; i < n; i++) {
+    if (rc != STEP_NEXT) {
+      snprintf(text, sizeof text, "instruction %u leaves the line", i - 1);
+      fail("the IR goes on", text);
+    }
+    rc = interpret(i, &pc);
+  }
+  save(want);
+  const char *what = NULL;
+  if (x->kind == IX_INTERP) {
+    count.interp++;
+    what = rc == STEP_NEXT ? NULL : "the IR stops behind an instruction that leaves the line";
+    if (!what && !(what = differ(want, got))) {
+      rc = interpret(x->insn, &pc);
+      count.wrongly += rc != STEP_TRAP;
+    }
+  } else if (x->kind == IX_STEP) {
+    count.steps++;
+    if (rc != o.step) what = "a handler returns another step";
+  } else {
+    count.jumps++;
+    bool end = rc == STEP_END || rc == STEP_JUMP_END;
+    if (rc == STEP_TRAP) what = "the IR does not trap";
+    else if ((x->kind == IX_WAIT) != (rc == STEP_WAIT)) what = "waiting or not";
+    else if (end && x->kind != IX_END) what = "the IR does not see that the context may have changed";
+    else if ((rc == STEP_RESTART) != (x->kind == IX_JUMP && x->jump == IR_JUMP_RESTART))
+      what = "restarted or not";
+    else if (pc != o.target) {
+      snprintf(text, sizeof text, "interpreter goes to %#" PRIx64 ", IR to %#" PRIx64, pc, o.target);
+      fail("another target", text);
+    }
+  }
+  if (!what) what = differ(want, got);
+  if (what) fail("a difference", what);
+}
+
+static void both_ways(const struct code *const *code, unsigned n, unsigned tries, struct state s[3]) {
+  for (unsigned t = 0; t < tries; t++) {
+    randomize();
+    unsigned r = (unsigned)rnd();
+    set("FS", r & 7 ? 3 : r >> 3 & 3);
+    set("FRM", r & 0x700 ? r >> 11 & 3 : r >> 11 & 7);
+    save(&s[0]);
+    if (r & 0x100000) s[0].excl_size = 0;
+    build(code, n, true, true);
+    compare(&s[0], &s[1], &s[2]);
+    restore(&s[0]);
+    build(code, n, false, false);
+    compare(&s[0], &s[1], &s[2]);
+  }
+}
+
+static void read_pool(void) {
+  struct code c;
+  size_t cap = 0;
+  for (int len; (len = getchar()) != EOF;) {
+    c.len = (uint8_t)len;
+    if (!len || len > 15 || fread(c.bytes, (size_t)len, 1, stdin) != 1) die("the pool is damaged");
+    if (npool == cap && !(pool = realloc(pool, (cap = cap ? 2 * cap : 1024) * sizeof c)))
+      die("out of memory");
+    npool += isa->decode(v->c->features, c.bytes, c.len, &d.d) ==
+             (int)(pool[npool] = c).len; /* reserved ones drop out */
+  }
+  if (!npool) die("an empty pool");
+}
+
+/* IR of each leaf's first instruction in the pool: entries that are no constants. */
+static void sizes(void) {
+  bool *seen = calloc(isa->nleaves, 1);
+  if (!seen) die("out of memory");
+  for (size_t i = 0; i < npool; i++) {
+    const struct code *one = &pool[i];
+    set("FS", 3);
+    set("FRM", 0);
+    build(&one, 1, true, true);
+    const struct insn *d = ir_decoded(&block, 0);
+    if (seen[d->op]) continue;
+    seen[d->op] = true;
+    unsigned n = 0;
+    for (unsigned r = 1; r < block.n; r++) {
+      unsigned op = block.ins[r].op;
+      n += op != IR_NOP && op != IR_CONST && op != IR_PC && op != IR_EXIT && op != IR_ARG;
+    }
+    printf("%s: %u\n", isa->strings + isa->leaves[d->op].name, n);
+  }
+  free(seen);
+}
+
+/* For straight lines: mostly instructions that can neither fault nor leave. */
+static const struct code *pick(void) {
+  for (;;) {
+    const struct code *c = &pool[rnd() % npool];
+    memset(&d, 0, sizeof d);
+    isa->decode(v->c->features, c->bytes, c->len, &d.d);
+    const struct ir_leaf *leaf = &guest->leaf[d.d.op];
+    if ((!leaf->faults && !leaf->ends) || rnd() % 6 == 0) return c;
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc != 5 || !(isa = isa_find(argv[1])) || !(guest = isa->guest))
+    die("usage: ir_check ISA SEED TRIES PROGRAMS");
+  seed = strtoull(argv[2], NULL, 0) * 2 + 1;
+  unsigned tries = (unsigned)strtoul(argv[3], NULL, 0), programs = (unsigned)strtoul(argv[4], NULL, 0);
+  struct phys *p = phys_new();
+  struct flat *f = p ? flat_new(p) : NULL;
+  v = f ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
+  if (!v || flat_attach(f, v) || flat_map(f, SCRATCH, BYTES, FLAT_R | FLAT_W)) die("cannot set up");
+  window = phys_ptr(p, SCRATCH, BYTES, true);
+  struct state s[3];
+  for (unsigned i = 0; i < 3; i++) s[i].regs = calloc(1, isa->vcpu_size);
+  if (!window || !s[0].regs || !s[1].regs || !s[2].regs) die("out of memory");
+  memory = window + GUEST_PAGE_SIZE - WINDOW / 2;
+  v->pcbase = PAGE;
+  for (unsigned k = 0; k < guest->nslots; k++) {
+    for (unsigned i = 0; i < isa->nregs; i++) {
+      const struct reg_info *r = &isa->regs[i];
+      if (r->offset == guest->slots[k].offset && r->kind == REG_SYSTEM) is_system[k] = true;
+    }
+  }
+  read_pool();
+  sizes();
+  for (size_t i = 0; i < npool; i++) {
+    const struct code *one = &pool[i];
+    both_ways(&one, 1, tries, s);
+  }
+  for (unsigned i = 0; i < programs; i++) {
+    const struct code *line[LINE];
+    unsigned n = 2 + (unsigned)(rnd() % (LINE - 1));
+    for (unsigned k = 0; k < n; k++) line[k] = pick();
+    both_ways(line, n, 3, s);
+  }
+  fprintf(stderr,
+          "%s: %zu instructions, %" PRIu64 " runs: %" PRIu64 " to their end, %" PRIu64 " by handler, %" PRIu64
+          " left to the interpreter (%" PRIu64 " without a trap); %" PRIu64 " entries executed a run\n",
+          isa->name, npool, count.runs, count.jumps, count.steps, count.interp, count.wrongly,
+          count.entries / count.runs);
+  vcpu_free(v);
+  flat_free(f);
+  phys_free(p);
+  return 0;
+}
