@@ -173,7 +173,8 @@ def header(host: Host) -> str:
 
 def rules_c(host: Host) -> str:
     order = sorted(range(len(host.rules)), key=lambda k: (host.rules[k].op, host.rules[k].bits))
-    out = ["/* Generated: how this host computes the operations of the IR. */", '#include "hostcg/rules.h"', '#include "host/host.h"', ""]
+    out = ["/* Generated: how this host computes the operations of the IR. */", '#include "hostcg/rules.h"', '#include "hostcg/cg.h"', '#include "host/host.h"', ""]
+    out += [f'const char cg_host_name[] = "{host.isa.name}";', ""]
     out += [rule_c(host, host.rules[k], n) for n, k in enumerate(order)]
     out += ["const struct cg_rule cg_rules[] = {"] + [row(host, host.rules[k], n) for n, k in enumerate(order)] + ["};"]
     first: dict[tuple[str, int], tuple[int, int]] = {}

@@ -22,9 +22,8 @@ uint32_t cg_features(void) {
 unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8_t reg[CG_MAX_HELD]) {
   static const uint8_t held[] = CG_HELD;
   unsigned n = 0;
-  for (unsigned i = 0; i < guest->nhot && n < CG_NHELD; i++) {
-    if (guest->slots[guest->hot[i]].bytes != 8) continue;
-    slot[n] = guest->hot[i];
+  for (unsigned i = 0; i < guest->nheld && n < CG_NHELD; i++) {
+    slot[n] = guest->held[i];
     reg[n] = held[n];
     n++;
   }
@@ -34,7 +33,7 @@ unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8
 /* ---- backward: uses ---- */
 
 static bool leaves(unsigned op) {
-  return op == IR_GUARD || op == IR_EXIT || op == IR_HANDLER || (op >= IR_LOAD && op <= IR_FILL);
+  return ir_has_exit(op);
 }
 static bool is_compare(unsigned op) { return op >= IR_EQ && op <= IR_SUBO; }
 

@@ -2,7 +2,7 @@
  * backward found out about uses. Instructions come from the host's lowering rules (hostcg/<host>.yaml); nothing here knows
  * a host or a guest by name.
  *
- * Boundary convention. Guest slots in the order of ir_guest.hot, those of 64 bits, live in the host's `held` registers
+ * Boundary convention. The slots of ir_guest.held live in the host's `held` registers
  * whenever a block is entered or left by a jump; all others in memory. Within a block a held register is given up once
  * its slot's old value is not needed. CG_VCPU points to the vCPU, CG_COUNT counts down the instructions of the slice.
  *
@@ -49,7 +49,7 @@ struct cg_env {
     uint64_t pc;
     uint32_t key, pad;
     const void *code; /* in the executable view */
-    uint64_t pad2;
+    void *owner; /* the runtime's */
   } jump[CG_JUMPS] __attribute__((aligned(32)));
 };
 /* What `enter` returns: 1 + number of an exit that wants to be linked or handled; CG_GOES: v->pc is where to go on. */
@@ -109,6 +109,8 @@ struct cg;
 struct cg *cg_new(void);
 void cg_free(struct cg *g);
 
+/* The host's name under isa/. */
+extern const char cg_host_name[];
 /* Host features that rules ask for and this machine has. */
 uint32_t cg_features(void);
 

@@ -524,14 +524,19 @@ def guest(isa: Isa, checked: Checked) -> str:
     hot = []
     for name in isa.hot_registers:
         hot += [f"{up}_SLOT_{name} + {i}" for i in range(isa.files[name].n)] if name in isa.files else [f"{up}_SLOT_{name}"]
+    held = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
+    context = sorted({f"{up}_SLOT_{x.split('.')[0]}" for x in isa.context})
     st = sticky(isa)
     rows = [f"    {{{r:#x}, {w:#x}, {str(x).lower()}, {str(e).lower()}}}," for r, w, x, e in leaf]
     return (f"static const struct ir_slot_info slots[] = {{\n" + "".join(f"    {r},\n" for r in slot_rows(isa)) + "};\n"
             f"static const struct ir_leaf leaves[] = {{\n" + "\n".join(rows) + "\n};\n"
             f"static const uint16_t hot[] = {{\n" + "".join(f"    {h},\n" for h in hot) + "    0};\n\n"
+            f"static const uint16_t held[] = {{{', '.join(held + ['0'])}}};\n"
+            f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
             f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
             f"    .slots = slots,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
-            f"    .sticky_bit = {{0, 1, 2, 3, 4, 255}},\n    .hot = hot,\n    .nhot = {len(hot)},\n}};\n")
+            f"    .sticky_bit = {{0, 1, 2, 3, 4, 255}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
 
 
 def files(isa: Isa, checked: Checked) -> dict[str, str]:

@@ -19,6 +19,7 @@ struct lift {
   const struct ir_guest *guest;
   uint64_t features;
   bool fold; /* simplify and common; off only in tests */
+  const uint8_t *by_handler; /* by leaf: not 0 = by its handler whatever the lifter can do; NULL: none */
   /* Value of a context slot where translation starts. */
   uint64_t (*context)(void *data, unsigned slot);
   void *data;

@@ -9,10 +9,11 @@ enum { ROOM_INS = 1600, ROOM_CONST = 256, ROOM_EXIT = 16, ROOM_FP = 16, ROOM_PER
 void lift_begin(struct lift *l, struct ir_block *b, const struct ir_guest *g, uint64_t features) {
   uint64_t (*context)(void *, unsigned) = l->context;
   void *data = l->data;
+  const uint8_t *by_handler = l->by_handler;
   bool fold = l->fold;
   assert(g->nslots <= LIFT_SLOTS && g->isa->insn_size <= IR_INSN_BYTES);
   *l =
-      (struct lift){.b = b, .guest = g, .features = features, .fold = fold, .context = context, .data = data};
+      (struct lift){.b = b, .guest = g, .features = features, .fold = fold, .by_handler = by_handler, .context = context, .data = data};
   b->guest = g;
   b->features = features;
   b->n = 1;
@@ -178,7 +179,9 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
   l->target = 0;
   l->end = 0;
   l->skip = l->side = l->restart = l->stored = false;
-  l->guest->lift[d->op](l, ir_decoded(b, l->insn));
+  if (l->by_handler && l->by_handler[d->op])
+    lift_by_handler(l, d, NULL, 0, LIFT_TOUCHES_ALL | LIFT_NEW_CONTEXT | (d->flags & INSN_ENDS ? LIFT_ENDS : 0));
+  else l->guest->lift[d->op](l, ir_decoded(b, l->insn));
   if (l->closed) {
     b->n = l->last + 1; /* what was built behind cannot be reached */
     return false;

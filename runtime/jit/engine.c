@@ -27,6 +27,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   *block = NULL;
   if (e->pc == v->pc && e->key == j->env.key) {
     v->pcbase = v->pc & GUEST_PAGE_MASK;
+    *block = e->owner;
     return e->code;
   }
   j->n.lookups++;
@@ -44,7 +45,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   }
   *block = b;
   const void *code = executable(j, b->code);
-  *e = (struct cg_jump){.pc = v->pc, .key = j->env.key, .code = code};
+  *e = (struct cg_jump){.pc = v->pc, .key = j->env.key, .code = code, .owner = b};
   return code;
 }
 
@@ -90,9 +91,8 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
     const struct insn *d;
     struct block *b;
     v->pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
-    if (!find(j, &d, &b) || !b) return d || b ? STEP_NEXT : STEP_NEXT;
-    jit_link(j, n, b);
-    return STEP_NEXT;
+    if (find(j, &d, &b) && b) jit_link(j, n, b);
+    return STEP_NEXT; /* what find had to say it says again */
   }
   case IX_INTERP: return interpret(j, left, true);
   case IX_STEP: {
@@ -118,7 +118,6 @@ static int jit_slice(struct vcpu *v) {
     jit_context(j);
     const void *code = find(j, &d, &b);
     if (!code) {
-      if (!d && c->trap_raised_by_fetch) {}
       step = d ? interpret(j, &left, false) : STEP_TRAP;
       continue;
     }

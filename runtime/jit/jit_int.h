@@ -5,6 +5,7 @@
 #include "hostcg/cg.h"
 #include "interp/interp.h"
 #include "jit/jit.h"
+#include "os/fault.h"
 #include "os/cpu.h"
 
 enum {
@@ -98,6 +99,7 @@ int jit_compile(struct jit *j, struct block *b, const struct insn *d);
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);
 uint64_t jit_slow(struct vcpu *v, uint64_t address, uint32_t access);
 uint64_t jit_handler(struct vcpu *v, uint32_t exit, int64_t count);
+void jit_running(struct jit *j); /* on this thread */
 bool jit_fault(int signal, siginfo_t *info, void *context);
 
 #endif

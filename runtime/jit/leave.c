@@ -66,7 +66,7 @@ uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
   return j->step != STEP_NEXT;
 }
 
-static __thread struct jit *running;
+static __thread struct jit *running; /* the vCPU of this thread */
 
 void jit_running(struct jit *j) { running = j; }
 
