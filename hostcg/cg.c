@@ -198,7 +198,7 @@ static bool lower(struct cg *g, ref r) {
 /* An entry that has to be done by the interpreter, with the exit that does that. */
 static bool for_interpreter(const struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
-  return i->op >= IR_LOAD && i->op <= IR_FILL && g->b->exit[i->c].kind == IX_INTERP;
+  return i->op == IR_HANDLER || (ir_is_access(i->op) && g->b->exit[i->c].kind == IX_INTERP);
 }
 
 int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out, unsigned *bad) {
@@ -224,7 +224,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
         return -ENOTSUP;
       }
       out->useless = !b->exit[b->ins[r].c].insn;
-      leave(g, b->ins[r].c);
+      leave_to_interpreter(g, b->ins[r].c);
       break;
     }
     if (g->error) {

@@ -89,6 +89,7 @@ struct cg_config {
   bool direct;       /* guest addresses are host addresses; else the software TLB */
   bool absolute;     /* the page of the block has address `page`, in code that is not shared: PCs are numbers */
   uint64_t page;
+  bool alone;        /* for comparisons: every way out goes to the runtime, stores are announced by `slow`, no handlers */
   uint32_t first_exit; /* number of the block's first exit */
   const struct cg_common *common;
   uint8_t *at, *end; /* where the code goes */

@@ -122,6 +122,7 @@ void late_exit(struct cg *g, unsigned exit);
 void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size, unsigned access);
 /* Leaves here. */
 void leave(struct cg *g, unsigned exit);
+void leave_to_interpreter(struct cg *g, unsigned exit); /* runs the instruction of the exit */
 void write_entry(struct cg *g, uint64_t pc);
 void write_lates(struct cg *g);
 

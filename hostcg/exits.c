@@ -219,6 +219,10 @@ static void to_boundary(struct cg *g, const struct cg_exit *x) {
 
 /* TARGET has the address: to where the jump table says, or out. */
 static void go(struct cg *g) {
+  if (g->c.alone) {
+    jump_to(g, g->c.common->goes);
+    return;
+  }
   const unsigned env = scratch(0), at = scratch(1);
   const int32_t jump = offsetof(struct cg_env, jump);
   g->p = cg_load_64(g->p, env, CG_VCPU, offsetof(struct vcpu, helpers));
@@ -251,9 +255,11 @@ static void follow(struct cg *g, unsigned exit) {
     go(g);
     return;
   }
-  g->p = cg_jump(g->p);
-  cg_patch(g->p, g->p);
-  x->patch = x->stub = (uint32_t)(g->p - g->c.at);
+  if (!g->c.alone) {
+    g->p = cg_jump(g->p);
+    cg_patch(g->p, g->p);
+    x->patch = x->stub = (uint32_t)(g->p - g->c.at);
+  }
   g->p = cg_const32(g->p, CG_RESULT, (int32_t)(g->c.first_exit + exit));
   jump_to(g, g->c.common->link);
 }
@@ -270,6 +276,12 @@ void leave(struct cg *g, unsigned exit) {
   unsigned x = new_exit(g, exit, c);
   if (c) cold(g, x);
   else jump(g, x);
+}
+
+void leave_to_interpreter(struct cg *g, unsigned exit) {
+  unsigned x = new_exit(g, exit, true);
+  g->exit[x].kind = IX_INTERP;
+  cold(g, x);
 }
 
 void write_entry(struct cg *g, uint64_t pc) {

@@ -100,6 +100,18 @@ static bool lower_load(struct cg *g, ref r) {
   return true;
 }
 
+/* Tells the runtime what the store is about to change. */
+static void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes) {
+  if (!g->c.alone) return;
+  unsigned t = take(g, UINT32_MAX, -1), x = new_exit(g, exit, true);
+  g->p = cg_lea(g->p, t, a, o);
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)(bytes | ACCESS_WRITE << 8));
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->slow);
+}
+
 static bool lower_store(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
@@ -107,10 +119,12 @@ static bool lower_store(struct cg *g, ref r) {
   if (g->c.direct) {
     int32_t o;
     unsigned a = base_of(g, i->a, &o), v = need(g, i->b, UINT32_MAX);
+    announce(g, i->c, a, o, bits / 8);
     may_fault(g, new_exit(g, i->c, true));
     g->p = store_direct(g->p, bits, a, o, v);
   } else {
     unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX);
+    announce(g, i->c, a, 0, bits / 8);
     unsigned t = take(g, UINT32_MAX, -1), u = take(g, UINT32_MAX, -1);
     check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
     g->p = store_indexed(g->p, bits, a, t, v);
@@ -138,7 +152,10 @@ bool lower_memory(struct cg *g, ref r) {
   case IR_FENCE:
     if (!i->aux || ((i->aux & 0x50) && (i->aux & 0x0a))) g->p = cg_barrier(g->p); /* as mem_fence */
     return true;
-  case IR_HANDLER: lower_handler(g, r); return true;
+  case IR_HANDLER:
+    if (g->c.alone) return false;
+    lower_handler(g, r);
+    return true;
   default: return false;
   }
 }

@@ -75,6 +75,9 @@ const struct isa *cli_isa(const char *name);
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
+/* --check, --dump, --jit: settings of engines. 0, or -errno with one line. */
+int cli_engine(bool check, const char *dump, const struct strings *jit);
+
 /* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `user` is NULL
  * for machines. */
 struct user_process;

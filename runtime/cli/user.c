@@ -16,8 +16,9 @@
 
 struct user {
   const char *isa, *accel;
-  struct strings trace;
-  bool stats, json;
+  struct strings trace, jit;
+  const char *dump;
+  bool stats, json, check;
 };
 
 /* As env(1): the program cannot be run, or is not there. */
@@ -52,6 +53,7 @@ static int user_main(void *config, int argc, char **argv) {
     goto out;
   }
   trace_attach(m->vcpu[0], m);
+  if (cli_engine(o->check, o->dump, &o->jit)) goto out;
   if (engine_select(m->vcpu[0], o->accel)) goto out;
   r = user_run(p);
   code = r < 0 ? EXIT_BUG : r;
@@ -67,7 +69,10 @@ out:
 #define AT(f) offsetof(struct user, f)
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
+    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto: interp first)"},
+    {"check", NULL, OPT_FLAG, AT(check), "with the engine jit: every block on the interpreter too, the first difference ends it"},
+    {"dump", "WHAT", OPT_STR, AT(dump), "with the engine jit: ir, asm or ir,asm of every block, on stderr"},
+    {"jit", "SETTING", OPT_LIST, AT(jit), "threshold=N entries before a block is translated, insns=N in a block, memory=BYTES of code"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
     {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, unknown system calls among them"},

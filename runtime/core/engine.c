@@ -55,3 +55,16 @@ int engine_select(struct vcpu *v, const char *wishes) {
   log_error("--accel %s: no usable engine: %s", wishes, why);
   return -ENOTSUP;
 }
+
+int engine_option(const char *text) {
+  char why[200];
+  for (unsigned i = 0; i < engine_count; i++) {
+    if (!engine_list[i]->option) continue;
+    int r = engine_list[i]->option(text, why, sizeof why);
+    if (r == -ENOENT) continue;
+    if (r) log_error("%s", why);
+    return r;
+  }
+  log_error("no engine of this build knows '%s'", text);
+  return -EINVAL;
+}

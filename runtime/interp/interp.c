@@ -128,6 +128,7 @@ enum vcpu_exit interp_loop(struct vcpu *v, int (*slice)(struct vcpu *v)) {
     take_interrupt(v);
     switch (slice(v)) {
     case STEP_NEXT: break;
+    case STEP_BROKEN: return leave(v, EXIT_ERROR);
     case STEP_END:
       cache_sync(v);
       arch->context(v);

@@ -60,6 +60,8 @@ void interp_fence_i(struct vcpu *v);
 bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page);
 /* The instruction at an offset of the page being executed, if it is decoded, else NULL. */
 const struct insn *interp_decoded(struct vcpu *v, unsigned off);
+/* What a slice of another engine may also end with: a mistake of ours, reported; the vCPU ends with EXIT_ERROR. */
+enum { STEP_BROKEN = 32 };
 /* Executes at most n instructions, one jump at most, or the one that ends the slice; as isa->run. */
 int interp_straight(struct vcpu *v, int64_t n);
 /* One slice of the interpreter, and its loop around slices of any kind: kicks, interrupts, traps, waiting. */

@@ -170,6 +170,7 @@ int jit_compile(struct jit *j, struct block *b, const struct insn *d) {
                           .direct = j->direct,
                           .absolute = j->direct,
                           .page = j->v->pc & GUEST_PAGE_MASK,
+                          .alone = j->check,
                           .first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits,
                           .common = &j->common,
                           .at = s->at,

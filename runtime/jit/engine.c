@@ -49,6 +49,10 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   return code;
 }
 
+gva_t jit_target(const struct jit *j, const struct exit *x) {
+  return (j->direct ? 0 : j->v->pcbase) + (gva_t)x->e.pc;
+}
+
 /* The interpreter for a while; *left counts. */
 static int interpret(struct jit *j, int64_t *left, bool one) {
   int64_t before = j->v->budget;
@@ -61,7 +65,7 @@ static int interpret(struct jit *j, int64_t *left, bool one) {
 /* A handler ended with something else than STEP_NEXT; v->pc is its instruction, not retired. */
 static int after_handler(struct jit *j, const struct exit *x, int64_t *left) {
   struct vcpu *v = j->v;
-  const gva_t pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
+  const gva_t pc = jit_target(j, x);
   if (j->step == STEP_TRAP) {
     v->pc = pc;
     if (v->c->trap.kind == TRAP_EXACT) return interpret(j, left, true);
@@ -85,13 +89,13 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
   j->n.exits[x->e.kind & 7]++;
   switch (x->e.kind) {
   case CG_EXIT_COUNT:
-    v->pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
+    v->pc = jit_target(j, x);
     return interpret(j, left, false);
   case IX_JUMP: {
     const struct insn *d;
     struct block *b;
-    v->pc = (j->direct ? 0 : v->pcbase) + (gva_t)x->e.pc;
-    if (find(j, &d, &b) && b) jit_link(j, n, b);
+    v->pc = jit_target(j, x);
+    if (!j->check && find(j, &d, &b) && b) jit_link(j, n, b);
     return STEP_NEXT; /* what find had to say it says again */
   }
   case IX_INTERP: return interpret(j, left, true);
@@ -124,7 +128,12 @@ static int jit_slice(struct vcpu *v) {
     j->base = v->budget - left;
     j->adjust = 0;
     j->n.entries++;
-    uint64_t result = j->enter(v, code, left);
+    uint64_t result;
+    if (j->check) {
+      if (!check_enter(j, code, left, b, &result)) return STEP_BROKEN;
+    } else {
+      result = j->enter(v, code, left);
+    }
     left = j->env.count + j->adjust;
     v->budget = left + j->base;
     step = after(j, result, &left);
@@ -183,6 +192,7 @@ static void jit_destroy(struct vcpu *v) {
   }
   os_code_unmap(&j->code);
   cg_free(j->cg);
+  check_free(j);
   free(j->by_handler);
   free(j);
   interp_engine.destroy(v);
@@ -202,6 +212,7 @@ static int jit_create(struct vcpu *v) {
   rc = os_code_map(&j->code, jit_options.memory);
   if (rc) goto out;
   j->v = v;
+  if (jit_options.check && (rc = check_new(j))) goto out;
   j->guest = v->c->isa->guest;
   j->features = cg_features();
   j->direct = v->c->space != NULL;
@@ -237,6 +248,7 @@ static int jit_create(struct vcpu *v) {
 out:
   if (j) {
     cg_free(j->cg);
+    check_free(j);
     free(j->by_handler);
     os_code_unmap(&j->code);
     free(j);
@@ -256,7 +268,69 @@ static int set_state(struct vcpu *v) {
   return interp_engine.set_state(v);
 }
 
-const struct jit_counters *jit_counters(const struct vcpu *v) { return jit_of(v) ? &jit_of(v)->n : NULL; }
+static bool number(const char *text, const char *key, uint64_t *out) {
+  size_t n = strlen(key);
+  char *end;
+  if (strncmp(text, key, n) || text[n] != '=' || !text[n + 1]) return false;
+  *out = strtoull(text + n + 1, &end, 0);
+  return !*end && *out;
+}
+
+static int jit_option(const char *text, char *why, size_t n) {
+  uint64_t k;
+  if (!strcmp(text, "check")) {
+    jit_options.check = true;
+    return 0;
+  }
+  if (!strncmp(text, "dump=", 5)) {
+    if (strstr(text, "ir")) jit_options.dump |= JIT_DUMP_IR;
+    if (strstr(text, "asm")) jit_options.dump |= JIT_DUMP_ASM;
+    if (!strcmp(text, "dump=ir") || !strcmp(text, "dump=asm") || !strcmp(text, "dump=ir,asm")) return 0;
+    snprintf(why, n, "--dump takes ir, asm or ir,asm, not '%s'", text + 5);
+    return -EINVAL;
+  }
+  if (strncmp(text, "jit:", 4)) return -ENOENT;
+  text += 4;
+  if (number(text, "threshold", &k)) jit_options.threshold = (unsigned)k;
+  else if (number(text, "insns", &k)) jit_options.max_insns = k < 64 ? (unsigned)k : 64;
+  else if (number(text, "memory", &k) && k >= 65536) jit_options.memory = (size_t)k & ~(size_t)4095;
+  else {
+    snprintf(why, n, "--jit takes threshold=N, insns=N or memory=BYTES (65536 at least), not '%s'", text);
+    return -EINVAL;
+  }
+  return 0;
+}
+
+static void jit_count(const struct vcpu *v, void (*each)(void *data, const char *key, const char *text, uint64_t n),
+                      void *data) {
+  const struct jit_counters *c = &jit_of(v)->n;
+  static const char *const kinds[8][2] = {[IX_JUMP] = {"jump", "to places not linked yet"},
+                                          [IX_INTERP] = {"interp", "for an instruction of the interpreter"},
+                                          [IX_STEP] = {"step", "a handler said so"},
+                                          [IX_END] = {"end", "the context may have changed"},
+                                          [IX_WAIT] = {"wait", "the guest waits"},
+                                          [CG_EXIT_COUNT & 7] = {"count", "the slice is used up"}};
+  each(data, "blocks", "blocks translated", c->compiled);
+  each(data, "block_insns", "  guest instructions in them", c->guest_insns);
+  each(data, "code_bytes", "  bytes of code", c->code_bytes);
+  each(data, "compile_us", "  microseconds", c->compile_ns / 1000);
+  each(data, "refused", "places left to the interpreter", c->refused);
+  each(data, "entries", "times that code was entered", c->entries);
+  for (unsigned i = 0; i < 8; i++) {
+    char key[32], text[80];
+    if (!kinds[i][0]) continue;
+    snprintf(key, sizeof key, "left_%s", kinds[i][0]);
+    snprintf(text, sizeof text, "  and left: %s", kinds[i][1]);
+    each(data, key, text, c->exits[i]);
+  }
+  each(data, "links", "exits linked", c->links);
+  each(data, "lookups", "places looked up", c->lookups);
+  each(data, "slow", "slow memory accesses", c->slow);
+  each(data, "invalidated", "blocks invalidated", c->invalidated);
+  each(data, "evicted", "blocks evicted", c->evicted);
+  each(data, "interpreted", "instructions of the interpreter", c->interpreted);
+  if (jit_of(v)->check) each(data, "checked", "blocks compared with the interpreter", c->checked);
+}
 
 const struct engine_ops jit_engine = {
     .name = "jit",
@@ -267,4 +341,6 @@ const struct engine_ops jit_engine = {
     .get_state = get_state,
     .set_state = set_state,
     .kick = vcpu_kick,
+    .option = jit_option,
+    .count = jit_count,
 };

@@ -30,7 +30,5 @@ struct jit_counters {
   uint64_t interpreted; /* instructions of cold code and of exits */
   uint64_t checked;     /* blocks compared by `check` */
 };
-/* NULL when the vCPU has another engine. */
-const struct jit_counters *jit_counters(const struct vcpu *v);
 
 #endif

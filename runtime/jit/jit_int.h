@@ -74,6 +74,7 @@ struct jit {
   bool changed;                /* code was invalidated since this was cleared */
   uint8_t *by_handler;         /* by leaf: this host cannot do it (learnt) */
   struct jit *link;            /* of all */
+  struct check *check;         /* every block runs on the interpreter too; NULL: no */
   struct jit_counters n;
 };
 
@@ -94,6 +95,15 @@ void jit_forget_jumps(struct jit *j);
 
 /* compile.c: 0, or a negative number when the block is refused. */
 int jit_compile(struct jit *j, struct block *b, const struct insn *d);
+
+/* check.c */
+int check_new(struct jit *j);
+void check_free(struct jit *j);
+/* As `enter`, then the same instructions on the interpreter: false when the states differ, with a report logged. */
+bool check_enter(struct jit *j, const void *code, int64_t left, const struct block *b, uint64_t *result);
+/* The block is about to write. */
+bool check_store(struct jit *j, gva_t a, unsigned size);
+gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */
 
 /* leave.c */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);

@@ -46,12 +46,14 @@ uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
   const enum access access = what >> 8;
   struct tlb_spot spot;
   jit_of(v)->n.slow++;
+  if (jit_of(v)->direct) return check_store(jit_of(v), a, size);
   if ((a & ~GUEST_PAGE_MASK) + size > GUEST_PAGE_SIZE) return false; /* crosses: the interpreter's */
   if (!v->tag_data) return false;
   v->c->access_len = (uint16_t)size;
   if (tlb_resolve(v, a, access, &spot)) return false; /* raised again, exactly, by the interpreter */
   const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
-  return e->tag[access] == ((a & GUEST_PAGE_MASK) | v->tag_data);
+  if (e->tag[access] != ((a & GUEST_PAGE_MASK) | v->tag_data)) return false;
+  return !jit_of(v)->check || access != ACCESS_WRITE || check_store(jit_of(v), a, size);
 }
 
 uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
