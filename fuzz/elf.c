@@ -1,10 +1,9 @@
-/* Hostile ELF files: recognition, headers, placing into RAM and into an address space, symbols. The first input byte chooses
- * where RAM lies and whether a bias is used; the rest is the file. */
+/* Hostile ELF files for machines: recognition, headers, placing into RAM, symbols. The first input byte chooses where RAM
+ * lies and whether a bias is used; the rest is the file. Programs of user mode are user_elf.c's. */
 #include "core/isa.h"
 #include "fuzz/fuzz.h"
 #include "loader/load.h"
 #include "mem/phys.h"
-#include "mem/space.h"
 
 enum { RAM_SIZE = 1 << 20 };
 
@@ -54,9 +53,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   gpa_t base = how & 2 ? 0x80000000 : e->seg[0].paddr & GUEST_PAGE_MASK;
   if (!phys_add_ram(p, base, RAM_SIZE, "ram")) elf_place(e, p, why, sizeof why);
   phys_free(p);
-  struct space *s = space_new(0x10000, (gva_t)1 << SPACE_BITS);
-  MUST(s);
-  elf_map(e, s, -1, bias, why, sizeof why);
-  space_free(s);
   return 0;
 }

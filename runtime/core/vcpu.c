@@ -73,6 +73,13 @@ void vcpu_sleep(struct vcpu *v, uint64_t until_ns) {
   __atomic_store_n(&v->c->sleeping, 0, __ATOMIC_SEQ_CST);
 }
 
+void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v) {
+  const uint64_t *from = (const uint64_t *)&v->c->stats;
+  uint64_t *to = (uint64_t *)sum;
+  for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
+  sum->insns += vcpu_retired(v) - v->c->stats.insns;
+}
+
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2) {
   v->c->trap = (struct trap){.kind = kind, .nargs = nargs, .arg = {a0, a1, a2}};
   return STEP_TRAP;

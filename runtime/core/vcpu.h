@@ -68,10 +68,10 @@ struct translation {
   bool global;   /* matches every ASID */
 };
 
-/* What the last refused memory access of a user-mode vCPU means to a Linux process (siginfo). */
+/* What a trap of a user-mode vCPU means to a Linux process (siginfo). In vcpu_common.fault: the last refused memory access,
+ * SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, or SIGBUS with BUS_ADRERR; signal 0: no such access yet. */
 struct user_fault {
-  int signal,
-      code; /* SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, SIGBUS with BUS_ADRERR; signal 0: no such access yet */
+  int signal, code;
   gva_t addr;
 };
 
@@ -170,6 +170,9 @@ void vcpu_kick(struct vcpu *v);
 
 /* Sleeps until v->kick is set (it stays set) or host monotonic time reaches until_ns (UINT64_MAX: no limit). */
 void vcpu_sleep(struct vcpu *v, uint64_t until_ns);
+
+/* Adds the vCPU's counters, its retired instructions among them, to *sum. */
+void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v);
 
 /* Records a trap; returns STEP_TRAP so that handlers can `return vcpu_trap(...)`. */
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2);

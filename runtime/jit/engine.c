@@ -148,13 +148,29 @@ static enum vcpu_exit jit_run(struct vcpu *v) { return interp_loop(v, jit_slice)
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct jit *all;
 
-/* A forked child writes into code memory of its own. */
+static uint8_t *write_common(struct jit *j) {
+  uint8_t *at = j->code.rw;
+  cg_write_common(j->guest, &at, &j->common);
+  os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
+  return at;
+}
+
+/* A forked child has the calling thread alone, and begins with empty code memory of its own. */
+static void before_fork(void) { pthread_mutex_lock(&all_lock); }
+static void in_parent(void) { pthread_mutex_unlock(&all_lock); }
 static void in_child(void) {
-  for (struct jit *j = all; j; j = j->link)
-    if (os_code_fork(&j->code)) {
-      log_error("no code memory of its own for the forked process: host resources are exhausted");
+  struct jit *j = jit_now();
+  all = j;
+  if (j) {
+    j->link = NULL;
+    if (os_code_renew(&j->code)) {
+      log_error("no code memory for the forked process: the host has no more");
       abort();
     }
+    write_common(j);
+    for (unsigned s = 0; s < SEGMENTS; s++) jit_empty(j, s);
+  }
+  pthread_mutex_unlock(&all_lock);
 }
 
 static int jit_probe(const struct isa *isa, char *why, size_t n) {
@@ -180,7 +196,7 @@ static void jit_destroy(struct vcpu *v) {
   while (*at && *at != j) at = &(*at)->link;
   if (*at) *at = j->link;
   pthread_mutex_unlock(&all_lock);
-  jit_running(NULL);
+  if (jit_now() == j) jit_running(NULL);
   jit_gone(v, ~(gpa_t)0);
   v->c->jit = NULL;
   v->helpers = NULL;
@@ -219,9 +235,7 @@ static int jit_create(struct vcpu *v) {
   j->env.cold = jit_cold;
   j->env.slow = jit_slow;
   j->env.handler = jit_handler;
-  uint8_t *at = j->code.rw;
-  cg_write_common(j->guest, &at, &j->common);
-  os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
+  uint8_t *at = write_common(j);
   const void *enter = executable(j, j->common.enter);
   memcpy(&j->enter, &enter, sizeof enter);
   at = (uint8_t *)(((uintptr_t)at + 63) & ~(uintptr_t)63);
@@ -234,14 +248,11 @@ static int jit_create(struct vcpu *v) {
   v->helpers = &j->env;
   v->c->jit = j;
   interp_of(v)->gone = jit_gone;
-  if (j->direct) {
-    os_fault_hooks(jit_fault, NULL);
-    jit_running(j);
-  }
+  if (j->direct) os_fault_hooks(jit_fault, NULL);
   pthread_mutex_lock(&all_lock);
   j->link = all;
   all = j;
-  if (!hooked) pthread_atfork(NULL, NULL, in_child);
+  if (!hooked) pthread_atfork(before_fork, in_parent, in_child);
   hooked = true;
   pthread_mutex_unlock(&all_lock);
   return 0;

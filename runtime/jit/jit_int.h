@@ -110,6 +110,7 @@ uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);
 uint64_t jit_slow(struct vcpu *v, uint64_t address, uint32_t access);
 uint64_t jit_handler(struct vcpu *v, uint32_t exit, int64_t count);
 void jit_running(struct jit *j); /* on this thread */
+struct jit *jit_now(void);       /* what runs on this thread, or NULL */
 bool jit_fault(int signal, siginfo_t *info, void *context);
 
 #endif

@@ -71,6 +71,7 @@ uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
 static __thread struct jit *running; /* the vCPU of this thread */
 
 void jit_running(struct jit *j) { running = j; }
+struct jit *jit_now(void) { return running; }
 
 bool jit_fault(int signal, siginfo_t *info, void *context) {
   struct jit *j = running;

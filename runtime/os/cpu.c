@@ -46,14 +46,10 @@ void os_code_unmap(struct os_code *c) {
   *c = (struct os_code){0};
 }
 
-int os_code_fork(struct os_code *c) {
+int os_code_renew(struct os_code *c) {
   int fd = memfd_create("code", MFD_CLOEXEC), rc = 0;
   if (fd < 0) return -errno;
-  for (size_t done = 0; done < c->size && !rc;) {
-    ssize_t n = write(fd, c->rw + done, c->size - done);
-    if (n <= 0) rc = n ? -errno : -EIO;
-    else done += (size_t)n;
-  }
+  if (ftruncate(fd, (off_t)c->size)) rc = -errno;
   if (!rc && mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) rc = -errno;
   if (!rc && mmap((void *)(uintptr_t)c->rx, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
     rc = -errno;

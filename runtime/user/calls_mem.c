@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "user/calls.h"
+#include "user/call.h"
 
 #define PAGE_UP(x) (((x) + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK)
 
@@ -28,7 +28,7 @@ int64_t call_brk(struct user_thread *t, const uint64_t arg[6]) {
 }
 
 int64_t call_mmap(struct user_thread *t, const uint64_t arg[6]) {
-  return space_map(space(t), arg[0], arg[1], (int)arg[2], (int)arg[3], (int)arg[4], arg[5]);
+  return space_map(space(t), arg[0], arg[1], (int)arg[2], (int)arg[3], user_fd(t, arg[4]), arg[5]);
 }
 
 int64_t call_munmap(struct user_thread *t, const uint64_t arg[6]) {
