@@ -287,6 +287,7 @@ class Isa:
     files: dict[str, RegFile] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
     hot_registers: list[str] = field(default_factory=list)
+    link_registers: list[tuple[str, int]] = field(default_factory=list)     # (file, index) of those that hold return addresses
     context: list[str] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)
     fields: dict[str, FieldDecl] = field(default_factory=dict)

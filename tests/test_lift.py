@@ -22,9 +22,10 @@ ISAS = sorted(p.stem for p in (ROOT / "isa").glob("*.yaml"))
 
 def pool(isa: str, seed: int, each: int) -> bytes:
     """`each` random encodings of every leaf, each behind its length."""
-    m, rng = Machine(isa), random.Random(f"{isa} {seed}")
+    m = Machine(isa)
     out = bytearray()
     for leaf in m.leaves:
+        rng = random.Random(f"{isa} {seed} {leaf['name']}")
         for _ in range(each):
             d: dict[str, int] = {}
             if "form" in leaf:

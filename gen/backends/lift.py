@@ -337,7 +337,19 @@ class Lifter:
         self.put("ir_exit(l);")
 
     def st_Jump(self, s: tir.Jump) -> None:
-        self.put(f"ir_jump(l, {self.r(s.target)}, IR_JUMP_{s.kind.upper()});")
+        self.put(f"ir_jump(l, {self.r(s.target)}, {self.link(s) if s.kind == 'link' else f'IR_JUMP_{s.kind.upper()}'});")
+
+    def link(self, s: tir.Jump) -> str:
+        """A jump whose registers say what it is: one that writes a link register calls, one that reads one returns."""
+        def among(file: str, index: E) -> list[str]:
+            return [f"{self.c(index)} == {i}" for f, i in self.isa.link_registers if f == file]
+        lets = {x.id: x.e for x in tir.walk(self.m.body) if isinstance(x, tir.Let)}
+
+        def read(e: E) -> list[str]:
+            own = among(e.k, e.a[0]) if e.op == "reg" else []
+            return own + [c for x in e.a + ((lets[e.k],) if e.op == "local" and e.k in lets else ()) for c in read(x)]
+        written = [c for x in tir.walk(self.m.body) if isinstance(x, tir.SetReg) for c in among(x.file, x.index)]
+        return (f"{' || '.join(written) or '0'} ? IR_JUMP_CALL : {' || '.join(read(s.target)) or '0'} ? IR_JUMP_RET : IR_JUMP_BRANCH")
 
     def st_End(self, s: tir.End) -> None:
         self.put(f"lift_end(l, LIFT_{s.reason.upper()});")

@@ -125,10 +125,21 @@ static ref fold_or(struct lift *l, enum ir_type t, ref a, ref b) {
   return 0;
 }
 
+/* The sign of a difference against its overflow, different or equal: signed less, or not. */
+static ref less_by_flags(struct lift *l, ref a, ref b, bool not ) {
+  for (int turn = 0; turn < 2; turn++) {
+    const struct ir_ins p = *at(l, turn ? b : a), q = *at(l, turn ? a : b);
+    if (p.op == IR_LTS && q.op == IR_SUBO && k_is(l, p.b, 0) && is_sub(l, p.a, q.a, q.b))
+      return not ? e2(l, IR_LES, IT_I32, q.b, q.a) : e2(l, IR_LTS, IT_I32, q.a, q.b);
+  }
+  return 0;
+}
+
 static ref fold_xor(struct lift *l, enum ir_type t, ref a, ref b) {
   uint64_t m, y;
   const struct ir_ins i = *at(l, a);
   if (a == b) return ir_k(l, t, 0);
+  if (t == IT_I32 && !is(l, b, IR_CONST)) return less_by_flags(l, a, b, false);
   if (!ir_is_int(t) || !k64(l, b, &m)) return 0;
   if (!m) return a;
   if (m == ones(t)) return e1(l, IR_NOT, t, a);
@@ -188,13 +199,7 @@ static ref fold_equal(struct lift *l, enum ir_op op, ref a, ref b) {
     return 0;
   }
   if (i.op == IR_ZEXT && j.op == IR_ZEXT) return e2(l, op, IT_I32, i.a, j.a);
-  /* sign of a difference against its overflow: signed less */
-  for (int turn = 0; turn < 2; turn++) {
-    const struct ir_ins p = turn ? j : i, q = turn ? i : j;
-    if (p.op == IR_LTS && q.op == IR_SUBO && k_is(l, p.b, 0) && is_sub(l, p.a, q.a, q.b))
-      return eq ? e2(l, IR_LES, IT_I32, q.b, q.a) : e2(l, IR_LTS, IT_I32, q.a, q.b);
-  }
-  return 0;
+  return less_by_flags(l, a, b, eq);
 }
 
 static ref fold_less(struct lift *l, enum ir_op op, ref a, ref b) {

@@ -212,7 +212,6 @@ enum ir_jump_kind {
   IR_JUMP_BRANCH,
   IR_JUMP_CALL, /* `insn`'s end is pushed on the return predictor */
   IR_JUMP_RET,
-  IR_JUMP_LINK,
   IR_JUMP_ERET,
   IR_JUMP_NEXT,    /* falls out of the block's end */
   IR_JUMP_RESTART, /* the same instruction again; polls */
