@@ -331,6 +331,12 @@ ref ir_fold_lane(struct lift *l, enum ir_type t, ref a, unsigned bits, unsigned 
       if (t == IT_I32) x = e1(l, IR_TRUNC, IT_I32, x);
       return e2(l, IR_AND, t, x, k(l, t, bits_mask(bits)));
     }
+    if (i.op == IR_VJOIN) {
+      unsigned half = 128 / bits;
+      a = lane < half ? i.a : i.b;
+      if (lane >= half) return ir_emit(l, IR_VLANE, t, a, lane - half, 0, bits);
+      continue;
+    }
     if (i.op == IR_VSPLAT && i.aux == bits) {
       ref x = i.a;
       if (at(l, x)->type == IT_I32 && t == IT_I64) x = e1(l, IR_ZEXT, t, x);
@@ -362,7 +368,10 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
     if (k64(l, *b, &x)) return e2(l, IR_ADD, t, *a, k(l, t, -x));
     if (k_is(l, *a, 0)) return e1(l, IR_NEG, t, *b);
     return 0;
-  case IR_AND: return fold_and(l, t, *a, *b);
+  case IR_AND:
+    if (t == IT_V128 && is(l, *a, IR_CONST) && is(l, *b, IR_CONST))
+      return ir_k(l, t, ir_const_value(l->b, *a) & ir_const_value(l->b, *b));
+    return fold_and(l, t, *a, *b);
   case IR_OR: return fold_or(l, t, *a, *b);
   case IR_XOR: return fold_xor(l, t, *a, *b);
   case IR_ANDN:
@@ -395,6 +404,13 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
     if (is(l, *a, IR_CONST) && is(l, *b, IR_CONST))
       return ir_k(l, t, ir_const_value(l->b, *a) | ir_const_value(l->b, *b) << 64);
     return 0;
+  case IR_VLOW:
+  case IR_VHIGH:
+    if (at(l, *a)->op == IR_VJOIN) return op == IR_VLOW ? at(l, *a)->a : at(l, *a)->b;
+    if (at(l, *a)->op == IR_CONST) return ir_k(l, t, op == IR_VLOW ? ir_const_value(l->b, *a) : 0);
+    return 0;
+  case IR_VJOIN:
+    return is(l, *a, IR_VLOW) && is(l, *b, IR_VHIGH) && at(l, *a)->a == at(l, *b)->a ? at(l, *a)->a : 0;
   case IR_CAST: return ir_fold_cast(l, t, *a);
   case IR_SELECT: return fold_select(l, t, *a, *b, *c);
   case IR_VLANE: {
