@@ -610,7 +610,7 @@ def slot_rows(isa: Isa) -> list[str]:
         size = f.width // 8 if f.width > 64 else 8
         rows += [f"{{offsetof({struct}, {f.name}[{i}]), {f.width}, {size}, 0, {str(i == f.zero).lower()}}}" for i in range(f.n)]
     for s in isa.slots.values():
-        size = next(k for k in (1, 2, 4, 8, 16) if s.width <= 8 * k)
+        size = next((k for k in (1, 2, 4, 8) if s.width <= 8 * k), 16)
         rows.append(f"{{offsetof({struct}, {s.name}), {s.width}, {size}, {flags.index(s.name) + 1 if s.name in flags else 0}, false}}")
     return rows
 
