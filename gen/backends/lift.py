@@ -12,6 +12,7 @@ from ..tir import B, TRANSLATE, Checked, E, Meaning
 from . import cexpr, insn
 from .cexpr import ctype
 from .interp import Place as InterpPlace
+from .liftvec import NoVector, Vectors
 
 
 def highest(e: E) -> int:
@@ -73,6 +74,10 @@ class Lifter:
         self.stored = False             # a memory effect happened: an exit can no longer re-run the instruction
         self.side = False               # inside an arm that leaves the block
         self.raised: set[str] = set()   # locals that are flags of FP operations: the operations record them
+        self.wide: dict[str, tuple[str, int, int]] = {}     # locals that are bits of a wide one: its name, lowest bit, width
+        self.lazy: dict[str, E] = {}    # named parts of vectors, rendered where they are used
+        self.vectors = Vectors(self)
+        self.patient = self.may_wait()
 
     def put(self, s: str) -> None:
         self.lines.append("  " * self.depth + s)
@@ -90,8 +95,6 @@ class Lifter:
     def r(self, e: E) -> str:
         """A builder call that yields a ref: of e's bits for bits, of the float for floats."""
         n = e.ty.bits
-        if e.ty.kind == "vec":
-            raise ByHandler("vector")
         if n > 128:
             raise ByHandler("wider than 128 bits")
         if e.ty.kind == "f":
@@ -99,8 +102,11 @@ class Lifter:
         if e.bt <= TRANSLATE:
             return f"ir_const{'128' if n > 64 else ''}(l, {n}, {self.c(e)})"
         op, a = e.op, e.a
+        if op == "local" and e.k in self.wide:
+            name, lo, width = self.wide[e.k]
+            return name if n == width else f"ir_slice(l, {width}, {lo}, {n}, {name})"
         if op == "local":
-            return str(e.k)
+            return self.r(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
         if op == "slot":
             return f"ir_get(l, {self.name(e.k)}, {n})"
         if op == "reg":
@@ -142,7 +148,18 @@ class Lifter:
             return self.r(a[0])
         if op == "prim":
             return self.prim(e.k[0], a)
+        if op == "lookup":
+            return self.element(e)
         raise ByHandler(f"no IR operation for {op}")
+
+    def element(self, e: E) -> str:
+        """An element of a register by its number."""
+        *lanes, index, _ = e.a
+        got, w = [self.vectors.source(x) for x in lanes], e.ty.bits
+        whole = all(got) and all(s == got[0][0] and lo == i * w for i, (s, lo) in enumerate(got))
+        if index.bt > TRANSLATE or not whole or w not in (8, 16, 32, 64) or 1 << index.ty.n > len(lanes):
+            raise ByHandler("a table looked up at run time")
+        return f"ir_vlane(l, {w}, (unsigned)({self.c(index)}), {got[0][0].text})"
 
     def reg(self, e: E) -> str:
         f = self.isa.files[e.k]
@@ -190,8 +207,56 @@ class Lifter:
         raise ByHandler(f"no IR operation for {e.op} of floats")
 
     # ---- statements
+    def may_wait(self) -> bool:
+        """May named parts of vectors be read where they are used? Not when something is written before that."""
+        parts, written = set(), False
+        for s in tir.walk(self.m.body):
+            late = any(self.of_vector(e, parts) for e in tir.exprs(s))
+            if written and late:
+                return False
+            if isinstance(s, (tir.Let, tir.Set)) and late:
+                parts.add(s.id)
+            written |= isinstance(s, (tir.SetReg, tir.SetSlot))
+        return True
+
+    def of_vector(self, e: E, parts: set[str] | dict) -> bool:
+        if e.op == "local" and e.k in parts or e.op in ("reg", "reglane") and \
+                self.isa.files[e.k if e.op == "reg" else e.k[0]].width > 64:
+            return True
+        return any(self.of_vector(x, parts) for x in e.a)
+
+    def joined(self, stmts: list) -> list:
+        """Loads and stores of neighbouring 64 bits are one access of 128 or 256."""
+        out, i = [], 0
+        while i < len(stmts):
+            n = next((k for k in (4, 2) if self.neighbours(stmts[i:i + k], k)), 1)
+            s = stmts[i]
+            if n == 1:
+                out.append(s)
+            elif s.kind == "load":
+                name = f"{s.outs[0][0]}_wide"
+                for k in range(n):
+                    self.wide[stmts[i + k].outs[0][0]] = (name, 64 * k, 64 * n)
+                out.append(tir.Eff("load", [(name, B(64 * n))], [s.args[0]], {**s.attrs, "width": 64 * n}))
+            else:
+                value = E("concat", B(64 * n), tuple(x.args[1] for x in reversed(stmts[i:i + n])))
+                out.append(tir.Eff("store", [], [s.args[0], value], {**s.attrs, "width": 64 * n}))
+            i += n
+        return out
+
+    @staticmethod
+    def neighbours(run: list, n: int) -> bool:
+        def plain(s) -> bool:
+            return isinstance(s, tir.Eff) and s.kind in ("load", "store") and s.attrs["width"] == 64
+        if len(run) < n or not all(plain(s) and s.kind == run[0].kind and s.attrs == run[0].attrs for s in run):
+            return False
+        base = run[0].args[0]
+        return base.op == "local" and all(s.args[0].op == "add" and s.args[0].a[0] == base and v.is_const(s.args[0].a[1], 8 * k)
+                                          for k, s in enumerate(run) if k)
+
     def body(self, stmts: list) -> None:
         """The last statements of the instruction."""
+        stmts = self.joined(stmts)
         for i, s in enumerate(stmts):
             if isinstance(s, tir.If) and s.c.bt <= TRANSLATE and branches([s]):
                 rest = stmts[i + 1:]
@@ -227,6 +292,8 @@ class Lifter:
     def st_Let(self, s: tir.Let) -> None:
         if s.e.bt <= TRANSLATE:
             self.put(f"{ctype(s.e.ty)} {s.id} = {self.c(s.e)};")
+        elif self.patient and self.of_vector(s.e, {**self.lazy, **self.wide}):
+            self.lazy[s.id] = s.e
         else:
             self.put(f"ref {s.id} = {self.r(s.e)};")
 
@@ -259,7 +326,7 @@ class Lifter:
     def st_SetReg(self, s: tir.SetReg) -> None:
         f = self.isa.files[s.file]
         if f.width > 64:
-            raise ByHandler("vector")
+            return self.set_wide(s, f.width)
         e = s.e
         if s.keep:
             from ..effects import insert
@@ -268,6 +335,17 @@ class Lifter:
             e = v.ext("zext", e, f.width)
         put = f"ir_put(l, {self.slot(s.file, s.index)}, {f.width}, {self.r(e)});"
         self.put(put if f.zero is None or highest(s.index) < f.zero else f"if ({self.c(s.index)} != {f.zero}) {put}")
+
+    def set_wide(self, s: tir.SetReg, width: int) -> None:
+        n, where = s.e.ty.bits, f"l, {self.slot(s.file, s.index)}, {s.lo}, {s.e.ty.bits}, {str(s.keep or s.lo > 0).lower()}"
+        try:
+            return self.put(f"ir_vput({where}, {self.vectors.of(s.e)});")
+        except NoVector:
+            pass
+        simple = n in (8, 16, 32, 64) and s.lo % n == 0 or n == 128
+        if n > 128 or (s.keep or s.lo) and not simple:
+            raise ByHandler("lanes that do different things")
+        self.put(f"ir_vput_scalar({where}, {self.r(s.e)});")
 
     def nested(self, stmts: list) -> None:
         self.depth += 1
@@ -315,7 +393,7 @@ class Lifter:
                     written.setdefault(("slot", x.slot), [None, None])[i] = x
                 else:
                     if self.isa.files[x.file].width > 64:
-                        raise ByHandler("vector")
+                        raise ByHandler("a vector under a condition")
                     written.setdefault(("reg", x.file, self.c(x.index), x.lo, x.keep), [None, None])[i] = x
         self.put(f"ref c_{len(self.lines)} = {self.r(s.c)};")
         c = E("local", tir.B1, (), self.lines[-1].split()[1])
@@ -337,7 +415,19 @@ class Lifter:
         self.put("ir_exit(l);")
 
     def st_Jump(self, s: tir.Jump) -> None:
-        self.put(f"ir_jump(l, {self.r(s.target)}, IR_JUMP_{s.kind.upper()});")
+        self.put(f"ir_jump(l, {self.r(s.target)}, {self.link(s) if s.kind == 'link' else f'IR_JUMP_{s.kind.upper()}'});")
+
+    def link(self, s: tir.Jump) -> str:
+        """A jump whose registers say what it is: one that writes a link register calls, one that reads one returns."""
+        def among(file: str, index: E) -> list[str]:
+            return [f"{self.c(index)} == {i}" for f, i in self.isa.link_registers if f == file]
+        lets = {x.id: x.e for x in tir.walk(self.m.body) if isinstance(x, tir.Let)}
+
+        def read(e: E) -> list[str]:
+            own = among(e.k, e.a[0]) if e.op == "reg" else []
+            return own + [c for x in e.a + ((lets[e.k],) if e.op == "local" and e.k in lets else ()) for c in read(x)]
+        written = [c for x in tir.walk(self.m.body) if isinstance(x, tir.SetReg) for c in among(x.file, x.index)]
+        return (f"{' || '.join(written) or '0'} ? IR_JUMP_CALL : {' || '.join(read(s.target)) or '0'} ? IR_JUMP_RET : IR_JUMP_BRANCH")
 
     def st_End(self, s: tir.End) -> None:
         self.put(f"lift_end(l, LIFT_{s.reason.upper()});")
@@ -362,13 +452,15 @@ class Lifter:
         if s.kind in ("load", "load_ex"):
             self.put(f"ref {s.outs[0][0]} = ir_{s.kind}(l, {w}, {self.r(a[0])}, {order});")
             self.stored |= s.kind == "load_ex"
+            if w >= 128 and s.kind == "load":
+                self.wide[s.outs[0][0]] = (s.outs[0][0], 0, w)
             return
         if s.kind == "probe":
             return self.put(f"ir_probe(l, {self.r(a[0])}, {self.r(a[1])}, {int(s.attrs['access'] == 'w')});")
         if s.kind == "fence":
             return self.put(f"ir_fence(l, {' << 4 | '.join(f'(unsigned)({self.c(x)})' for x in a) or '0'});")
         if s.kind == "store":
-            self.put(f"ir_store(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {order});")
+            self.put(f"ir_store(l, {w}, {self.r(a[0])}, {self.stored_value(a[1])}, {order});")
         elif s.kind == "store_ex":
             self.put(f"ref {s.outs[0][0]} = ir_store_ex(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {order});")
         elif s.kind == "rmw":
@@ -380,6 +472,12 @@ class Lifter:
         else:
             raise ByHandler(f"helper {s.attrs['name']}" if s.kind == "helper" else "system register")
         self.stored = True
+
+    def stored_value(self, e: E) -> str:
+        try:
+            return self.vectors.of(e) if e.ty.bits >= 128 else self.r(e)
+        except NoVector:
+            return self.r(e)
 
     def fp(self, s: tir.Eff) -> None:
         a, prof = s.attrs, self.isa.fp[s.attrs["profile"]]
@@ -512,7 +610,7 @@ def slot_rows(isa: Isa) -> list[str]:
         size = f.width // 8 if f.width > 64 else 8
         rows += [f"{{offsetof({struct}, {f.name}[{i}]), {f.width}, {size}, 0, {str(i == f.zero).lower()}}}" for i in range(f.n)]
     for s in isa.slots.values():
-        size = next(k for k in (1, 2, 4, 8, 16) if s.width <= 8 * k)
+        size = next((k for k in (1, 2, 4, 8) if s.width <= 8 * k), 16)
         rows.append(f"{{offsetof({struct}, {s.name}), {s.width}, {size}, {flags.index(s.name) + 1 if s.name in flags else 0}, false}}")
     return rows
 

@@ -456,12 +456,6 @@ bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page) {
   return true;
 }
 
-const struct insn *interp_decoded(struct vcpu *v, unsigned off) {
-  struct cache *k = cache_of(v);
-  unsigned s = ((const uint16_t *)k->in.win)[off / k->unit];
-  return s ? (const struct insn *)(k->in.win + (size_t)s * 8) : NULL;
-}
-
 void interp_fence_i(struct vcpu *v) {
   struct cache *k = cache_of(v);
   if (!k) return; /* another kind of engine */

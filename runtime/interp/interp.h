@@ -58,8 +58,6 @@ void interp_fence_i(struct vcpu *v);
 /* For engines on top of the interpreter. The page that holds d, which interp_miss just gave; false when d is alone in no
  * window (it crosses pages, or its page may not be executed as a whole). */
 bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page);
-/* The instruction at an offset of the page being executed, if it is decoded, else NULL. */
-const struct insn *interp_decoded(struct vcpu *v, unsigned off);
 /* What a slice of another engine may also end with: a mistake of ours, reported; the vCPU ends with EXIT_ERROR. */
 enum { STEP_BROKEN = 32 };
 /* Executes at most n instructions, one jump at most, or the one that ends the slice; as isa->run. */

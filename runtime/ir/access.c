@@ -5,6 +5,8 @@ static enum ir_type loaded(unsigned width) {
   return width <= 64 ? ir_type_of(width) : width == 128 ? IT_I128 : IT_V256;
 }
 
+static enum ir_type plain(unsigned width) { return width == 128 ? IT_V128 : loaded(width); }
+
 /* A stand-in for the result of an access that is never made. */
 static ref nothing(struct lift *l, unsigned width) { return ir_k(l, loaded(width), 0); }
 
@@ -16,8 +18,8 @@ static ref access(struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b, u
 }
 
 ref ir_load(struct lift *l, unsigned width, ref address, unsigned attr) {
-  if (l->skip) return nothing(l, width);
-  return access(l, IR_LOAD, loaded(width), address, 0, IR_MEM(width, attr, 0));
+  if (l->skip) return ir_k(l, plain(width), 0);
+  return access(l, IR_LOAD, plain(width), address, 0, IR_MEM(width, attr, 0));
 }
 
 ref ir_load_ex(struct lift *l, unsigned width, ref address, unsigned attr) {

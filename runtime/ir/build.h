@@ -115,6 +115,26 @@ ref ir_float_bits(struct lift *l, ref a);
 ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how, ref a, ref b, ref c);
 ref ir_fclass(struct lift *l, ref a);
 
+/* Vectors: V128 or V256, also 128-bit values as above; lanes of 8 to 64 bits. vop: IR_V*, or AND OR XOR with lane 0. */
+ref ir_vget(struct lift *l, unsigned slot); /* a whole register of 128 or 256 bits */
+ref ir_vconst(struct lift *l, u128 value);
+ref ir_vzero(struct lift *l, enum ir_type t);
+ref ir_vlow(struct lift *l, ref a); /* V128: low half of a V256; a itself if it is a V128 */
+ref ir_vhigh(struct lift *l, ref a);
+ref ir_vjoin(struct lift *l, ref low, ref high);
+ref ir_vop(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, ref a, ref b);
+ref ir_vnot(struct lift *l, enum ir_type t, ref a);
+ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a, ref b); /* bits of a where mask is 1, else of b */
+ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x);
+ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a);
+ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x);
+ref ir_vinsert_if(struct lift *l, bool so, unsigned lane, unsigned at, ref a, ref x);
+ref ir_vperm(struct lift *l, ref a, ref b, const uint8_t from[16]); /* as IR_VPERM */
+/* Bits low .. low + width - 1 of a wide register become those of a (vput: a vector; scalar: a value of that width); the
+ * others stay if keep, else become zero. */
+void ir_vput(struct lift *l, unsigned slot, unsigned low, unsigned width, bool keep, ref a);
+void ir_vput_scalar(struct lift *l, unsigned slot, unsigned low, unsigned width, bool keep, ref x);
+
 /* Control. ir_guard runs the instruction in the interpreter unless its condition equals `expect`. Between ir_side and
  * ir_main stands what happens when the condition equals `expect`, to the instruction's end, without memory accesses;
  * after ir_main what happens else. */

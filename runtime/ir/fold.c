@@ -125,10 +125,21 @@ static ref fold_or(struct lift *l, enum ir_type t, ref a, ref b) {
   return 0;
 }
 
+/* The sign of a difference against its overflow, different or equal: signed less, or not. */
+static ref less_by_flags(struct lift *l, ref a, ref b, bool not ) {
+  for (int turn = 0; turn < 2; turn++) {
+    const struct ir_ins p = *at(l, turn ? b : a), q = *at(l, turn ? a : b);
+    if (p.op == IR_LTS && q.op == IR_SUBO && k_is(l, p.b, 0) && is_sub(l, p.a, q.a, q.b))
+      return not ? e2(l, IR_LES, IT_I32, q.b, q.a) : e2(l, IR_LTS, IT_I32, q.a, q.b);
+  }
+  return 0;
+}
+
 static ref fold_xor(struct lift *l, enum ir_type t, ref a, ref b) {
   uint64_t m, y;
   const struct ir_ins i = *at(l, a);
   if (a == b) return ir_k(l, t, 0);
+  if (t == IT_I32 && !is(l, b, IR_CONST)) return less_by_flags(l, a, b, false);
   if (!ir_is_int(t) || !k64(l, b, &m)) return 0;
   if (!m) return a;
   if (m == ones(t)) return e1(l, IR_NOT, t, a);
@@ -188,13 +199,7 @@ static ref fold_equal(struct lift *l, enum ir_op op, ref a, ref b) {
     return 0;
   }
   if (i.op == IR_ZEXT && j.op == IR_ZEXT) return e2(l, op, IT_I32, i.a, j.a);
-  /* sign of a difference against its overflow: signed less */
-  for (int turn = 0; turn < 2; turn++) {
-    const struct ir_ins p = turn ? j : i, q = turn ? i : j;
-    if (p.op == IR_LTS && q.op == IR_SUBO && k_is(l, p.b, 0) && is_sub(l, p.a, q.a, q.b))
-      return eq ? e2(l, IR_LES, IT_I32, q.b, q.a) : e2(l, IR_LTS, IT_I32, q.a, q.b);
-  }
-  return 0;
+  return less_by_flags(l, a, b, eq);
 }
 
 static ref fold_less(struct lift *l, enum ir_op op, ref a, ref b) {
@@ -326,6 +331,12 @@ ref ir_fold_lane(struct lift *l, enum ir_type t, ref a, unsigned bits, unsigned 
       if (t == IT_I32) x = e1(l, IR_TRUNC, IT_I32, x);
       return e2(l, IR_AND, t, x, k(l, t, bits_mask(bits)));
     }
+    if (i.op == IR_VJOIN) {
+      unsigned half = 128 / bits;
+      a = lane < half ? i.a : i.b;
+      if (lane >= half) return ir_emit(l, IR_VLANE, t, a, lane - half, 0, bits);
+      continue;
+    }
     if (i.op == IR_VSPLAT && i.aux == bits) {
       ref x = i.a;
       if (at(l, x)->type == IT_I32 && t == IT_I64) x = e1(l, IR_ZEXT, t, x);
@@ -357,7 +368,10 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
     if (k64(l, *b, &x)) return e2(l, IR_ADD, t, *a, k(l, t, -x));
     if (k_is(l, *a, 0)) return e1(l, IR_NEG, t, *b);
     return 0;
-  case IR_AND: return fold_and(l, t, *a, *b);
+  case IR_AND:
+    if (t == IT_V128 && is(l, *a, IR_CONST) && is(l, *b, IR_CONST))
+      return ir_k(l, t, ir_const_value(l->b, *a) & ir_const_value(l->b, *b));
+    return fold_and(l, t, *a, *b);
   case IR_OR: return fold_or(l, t, *a, *b);
   case IR_XOR: return fold_xor(l, t, *a, *b);
   case IR_ANDN:
@@ -390,6 +404,13 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
     if (is(l, *a, IR_CONST) && is(l, *b, IR_CONST))
       return ir_k(l, t, ir_const_value(l->b, *a) | ir_const_value(l->b, *b) << 64);
     return 0;
+  case IR_VLOW:
+  case IR_VHIGH:
+    if (at(l, *a)->op == IR_VJOIN) return op == IR_VLOW ? at(l, *a)->a : at(l, *a)->b;
+    if (at(l, *a)->op == IR_CONST) return ir_k(l, t, op == IR_VLOW ? ir_const_value(l->b, *a) : 0);
+    return 0;
+  case IR_VJOIN:
+    return is(l, *a, IR_VLOW) && is(l, *b, IR_VHIGH) && at(l, *a)->a == at(l, *b)->a ? at(l, *a)->a : 0;
   case IR_CAST: return ir_fold_cast(l, t, *a);
   case IR_SELECT: return fold_select(l, t, *a, *b, *c);
   case IR_VLANE: {

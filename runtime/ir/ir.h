@@ -133,8 +133,10 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(VSPLAT,  1, P) /* every lane = low bits of a (I32, I64) */                                                         \
   X(VLANE,   1, P) /* T I32 or I64: lane b (plain) of a (V128, V256), zero-extended */                                     \
   X(VINS,    2, P) /* a with lane c (plain) = low bits of b (I32, I64) */                                                  \
+  X(VLOW,    1, P) /* V128: low half of a V256 */                                                                      \
+  X(VHIGH,   1, P)                                                                                                     \
+  X(VJOIN,   2, P) /* V256 of two V128: a low, b high */                                                               \
   X(VPERM,   2, P) /* byte i = byte k[i] of a (k < 16) or b (16..31), 0 for 255; `aux` = index into b->perm; V128 */   \
-  X(VTBL,    2, P) /* V128: byte i = a[b[i]], 0 when b[i] >= 16 */                                                     \
   /* reserved for a region tier; nothing makes or takes them yet */                                                    \
   X(LABEL,   0, E)                                                                                                     \
   X(BRANCH,  1, E)
@@ -212,7 +214,6 @@ enum ir_jump_kind {
   IR_JUMP_BRANCH,
   IR_JUMP_CALL, /* `insn`'s end is pushed on the return predictor */
   IR_JUMP_RET,
-  IR_JUMP_LINK,
   IR_JUMP_ERET,
   IR_JUMP_NEXT,    /* falls out of the block's end */
   IR_JUMP_RESTART, /* the same instruction again; polls */

@@ -5,7 +5,7 @@
 
 static const char *const type_name[] = {"", "i32", "i64", "i128", "f32", "f64", "v128", "v256"};
 static const char *const exit_name[] = {"jump", "interp", "step", "end", "wait"};
-static const char *const jump_name[] = {"branch", "call", "ret", "link", "eret", "next", "restart"};
+static const char *const jump_name[] = {"branch", "call", "ret", "eret", "next", "restart"};
 
 static void print_exit(const struct ir_block *b, unsigned n, FILE *out) {
   const struct ir_exit *x = &b->exit[n];

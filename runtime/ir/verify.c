@@ -211,8 +211,12 @@ static void check_types(struct check *c, const struct ir_ins *i) {
   case IR_VPERM:
     if (t != IT_V128 || a != t || b != t || i->aux >= c->b->nperm) bad(c, "no permutation");
     return;
-  case IR_VTBL:
-    if (t != IT_V128 || a != t || b != t) bad(c, "types that differ");
+  case IR_VLOW:
+  case IR_VHIGH:
+    if (t != IT_V128 || a != IT_V256) bad(c, "no half");
+    return;
+  case IR_VJOIN:
+    if (t != IT_V256 || a != IT_V128 || b != IT_V128) bad(c, "no halves");
     return;
   case IR_LABEL:
   case IR_BRANCH: bad(c, "a reserved operation"); return;

@@ -128,8 +128,13 @@ ref ir_wide_extend(struct lift *l, enum ir_op op, unsigned from, unsigned to, re
 ref ir_wide_slice(struct lift *l, unsigned from, unsigned low, unsigned w, ref a) {
   ref r;
   if (!low && w == from) return a;
-  if (vec(l, a) && w <= 64 && (w == 8 || w == 16 || w == 32 || w == 64) && low % w == 0)
-    return ir_emit(l, IR_VLANE, ir_type_of(w), a, low / w, 0, w);
+  if (vec(l, a)) {
+    if (from > 128 && w >= 128 && low % 128 == 0) return low ? ir_vhigh(l, a) : ir_vlow(l, a);
+    if ((w == 8 || w == 16 || w == 32 || w == 64) && low % w == 0) return ir_vlane(l, w, low / w, a);
+    if (w <= 64 && low / 64 == (low + w - 1) / 64)
+      return ir_slice(l, 64, low % 64, w, ir_vlane(l, 64, low / 64, a));
+  }
+  assert(from <= 128);
   if (w > 64 || (low < 64 && low + w > 64)) {
     r = low ? ir_wide_shift_by(l, IR_SHRU, 128, a, low) : a;
     struct pair x = halves(l, r);

@@ -8,10 +8,10 @@
 
 #include "core/clock.h"
 #include "core/isa.h"
-#include "ir/build.h"
+#include "ir/block.h"
 #include "jit/jit_int.h"
-
-enum { MAX_BRANCHES = 4 };
+#include "mem/tlb.h"
+#include "os/guest_access.h"
 
 static uint64_t context_value(void *data, unsigned slot) {
   const struct jit *j = data;
@@ -21,40 +21,18 @@ static uint64_t context_value(void *data, unsigned slot) {
   return x;
 }
 
-/* Whether an exit made since `from` goes back in the page: a loop ends its block. */
-static bool goes_back(const struct ir_block *b, unsigned from, int32_t pc) {
-  for (unsigned i = from; i < b->nexit; i++) {
-    const struct ir_exit *e = &b->exit[i];
-    if (e->kind == IX_JUMP && b->ins[e->target].op == IR_PC && (int64_t)ir_const_value(b, e->target) <= pc) return true;
-  }
-  return false;
-}
-
-/* Lifts from d on; instructions follow each other in the interpreter's window. */
-static void lift_block(struct jit *j, struct ir_block *ir, const struct insn *d, unsigned max) {
-  struct vcpu *v = j->v;
-  const struct isa *isa = v->c->isa;
-  const struct interp *in = interp_of(v);
-  struct lift l = {.fold = true, .context = context_value, .data = j};
-  unsigned branches = 0;
-  lift_begin(&l, ir, j->guest, v->c->features);
-  l.by_handler = j->by_handler;
-  for (unsigned n = 0; n < max && lift_room(&l);) {
-    if (!d->op) { /* the run goes on elsewhere in the window, if it was decoded */
-      d = d->off < GUEST_PAGE_SIZE ? interp_decoded(v, d->off) : NULL;
-      if (!d || !d->op) break;
-    }
-    unsigned from = ir->nexit;
-    int32_t pc = d->off;
-    bool falls = d->flags & INSN_FALLS;
-    const struct insn *next = (const struct insn *)((const char *)d + isa->insn_size);
-    if (!lift_insn(&l, d, pc)) return;
-    n++;
-    if (falls && (++branches == MAX_BRANCHES || goes_back(ir, from, pc))) break;
-    if ((size_t)((const char *)next - in->win) >= in->win_bytes) break;
-    d = next;
-  }
-  lift_close(&l);
+/* Bytes of the page that the interpreter has just marked as code. */
+static unsigned fetch(void *data, uint32_t off, uint8_t *to, unsigned n) {
+  const struct jit *j = data;
+  const gva_t page = j->v->pc & GUEST_PAGE_MASK;
+  const uint8_t *host;
+  gpa_t pa;
+  if (off >= GUEST_PAGE_SIZE) return 0;
+  if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
+  if (j->direct) return os_guest_read(to, page + off, n) ? 0 : n;
+  if (tlb_fetch(j->v, page, &pa, &host) || !host) return 0;
+  memcpy(to, host + off, n);
+  return n;
 }
 
 /* ---- room ---- */
@@ -158,9 +136,12 @@ static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
   return i - 1;
 }
 
-int jit_compile(struct jit *j, struct block *b, const struct insn *d) {
+int jit_compile(struct jit *j, struct block *b) {
   static _Thread_local struct ir_block *ir;
   const uint64_t start = clock_ns();
+  static _Thread_local struct lift lift;
+  const struct ir_source source = {fetch, context_value, j};
+  struct ir_policy policy = ir_policy_default;
   unsigned max = jit_options.max_insns;
   int rc = -ENOMEM;
   if (!ir && !(ir = malloc(sizeof *ir))) return -ENOMEM;
@@ -177,8 +158,12 @@ int jit_compile(struct jit *j, struct block *b, const struct insn *d) {
                           .end = s->end};
     struct cg_result r;
     unsigned bad = 0;
-    lift_block(j, ir, d, max);
-    ir_optimize(ir);
+    policy.insns = max;
+    lift.by_handler = j->by_handler;
+    if (!ir_form(ir, &lift, j->guest, j->v->c->features, &source, b->off, &policy)) {
+      rc = -ENOTSUP;
+      break;
+    }
     if (s->nexits + 2 * IR_MAX_EXIT >= 1u << EXIT_BITS) rc = -ENOSPC;
     else rc = cg_compile(j->cg, ir, &c, &r, &bad);
     if (rc == -ENOTSUP) { /* this leaf goes by its handler from now on */

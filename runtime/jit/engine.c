@@ -38,7 +38,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
   if (!b || b->refused) return NULL;
   if (!b->code && (++b->heat < jit_options.threshold)) return NULL;
-  if (!b->code && jit_compile(j, b, *d)) {
+  if (!b->code && jit_compile(j, b)) {
     b->refused = true;
     j->n.refused++;
     return NULL;

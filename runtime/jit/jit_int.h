@@ -94,7 +94,7 @@ void jit_empty(struct jit *j, unsigned segment);
 void jit_forget_jumps(struct jit *j);
 
 /* compile.c: 0, or a negative number when the block is refused. */
-int jit_compile(struct jit *j, struct block *b, const struct insn *d);
+int jit_compile(struct jit *j, struct block *b);
 
 /* check.c */
 int check_new(struct jit *j);

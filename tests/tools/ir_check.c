@@ -34,6 +34,7 @@ static uint64_t seed;
 static bool is_system[LIFT_SLOTS];
 static struct ir_block block;
 static struct lift lift;
+static bool *done; /* leaves that ran to their end once */
 static struct { uint64_t runs, jumps, interp, wrongly, steps, blocks, entries, plain; } count;
 
 static uint64_t rnd(void) {
@@ -49,6 +50,8 @@ static _Noreturn void die(const char *what) {
 }
 
 static void *slot(unsigned s) { return (char *)v + guest->slots[s].offset; }
+
+static unsigned pointers; /* sixteenths of the values that are addresses of the window */
 
 static uint64_t interesting(void) {
   static const uint64_t k[] = {0,
@@ -84,20 +87,22 @@ static uint64_t interesting(void) {
                                0x0000000000100000,
                                0x4340000000000001};
   uint64_t r = rnd();
-  switch (r % 8) {
-  case 0:
-  case 1: return k[(r >> 8) % ARRAY_SIZE(k)];
-  case 2:
-  case 3:
-  case 4:
+  if (r % 16 < pointers)
     return SCRATCH + GUEST_PAGE_SIZE - WINDOW / 2 +
-           (r >> 8) % WINDOW / (r & 256 ? 1 : 16) * (r & 256 ? 1 : 16);
-  case 5: return (uint64_t)((int64_t)rnd() >> (r >> 8 & 63));
+           (r & 256 ? (r >> 12) % WINDOW : (r >> 12) % (WINDOW / 16) * 16);
+  switch (r >> 4 & 7) {
+  case 0:
+  case 1:
+  case 2: return k[(r >> 8) % ARRAY_SIZE(k)];
+  case 3: return (uint64_t)((int64_t)rnd() >> (r >> 8 & 63));
+  case 4: return (r >> 8) % 48;
   default: return rnd();
   }
 }
 
 static void randomize(void) {
+  static const unsigned often[] = {2, 6, 14, 15};
+  pointers = often[rnd() % 4];
   for (unsigned s = 0; s < guest->nslots; s++) {
     const struct ir_slot_info *i = &guest->slots[s];
     if (is_system[s]) continue;
@@ -256,9 +261,11 @@ static void compare(struct state *start, struct state *want, struct state *got) 
     }
   } else if (x->kind == IX_STEP) {
     count.steps++;
+    if (rc != STEP_TRAP) done[ir_decoded(&block, x->insn)->op] = true;
     if (rc != o.step) what = "a handler returns another step";
   } else {
     count.jumps++;
+    for (unsigned i = 0; i < n; i++) done[ir_decoded(&block, i)->op] = true;
     bool end = rc == STEP_END || rc == STEP_JUMP_END;
     if (rc == STEP_TRAP) what = "the IR does not trap";
     else if ((x->kind == IX_WAIT) != (rc == STEP_WAIT)) what = "waiting or not";
@@ -345,7 +352,8 @@ int main(int argc, char **argv) {
   struct phys *p = phys_new();
   struct flat *f = p ? flat_new(p) : NULL;
   v = f ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
-  if (!v || flat_attach(f, v) || flat_map(f, SCRATCH, BYTES, FLAT_R | FLAT_W)) die("cannot set up");
+  if (!v || flat_attach(f, v) || flat_map(f, SCRATCH, BYTES, FLAT_R | FLAT_W) || flat_map(f, PAGE, GUEST_PAGE_SIZE, FLAT_R))
+    die("cannot set up");
   window = phys_ptr(p, SCRATCH, BYTES, true);
   struct state s[3];
   for (unsigned i = 0; i < 3; i++) s[i].regs = calloc(1, isa->vcpu_size);
@@ -358,6 +366,7 @@ int main(int argc, char **argv) {
       if (r->offset == guest->slots[k].offset && r->kind == REG_SYSTEM) is_system[k] = true;
     }
   }
+  done = calloc(isa->nleaves, 1);
   read_pool();
   sizes();
   for (size_t i = 0; i < npool; i++) {
@@ -370,11 +379,14 @@ int main(int argc, char **argv) {
     for (unsigned k = 0; k < n; k++) line[k] = pick();
     both_ways(line, n, 3, s);
   }
+  for (unsigned i = 1; count.runs && i < isa->nleaves; i++) {
+    if (!done[i]) fprintf(stderr, "%s: never to its end\n", isa->strings + isa->leaves[i].name);
+  }
   fprintf(stderr,
           "%s: %zu instructions, %" PRIu64 " runs: %" PRIu64 " to their end, %" PRIu64 " by handler, %" PRIu64
           " left to the interpreter (%" PRIu64 " without a trap); %" PRIu64 " entries executed a run\n",
           isa->name, npool, count.runs, count.jumps, count.steps, count.interp, count.wrongly,
-          count.entries / count.runs);
+          count.entries / (count.runs + !count.runs));
   vcpu_free(v);
   flat_free(f);
   phys_free(p);

@@ -88,9 +88,9 @@ static void vector(struct eval *e, const struct ir_ins *i, union value *r, const
       r->b8[k] = from < 16 ? a->b8[from] : from < 32 ? b->b8[from - 16] : 0;
     }
     return;
-  case IR_VTBL:
-    for (unsigned k = 0; k < 16; k++) r->b8[k] = b->b8[k] < 16 ? a->b8[b->b8[k]] : 0;
-    return;
+  case IR_VLOW: r->b128[0] = a->b128[0]; return;
+  case IR_VHIGH: r->b128[0] = a->b128[1]; return;
+  case IR_VJOIN: r->b128[0] = a->b128[0], r->b128[1] = b->b128[0]; return;
   default:
     for (unsigned k = 0; k < bytes * 8 / w; k++) {
       bool shift = i->op == IR_VSHL || i->op == IR_VSHRU || i->op == IR_VSHRS;
@@ -248,7 +248,7 @@ static bool step(struct eval *e, unsigned at) {
     fp(e, i, &r->b64[0], a->b64[0], b->b64[0], c->b64[0]);
     return true;
   }
-  if (i->op >= IR_VADD && i->op <= IR_VTBL) {
+  if (i->op >= IR_VADD && i->op <= IR_VPERM) {
     vector(e, i, r, a, b);
     return true;
   }
