@@ -8,7 +8,9 @@
 #include "hostcg/cg_int.h"
 #include "os/cpu.h"
 
-struct cg *cg_new(void) { return calloc(1, sizeof(struct cg)); }
+struct cg *cg_new(void) {
+  return calloc(1, sizeof(struct cg));
+}
 void cg_free(struct cg *g) { free(g); }
 
 uint32_t cg_features(void) {
@@ -32,9 +34,7 @@ unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8
 
 /* ---- backward: uses ---- */
 
-static bool leaves(unsigned op) {
-  return ir_has_exit(op);
-}
+static bool leaves(unsigned op) { return ir_has_exit(op); }
 static bool is_compare(unsigned op) { return op >= IR_EQ && op <= IR_SUBO; }
 
 static void needed(struct cg *g, uint32_t v, uint32_t at) {
@@ -90,7 +90,8 @@ static void count_uses(struct cg *g) {
     const struct ir_ins *i = &b->ins[r];
     if (i->op == IR_GET) {
       int k = held_index(g, i->aux);
-      if (k >= 0 && i->type == IT_I64 && r < g->held_until[k] && v->last < g->held_until[k]) v->alias = (uint16_t)HELD(k);
+      if (k >= 0 && i->type == IT_I64 && r < g->held_until[k] && v->last < g->held_until[k])
+        v->alias = (uint16_t)HELD(k);
     }
     v->last = 0;
   }
@@ -137,8 +138,8 @@ static void analyse(struct cg *g) {
       struct value *v = &g->v[a];
       const struct ir_ins *x = &b->ins[a];
       int64_t k;
-      bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && is_compare(x->op) && v->nargs == 1 && !v->kept &&
-                b->ins[x->a].type <= IT_I64;
+      bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && is_compare(x->op) && v->nargs == 1 &&
+                !v->kept && b->ins[x->a].type <= IT_I64;
       bool address = n == 0 && (i->op == IR_LOAD || i->op == IR_STORE) && g->c.direct && x->op == IR_ADD &&
                      v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
       if (cc || address) {
@@ -179,12 +180,14 @@ static bool lower(struct cg *g, ref r) {
   }
   case IR_PUT:
     if (ins_of(g, i->a)->type > IT_I64) return false;
-    write_home(g, need(g, i->a, UINT32_MAX), g->b->guest->slots[i->aux].offset, g->b->guest->slots[i->aux].bytes);
+    write_home(g, need(g, i->a, UINT32_MAX), g->b->guest->slots[i->aux].offset,
+               g->b->guest->slots[i->aux].bytes);
     if ((k = held_index(g, i->aux)) >= 0) held_changed(g, (unsigned)k);
     return true;
   case IR_GUARD: {
     unsigned cc = condition(g, i->a);
-    g->p = cg_branch(g->p, i->b ? cc ^ 1 : cc); /* leaves when it is the other; conditions come in opposite pairs */
+    g->p = cg_branch(g->p,
+                     i->b ? cc ^ 1 : cc); /* leaves when it is the other; conditions come in opposite pairs */
     late_exit(g, i->c);
     return true;
   }
@@ -201,7 +204,8 @@ static bool for_interpreter(const struct cg *g, ref r) {
   return i->op == IR_HANDLER || (ir_is_access(i->op) && g->b->exit[i->c].kind == IX_INTERP);
 }
 
-int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out, unsigned *bad) {
+int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out,
+               unsigned *bad) {
   const ref last = b->n - 1;
   g->b = b;
   g->c = *c;

@@ -14,21 +14,22 @@
 
 enum {
   CG_SPILLS = 64,
-  CG_FRAME_EXIT = CG_SPILLS * 8,         /* number of the exit being taken (32 bits) */
-  CG_FRAME_ACCESS = CG_FRAME_EXIT + 4,   /* size | enum access << 8 of a slow access (32 bits) */
-  CG_FRAME_ADDRESS = CG_FRAME_EXIT + 8,  /* its address */
-  CG_FRAME_SAVE = CG_FRAME_EXIT + 16,    /* registers by number */
-  CG_FRAME = CG_FRAME_SAVE + 32 * 8,     /* a multiple of 16 */
+  CG_FRAME_EXIT = CG_SPILLS * 8,        /* number of the exit being taken (32 bits) */
+  CG_FRAME_ACCESS = CG_FRAME_EXIT + 4,  /* size | enum access << 8 of a slow access (32 bits) */
+  CG_FRAME_ADDRESS = CG_FRAME_EXIT + 8, /* its address */
+  CG_FRAME_SAVE = CG_FRAME_EXIT + 16,   /* registers by number */
+  CG_FRAME = CG_FRAME_SAVE + 32 * 8,    /* a multiple of 16 */
   CG_MAX_HELD = 16,
   CG_JUMPS = 4096,
 };
 
 /* Code that all blocks share. Addresses in the writable view of the code memory. */
 struct cg_common {
-  uint8_t *cold;    /* leaves through the exit whose number is in the frame; registers are whatever the block has */
-  uint8_t *link;    /* leaves at a boundary; CG_RESULT = number of the exit */
-  uint8_t *goes;    /* leaves at a boundary; CG_RESULT = guest address to go on at */
-  uint8_t *slow;    /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
+  uint8_t
+      *cold; /* leaves through the exit whose number is in the frame; registers are whatever the block has */
+  uint8_t *link; /* leaves at a boundary; CG_RESULT = number of the exit */
+  uint8_t *goes; /* leaves at a boundary; CG_RESULT = guest address to go on at */
+  uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
   uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
   uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */
 };
@@ -49,7 +50,7 @@ struct cg_env {
     uint64_t pc;
     uint32_t key, pad;
     const void *code; /* in the executable view */
-    void *owner; /* the runtime's */
+    void *owner;      /* the runtime's */
   } jump[CG_JUMPS] __attribute__((aligned(32)));
 };
 /* What `enter` returns: 1 + number of an exit that wants to be linked or handled; CG_GOES: v->pc is where to go on. */
@@ -75,7 +76,7 @@ struct cg_exit {
   uint16_t insn, count;
   /* In the absolute mode an address, else the distance from the block's page: the target; of IX_INTERP and IX_STEP the
    * instruction. */
-  uint32_t first, n; /* places */
+  uint32_t first, n;    /* places */
   uint32_t patch, stub; /* offsets in the block's code; 0 = none */
   int64_t pc;
 };
@@ -87,9 +88,10 @@ struct cg_fault {
 struct cg_config {
   uint32_t features; /* cg_features() */
   bool direct;       /* guest addresses are host addresses; else the software TLB */
-  bool absolute;     /* the page of the block has address `page`, in code that is not shared: PCs are numbers */
+  bool absolute; /* the page of the block has address `page`, in code that is not shared: PCs are numbers */
   uint64_t page;
-  bool alone;        /* for comparisons: every way out goes to the runtime, stores are announced by `slow`, no handlers */
+  bool
+      alone; /* for comparisons: every way out goes to the runtime, stores are announced by `slow`, no handlers */
   uint32_t first_exit; /* number of the block's first exit */
   const struct cg_common *common;
   uint8_t *at, *end; /* where the code goes */
@@ -123,7 +125,8 @@ void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_commo
 
 /* 0; -ENOSPC when the code does not fit before `end`; -ENOTSUP with the entry in *bad when this host has no way to do
  * it. */
-int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out, unsigned *bad);
+int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out,
+               unsigned *bad);
 
 /* Makes the rel32 that ends at `patch` lead to `to`. */
 void cg_patch(uint8_t *patch, const uint8_t *to);

@@ -15,11 +15,11 @@ enum {
 
 /* A value: an entry of the block, or IR_MAX_INS + i: what held slot i has in its home. */
 struct value {
-  uint32_t last; /* entry at which it is needed last; 0: not at all */
-  uint32_t uses; /* list of uses as operand still to come */
-  int8_t reg;    /* -1: none */
-  int8_t hint;   /* register where it is wanted in the end */
-  int16_t spill; /* -1: none */
+  uint32_t last;  /* entry at which it is needed last; 0: not at all */
+  uint32_t uses;  /* list of uses as operand still to come */
+  int8_t reg;     /* -1: none */
+  int8_t hint;    /* register where it is wanted in the end */
+  int16_t spill;  /* -1: none */
   uint16_t alias; /* GET of a held slot: the value it is */
   uint16_t address_uses;
   uint16_t nargs; /* uses as operand */
@@ -36,7 +36,7 @@ struct late {
   uint8_t *from;  /* end of the rel32 that leads here */
   uint8_t *retry; /* slow accesses: where to go afterwards */
   uint32_t exit;
-  uint8_t kind;   /* enum late_kind */
+  uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
   uint32_t back; /* instructions to give back to CG_COUNT */
 };
@@ -54,7 +54,8 @@ struct cg {
   uint16_t held_slot[CG_MAX_HELD];
   uint8_t held_reg[CG_MAX_HELD];
   int16_t held_of[CG_NREGS]; /* by register: index of the held slot, -1 */
-  uint32_t held_until[CG_MAX_HELD]; /* entry that changes the slot in memory: from there on its home is the truth */
+  uint32_t held_until
+      [CG_MAX_HELD]; /* entry that changes the slot in memory: from there on its home is the truth */
 
   uint32_t in_reg[CG_NREGS]; /* value in a register, 0: none */
   uint32_t pinned;           /* registers that must not be given away now */
@@ -73,7 +74,7 @@ struct cg {
   struct use use[MAX_USES];
 };
 
-#define HELD(i) ((uint32_t)(IR_MAX_INS + (i)))
+#define HELD(i)     ((uint32_t)(IR_MAX_INS + (i)))
 #define ALLOCATABLE (uint32_t)(CG_HELD_MASK | CG_FREE_MASK)
 
 /* What a GET of a held slot stands for, else the entry itself. */

@@ -14,7 +14,9 @@ static unsigned scratch(unsigned n) {
   return (unsigned)__builtin_ctz(m);
 }
 
-static const struct ir_slot_info *info(const struct cg *g, unsigned slot) { return &g->b->guest->slots[slot]; }
+static const struct ir_slot_info *info(const struct cg *g, unsigned slot) {
+  return &g->b->guest->slots[slot];
+}
 
 static void locate(struct cg *g, struct cg_place *p, uint32_t v) {
   const struct value *x = &g->v[v];
@@ -61,7 +63,8 @@ unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
     g->nexits = 0;
   }
   struct cg_exit *x = &g->exit[g->nexits];
-  *x = (struct cg_exit){.kind = e->kind, .jump = e->jump, .insn = e->insn, .count = e->count, .first = g->nplaces};
+  *x = (struct cg_exit){
+      .kind = e->kind, .jump = e->jump, .insn = e->insn, .count = e->count, .first = g->nplaces};
   uint32_t named = 0;
   for (unsigned n = 0; n < s->n; n++) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
@@ -106,7 +109,8 @@ void late_exit(struct cg *g, unsigned exit) {
   new_late(g, cold ? LATE_COLD : LATE_JUMP, x);
 }
 
-void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size, unsigned access) {
+void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size,
+               unsigned access) {
   struct late *l = new_late(g, LATE_SLOW, exit);
   l->retry = retry;
   l->address = (uint8_t)address;
@@ -249,7 +253,8 @@ static void follow(struct cg *g, unsigned exit) {
     go(g);
     return;
   }
-  if (!g->c.absolute && (x->pc < 0 || x->pc >= (int64_t)GUEST_PAGE_SIZE)) { /* another page: known only at run time */
+  if (!g->c.absolute &&
+      (x->pc < 0 || x->pc >= (int64_t)GUEST_PAGE_SIZE)) { /* another page: known only at run time */
     g->p = cg_load_64(g->p, TARGET, CG_VCPU, offsetof(struct vcpu, pcbase));
     g->p = cg_lea(g->p, TARGET, TARGET, x->pc);
     go(g);

@@ -14,20 +14,27 @@ static void may_fault(struct cg *g, unsigned exit) {
   g->fault[g->nfaults++] = (struct cg_fault){(uint32_t)(g->p - g->c.at), g->c.first_exit + exit};
 }
 
-static uint8_t *load_direct(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b, int32_t o) {
+static uint8_t *load_direct(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b,
+                            int32_t o) {
   switch (bits) {
-  case 8: return !sign ? cg_load_u8(p, d, b, o) : is64 ? cg_load_s8_64(p, d, b, o) : cg_load_s8_32(p, d, b, o);
-  case 16: return !sign ? cg_load_u16(p, d, b, o) : is64 ? cg_load_s16_64(p, d, b, o) : cg_load_s16_32(p, d, b, o);
+  case 8:
+    return !sign ? cg_load_u8(p, d, b, o) : is64 ? cg_load_s8_64(p, d, b, o) : cg_load_s8_32(p, d, b, o);
+  case 16:
+    return !sign ? cg_load_u16(p, d, b, o) : is64 ? cg_load_s16_64(p, d, b, o) : cg_load_s16_32(p, d, b, o);
   case 32: return sign && is64 ? cg_load_s32(p, d, b, o) : cg_load_u32(p, d, b, o);
   default: return cg_load_64(p, d, b, o);
   }
 }
 
-static uint8_t *load_indexed(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b, unsigned x) {
+static uint8_t *load_indexed(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b,
+                             unsigned x) {
   switch (bits) {
-  case 8: return !sign ? cg_xload_u8(p, d, b, x) : is64 ? cg_xload_s8_64(p, d, b, x) : cg_xload_s8_32(p, d, b, x);
+  case 8:
+    return !sign ? cg_xload_u8(p, d, b, x) : is64 ? cg_xload_s8_64(p, d, b, x) : cg_xload_s8_32(p, d, b, x);
   case 16:
-    return !sign ? cg_xload_u16(p, d, b, x) : is64 ? cg_xload_s16_64(p, d, b, x) : cg_xload_s16_32(p, d, b, x);
+    return !sign  ? cg_xload_u16(p, d, b, x)
+           : is64 ? cg_xload_s16_64(p, d, b, x)
+                  : cg_xload_s16_32(p, d, b, x);
   case 32: return sign && is64 ? cg_xload_s32(p, d, b, x) : cg_xload_u32(p, d, b, x);
   default: return cg_xload_64(p, d, b, x);
   }
@@ -56,7 +63,8 @@ static void check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned 
                   enum access access) {
   uint8_t *retry = g->p;
   unsigned x = new_exit(g, exit, true);
-  g->p = cg_tlb_entry(g->p, t, a, GUEST_PAGE_BITS - 5, ((1 << TLB_BITS) - 1) << 5, offsetof(struct vcpu, tlb));
+  g->p =
+      cg_tlb_entry(g->p, t, a, GUEST_PAGE_BITS - 5, ((1 << TLB_BITS) - 1) << 5, offsetof(struct vcpu, tlb));
   g->p = cg_tlb_want(g->p, u, a, bytes - 1, offsetof(struct vcpu, tag_data));
   g->p = cg_tlb_test(g->p, u, t, offsetof(struct tlb_entry, tag) + 8 * access);
   g->p = cg_branch(g->p, CG_TLB_TEST_GIVES);
@@ -91,7 +99,8 @@ static bool lower_load(struct cg *g, ref r) {
     g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
     result(g, r, d);
   } else {
-    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1), d = take(g, UINT32_MAX, g->v[r].hint);
+    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1),
+             d = take(g, UINT32_MAX, g->v[r].hint);
     check(g, i->c, t, d, a, bits / 8, ACCESS_READ);
     g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
     result(g, r, d);

@@ -32,8 +32,8 @@ struct cg_rule {
   struct cg_want arg[3];
   uint8_t aux; /* width that the operation's aux must have; 0: any */
   uint8_t nargs;
-  int8_t tie;  /* operand that the destination overwrites, -1: none */
-  int8_t dest; /* the destination's register, -1: any */
+  int8_t tie;                 /* operand that the destination overwrites, -1: none */
+  int8_t dest;                /* the destination's register, -1: any */
   bool has_dest, early, temp; /* early: the destination is written before operands are read */
   uint8_t gives;              /* without a destination: the condition that the flags then have */
   uint32_t clobbers;          /* registers, beside destination and temporary */

@@ -68,13 +68,15 @@ static void place_operands(struct cg *g, const struct cg_rule *r, const ref *arg
 
 static bool again(const struct cg *g, const struct cg_rule *r, const ref *args) {
   for (unsigned n = 0; n < r->nargs; n++)
-    if (n != (unsigned)r->tie && r->arg[n].kind == CG_REG && value_of(g, args[n]) == value_of(g, args[r->tie]))
+    if (n != (unsigned)r->tie && r->arg[n].kind == CG_REG &&
+        value_of(g, args[n]) == value_of(g, args[r->tie]))
       return true;
   return false;
 }
 
 /* The destination of a rule. */
-static unsigned place_result(struct cg *g, ref ref_, const struct cg_rule *r, const ref *args, uint32_t used) {
+static unsigned place_result(struct cg *g, ref ref_, const struct cg_rule *r, const ref *args,
+                             uint32_t used) {
   int hint = g->v[ref_].hint;
   if (r->dest >= 0) return (unsigned)r->dest;
   if (r->tie >= 0) {

@@ -150,7 +150,8 @@ void options_again(const struct command *c, const void *config, const char **out
   unsigned at = 0, k = 0;
   for (const struct option *o = c->options; o->names && k < ARRAY_SIZE(names); o++) {
     const char *from = (const char *)config + o->offset;
-    const char *const *text = o->type == OPT_STR ? (const char *const *)from : ((const struct strings *)from)->at;
+    const char *const *text =
+        o->type == OPT_STR ? (const char *const *)from : ((const struct strings *)from)->at;
     const unsigned times = o->type == OPT_FLAG   ? *(const bool *)from
                            : o->type == OPT_STR  ? *(const char *const *)from != NULL
                            : o->type == OPT_LIST ? ((const struct strings *)from)->n

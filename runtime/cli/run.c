@@ -187,8 +187,8 @@ static int run_machine(struct machine *m, const struct run *o) {
     if (r) return failed(r);
   }
   if (o->stats)
-    stats_print(m->isa, m->vcpu, m->nvcpus, NULL, (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu},
-                o->json, NULL);
+    stats_print(m->isa, m->vcpu, m->nvcpus, NULL,
+                (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu}, o->json, NULL);
   return exit_code(m);
 }
 
@@ -276,10 +276,13 @@ static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "instruction set, when the files do not say"},
     {"bios", "FILE", OPT_STR, AT(bios), "firmware instead of the built-in one"},
     {"board", "FILE", OPT_STR, AT(board), "Lua table of the machine instead of the built-in one"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto: interp first)"},
-    {"check", NULL, OPT_FLAG, AT(check), "with the engine jit: every block on the interpreter too, the first difference ends it"},
+    {"accel", "LIST", OPT_STR, AT(accel),
+     "engines in order of preference: auto, interp, jit (auto: interp first)"},
+    {"check", NULL, OPT_FLAG, AT(check),
+     "with the engine jit: every block on the interpreter too, the first difference ends it"},
     {"dump", "WHAT", OPT_STR, AT(dump), "with the engine jit: ir, asm or ir,asm of every block, on stderr"},
-    {"jit", "SETTING", OPT_LIST, AT(jit), "threshold=N entries before a block is translated, insns=N in a block, memory=BYTES of code"},
+    {"jit", "SETTING", OPT_LIST, AT(jit),
+     "threshold=N entries before a block is translated, insns=N in a block, memory=BYTES of code"},
     {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
     {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
     {"trace", "WHAT", OPT_LIST, AT(trace),

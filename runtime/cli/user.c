@@ -92,7 +92,8 @@ static void again(const struct user *o, const struct sysroot *root, const char *
   options_again(&cmd_user, &u, out + 2, AGAIN_MAX - 2);
 }
 
-static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc, char **argv) {
+static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc,
+               char **argv) {
   struct user_process *p;
   char why[200];
   struct end end = {o, clock_ns(), cpu_ns()};
@@ -169,10 +170,13 @@ int user_from_kernel(int argc, char **argv) {
 #define AT(f) offsetof(struct user, f)
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto: interp first)"},
-    {"check", NULL, OPT_FLAG, AT(check), "with the engine jit: every block on the interpreter too, the first difference ends it"},
+    {"accel", "LIST", OPT_STR, AT(accel),
+     "engines in order of preference: auto, interp, jit (auto: interp first)"},
+    {"check", NULL, OPT_FLAG, AT(check),
+     "with the engine jit: every block on the interpreter too, the first difference ends it"},
     {"dump", "WHAT", OPT_STR, AT(dump), "with the engine jit: ir, asm or ir,asm of every block, on stderr"},
-    {"jit", "SETTING", OPT_LIST, AT(jit), "threshold=N entries before a block is translated, insns=N in a block, memory=BYTES of code"},
+    {"jit", "SETTING", OPT_LIST, AT(jit),
+     "threshold=N entries before a block is translated, insns=N in a block, memory=BYTES of code"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
     {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},
@@ -197,14 +201,18 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS] | --binfmt install|remove",
     .summary = "runs a Linux program of another ISA",
-    .about =
-        "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their libraries: -L DIR.\n"
-        "What becomes of each system call is listed in docs/syscalls.md; those that are not there are answered\n"
-        "ENOSYS and counted (--stats).\n"
-        "The program has your own rights: whatever you may read, change or send, it may. --sandbox confines it.\n"
-        "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal (a shell "
-        "shows 128 +\n"
-        "its number); 126 when it cannot be run, 127 when it, its script's interpreter or its dynamic linker is not there; 120 for wrong usage.\n",
+    .about = "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their "
+             "libraries: -L DIR.\n"
+             "What becomes of each system call is listed in docs/syscalls.md; those that are not there are "
+             "answered\n"
+             "ENOSYS and counted (--stats).\n"
+             "The program has your own rights: whatever you may read, change or send, it may. --sandbox "
+             "confines it.\n"
+             "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal "
+             "(a shell "
+             "shows 128 +\n"
+             "its number); 126 when it cannot be run, 127 when it, its script's interpreter or its dynamic "
+             "linker is not there; 120 for wrong usage.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 0,

@@ -22,8 +22,8 @@ FORM_INLINE uint8_t *form_imm(uint8_t *p, uint64_t v, unsigned n) {
 }
 
 /* Prefixes and opcode; r, x, b: the registers' fourth bits. */
-FORM_INLINE uint8_t *form_head(uint8_t *p, struct form_fixed f, unsigned r, unsigned x, unsigned b, unsigned vvvv,
-                               bool need) {
+FORM_INLINE uint8_t *form_head(uint8_t *p, struct form_fixed f, unsigned r, unsigned x, unsigned b,
+                               unsigned vvvv, bool need) {
   if (f.vex) {
     unsigned pp = f.prefix == 0x66 ? 1 : f.prefix == 0xf3 ? 2 : f.prefix == 0xf2 ? 3 : 0;
     unsigned last = pp | (unsigned)f.l << 2 | (~vvvv & 15) << 3;
@@ -54,15 +54,16 @@ FORM_INLINE uint8_t *form_low(uint8_t *p, struct form_fixed f, unsigned low, boo
   return form_head(p, f, 0, 0, low >> 3, 0, need);
 }
 
-FORM_INLINE uint8_t *form_reg(uint8_t *p, struct form_fixed f, unsigned reg, unsigned vvvv, unsigned rm, bool need) {
+FORM_INLINE uint8_t *form_reg(uint8_t *p, struct form_fixed f, unsigned reg, unsigned vvvv, unsigned rm,
+                              bool need) {
   p = form_head(p, f, reg >> 3, 0, rm >> 3, vvvv, need);
   *p++ = (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7));
   return p;
 }
 
 /* [base + index << scale + disp]; a base there always is. */
-FORM_INLINE uint8_t *form_mem(uint8_t *p, struct form_fixed f, unsigned reg, unsigned vvvv, bool need, unsigned base,
-                              unsigned index, unsigned scale, int32_t disp) {
+FORM_INLINE uint8_t *form_mem(uint8_t *p, struct form_fixed f, unsigned reg, unsigned vvvv, bool need,
+                              unsigned base, unsigned index, unsigned scale, int32_t disp) {
   bool has = index != FORM_NO_REG, sib = has || (base & 7) == 4;
   unsigned mod = !disp && (base & 7) != 5 ? 0 : disp == (int8_t)disp ? 1 : 2;
   p = form_head(p, f, reg >> 3, has ? index >> 3 : 0, base >> 3, vvvv, need);

@@ -19,7 +19,9 @@ struct lift {
   const struct ir_guest *guest;
   uint64_t features;
   bool fold; /* simplify and common; off only in tests */
-  const uint8_t *by_handler; /* by leaf: not 0 = by its handler whatever the lifter can do; NULL: none */
+  /* By leaf: not 0 = by its handler whatever the lifter can do; a handler that changes context must then leave the block.
+   * NULL: none. */
+  const uint8_t *by_handler;
   /* Value of a context slot where translation starts. */
   uint64_t (*context)(void *data, unsigned slot);
   void *data;
@@ -124,7 +126,8 @@ ref ir_vhigh(struct lift *l, ref a);
 ref ir_vjoin(struct lift *l, ref low, ref high);
 ref ir_vop(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, ref a, ref b);
 ref ir_vnot(struct lift *l, enum ir_type t, ref a);
-ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a, ref b); /* bits of a where mask is 1, else of b */
+ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a,
+               ref b); /* bits of a where mask is 1, else of b */
 ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x);
 ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a);
 ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x);

@@ -258,7 +258,8 @@ struct ir_guest {
   uint8_t sticky_bit[6]; /* its bit for FP_NX, UF, OF, DZ, NV, ID; 255: not recorded */
   const uint16_t *hot;   /* slots in order of heat (registers.hot), nhot of them */
   unsigned nhot;
-  const uint16_t *held; /* slots of 64 bits to keep in host registers between blocks (registers.held), best first */
+  const uint16_t
+      *held; /* slots of 64 bits to keep in host registers between blocks (registers.held), best first */
   unsigned nheld;
   const uint16_t *context; /* slots whose values a translation may depend on */
   unsigned ncontext;

@@ -12,8 +12,13 @@ void lift_begin(struct lift *l, struct ir_block *b, const struct ir_guest *g, ui
   const uint8_t *by_handler = l->by_handler;
   bool fold = l->fold;
   assert(g->nslots <= LIFT_SLOTS && g->isa->insn_size <= IR_INSN_BYTES);
-  *l =
-      (struct lift){.b = b, .guest = g, .features = features, .fold = fold, .by_handler = by_handler, .context = context, .data = data};
+  *l = (struct lift){.b = b,
+                     .guest = g,
+                     .features = features,
+                     .fold = fold,
+                     .by_handler = by_handler,
+                     .context = context,
+                     .data = data};
   b->guest = g;
   b->features = features;
   b->n = 1;
@@ -180,7 +185,7 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
   l->end = 0;
   l->skip = l->side = l->restart = l->stored = false;
   if (l->by_handler && l->by_handler[d->op])
-    lift_by_handler(l, d, NULL, 0, LIFT_TOUCHES_ALL | LIFT_NEW_CONTEXT | (d->flags & INSN_ENDS ? LIFT_ENDS : 0));
+    lift_by_handler(l, d, NULL, 0, LIFT_TOUCHES_ALL | (d->flags & INSN_ENDS ? LIFT_ENDS : 0));
   else l->guest->lift[d->op](l, ir_decoded(b, l->insn));
   if (l->closed) {
     b->n = l->last + 1; /* what was built behind cannot be reached */

@@ -5,11 +5,13 @@
 #include "jit/jit_int.h"
 
 static unsigned hash(gpa_t page, unsigned off, unsigned context) {
-  uint64_t h = (page >> GUEST_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)off * UINT64_C(0xc2b2ae3d27d4eb4f) ^
-               (uint64_t)context << 40;
+  uint64_t h = (page >> GUEST_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) ^
+               (uint64_t)off * UINT64_C(0xc2b2ae3d27d4eb4f) ^ (uint64_t)context << 40;
   return (unsigned)(h >> 30) % BUCKETS;
 }
-static unsigned page_hash(gpa_t page) { return (unsigned)((page >> GUEST_PAGE_BITS) * 0x9e3779b1u >> 8) % BUCKETS; }
+static unsigned page_hash(gpa_t page) {
+  return (unsigned)((page >> GUEST_PAGE_BITS) * 0x9e3779b1u >> 8) % BUCKETS;
+}
 
 void jit_forget_jumps(struct jit *j) {
   for (unsigned i = 0; i < CG_JUMPS; i++) j->env.jump[i].key = 0;
@@ -24,9 +26,14 @@ static uint64_t slot_value(const struct vcpu *v, const struct ir_slot_info *s) {
 void jit_context(struct jit *j) {
   const struct ir_guest *g = j->guest;
   uint64_t now[IR_MAX_CONTEXT] = {0};
+  const uint64_t *was = j->contexts[j->context ? j->context - 1 : 0];
+  bool same = j->context;
   unsigned i;
-  for (i = 0; i < g->ncontext; i++) now[i] = slot_value(j->v, &g->slots[g->context[i]]);
-  if (!j->context || memcmp(now, j->contexts[j->context - 1], sizeof now)) {
+  for (i = 0; i < g->ncontext; i++) {
+    now[i] = slot_value(j->v, &g->slots[g->context[i]]);
+    same &= now[i] == was[i];
+  }
+  if (!same) {
     for (i = 0; i < j->ncontexts && memcmp(now, j->contexts[i], sizeof now); i++) {}
     if (i == j->ncontexts) {
       if (i == MAX_CONTEXTS) { /* start over: numbers mean other things then */

@@ -80,7 +80,9 @@ static void report(struct jit *j, gva_t from, int64_t n, const struct block *b) 
     if (j->direct) {
       if (os_guest_read(bytes, pc, isa->insn_max)) return;
     } else {
-      if ((pc & ~GUEST_PAGE_MASK) + isa->insn_max > GUEST_PAGE_SIZE || tlb_fetch(j->v, pc, &page, &host) || !host) return;
+      if ((pc & ~GUEST_PAGE_MASK) + isa->insn_max > GUEST_PAGE_SIZE || tlb_fetch(j->v, pc, &page, &host) ||
+          !host)
+        return;
       memcpy(bytes, host + (pc & ~GUEST_PAGE_MASK), isa->insn_max);
     }
     int len = isa->decode(j->v->c->features, bytes, isa->insn_max, &d.head);
@@ -111,14 +113,15 @@ static bool equal(struct jit *j, gva_t from, int64_t n, const struct block *b, g
     for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++) {
       uint64_t x = reg(k->after, &isa->regs[i], p), y = reg((const char *)v, &isa->regs[i], p);
       if (x != y)
-        log_error("  %s: before %#" PRIx64 ", translated %#" PRIx64 ", interpreted %#" PRIx64, isa->regs[i].name,
-                  reg(k->before, &isa->regs[i], p), x, y);
+        log_error("  %s: before %#" PRIx64 ", translated %#" PRIx64 ", interpreted %#" PRIx64,
+                  isa->regs[i].name, reg(k->before, &isa->regs[i], p), x, y);
     }
   for (unsigned i = 0; i < k->n; i++) {
     uint64_t x = 0, y = 0;
     memcpy(&x, k->store[i].new, k->store[i].size);
     if (!os_guest_read(&y, (uintptr_t)k->store[i].host, k->store[i].size) && x != y)
-      log_error("  memory at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64, k->store[i].a, x, y);
+      log_error("  memory at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64, k->store[i].a, x,
+                y);
   }
   return false;
 }
@@ -139,8 +142,10 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
     if (x->e.kind == IX_JUMP) pc = jit_target(j, x);
   }
   memcpy(k->after, v, size);
-  for (unsigned i = 0; i < k->n; i++) os_guest_read(k->store[i].new, (uintptr_t)k->store[i].host, k->store[i].size);
-  for (unsigned i = k->n; i--;) os_guest_write((uintptr_t)k->store[i].host, k->store[i].old, k->store[i].size);
+  for (unsigned i = 0; i < k->n; i++)
+    os_guest_read(k->store[i].new, (uintptr_t)k->store[i].host, k->store[i].size);
+  for (unsigned i = k->n; i--;)
+    os_guest_write((uintptr_t)k->store[i].host, k->store[i].old, k->store[i].size);
   memcpy((char *)v + head, k->before + head, size - head);
   v->pc = from;
   j->n.checked++;
@@ -148,7 +153,8 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
   while (budget - v->budget < n) {
     int step = interp_straight(v, 1);
     if (step == STEP_NEXT || step == STEP_END || step == STEP_WAIT) continue;
-    log_error("check: the interpreter ends with step %d after %" PRId64 " instructions", step, budget - v->budget);
+    log_error("check: the interpreter ends with step %d after %" PRId64 " instructions", step,
+              budget - v->budget);
     report(j, from, n, b);
     return false;
   }

@@ -85,7 +85,8 @@ static int install(struct jit *j, struct block *b, const struct ir_block *ir, co
     x->insn = (const struct insn *)(const void *)(decoded + x->e.insn * size);
   }
   for (unsigned i = 0; i < r->nfaults; i++)
-    s->fault[s->nfaults++] = (struct cg_fault){r->fault[i].at + (uint32_t)(r->entry - s->from), r->fault[i].exit};
+    s->fault[s->nfaults++] =
+        (struct cg_fault){r->fault[i].at + (uint32_t)(r->entry - s->from), r->fault[i].exit};
   b->first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits;
   b->nexits = r->nexits;
   s->nexits += r->nexits;
@@ -100,12 +101,13 @@ static int install(struct jit *j, struct block *b, const struct ir_block *ir, co
 
 /* ---- dumps ---- */
 
-static void dump(const struct jit *j, const struct block *b, const struct ir_block *ir, const struct cg_result *r) {
+static void dump(const struct jit *j, const struct block *b, const struct ir_block *ir,
+                 const struct cg_result *r) {
   fprintf(stderr, "block %#" PRIx64 " (%u instructions)\n", (uint64_t)j->v->pc, b->count);
   for (unsigned i = 0; i < ir->ninsn; i++) {
     char text[120];
-    j->guest->isa->disasm(ir_decoded(ir, i), (j->v->pc & GUEST_PAGE_MASK) + (gva_t)ir->insn[i].pc, DISASM_ALIASES, text,
-                          sizeof text);
+    j->guest->isa->disasm(ir_decoded(ir, i), (j->v->pc & GUEST_PAGE_MASK) + (gva_t)ir->insn[i].pc,
+                          DISASM_ALIASES, text, sizeof text);
     fprintf(stderr, "  %5x  %s\n", (unsigned)ir->insn[i].pc, text);
   }
   if (jit_options.dump & JIT_DUMP_IR) ir_print(ir, stderr);

@@ -88,9 +88,7 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
   const struct exit *x = exit_of(j, n);
   j->n.exits[x->e.kind & 7]++;
   switch (x->e.kind) {
-  case CG_EXIT_COUNT:
-    v->pc = jit_target(j, x);
-    return interpret(j, left, false);
+  case CG_EXIT_COUNT: v->pc = jit_target(j, x); return interpret(j, left, false);
   case IX_JUMP: {
     const struct insn *d;
     struct block *b;
@@ -312,8 +310,8 @@ static int jit_option(const char *text, char *why, size_t n) {
   return 0;
 }
 
-static void jit_count(const struct vcpu *v, void (*each)(void *data, const char *key, const char *text, uint64_t n),
-                      void *data) {
+static void jit_count(const struct vcpu *v,
+                      void (*each)(void *data, const char *key, const char *text, uint64_t n), void *data) {
   const struct jit_counters *c = &jit_of(v)->n;
   static const char *const kinds[8][2] = {[IX_JUMP] = {"jump", "to places not linked yet"},
                                           [IX_INTERP] = {"interp", "for an instruction of the interpreter"},

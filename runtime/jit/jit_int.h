@@ -11,8 +11,8 @@
 enum {
   BUCKETS = 1 << 14,
   MAX_CONTEXTS = 255,
-  SEGMENTS = 8,      /* of the code memory; the oldest is emptied when room is needed */
-  EXIT_BITS = 20,    /* exit number = segment << EXIT_BITS | index */
+  SEGMENTS = 8,   /* of the code memory; the oldest is emptied when room is needed */
+  EXIT_BITS = 20, /* exit number = segment << EXIT_BITS | index */
   MAX_RECORDS = 1 << 16,
 };
 
@@ -47,7 +47,7 @@ struct segment {
   uint32_t nfaults, faults_room;
   struct chunk {
     struct chunk *next;
-  } *chunks; /* memory of places and decoded instructions */
+  } * chunks; /* memory of places and decoded instructions */
   struct block **blocks;
   uint32_t nblocks, blocks_room;
 };
@@ -79,11 +79,15 @@ struct jit {
 };
 
 static inline struct jit *jit_of(const struct vcpu *v) { return v->c->jit; }
-static inline const void *executable(const struct jit *j, const uint8_t *rw) { return j->code.rx + (rw - j->code.rw); }
+static inline const void *executable(const struct jit *j, const uint8_t *rw) {
+  return j->code.rx + (rw - j->code.rw);
+}
 static inline struct exit *exit_of(struct jit *j, uint32_t n) {
   return &j->segment[n >> EXIT_BITS].exit[n & ((1u << EXIT_BITS) - 1)];
 }
-static inline struct cg_jump *jump_slot(struct jit *j, gva_t pc) { return &j->env.jump[pc >> 1 & (CG_JUMPS - 1)]; }
+static inline struct cg_jump *jump_slot(struct jit *j, gva_t pc) {
+  return &j->env.jump[pc >> 1 & (CG_JUMPS - 1)];
+}
 
 /* blocks.c */
 void jit_context(struct jit *j); /* number of the context slots' values now, and the key of jumps */

@@ -4,6 +4,7 @@
 
 #include "core/isa.h"
 #include "host/host.h"
+#include "ir/build.h"
 #include "jit/jit_int.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
@@ -16,25 +17,21 @@ uint64_t jit_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   const gva_t page = j->direct ? 0 : v->pcbase;
   uint64_t target = page + (uint64_t)x->e.pc;
 
-  /* Homes first: what another slot has there is read before anything is written. */
-  uint64_t value[64];
-  for (uint32_t done = 0; done < x->e.n;) {
-    const struct cg_place *p = &x->place[x->e.first + done];
-    uint32_t k = x->e.n - done < 64 ? x->e.n - done : 64;
-    for (uint32_t i = 0; i < k; i++) {
-      switch (p[i].where) {
-      case CG_IN_REG: value[i] = regs[p[i].at]; break;
-      case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
-      case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
-      case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
-      default: memcpy(&value[i], (const char *)v + p[i].number, 8); break;
-      }
+  /* What another slot has in its home is read before anything is written. */
+  const struct cg_place *p = &x->place[x->e.first];
+  uint64_t value[LIFT_SLOTS + CG_MAX_HELD + 1];
+  for (uint32_t i = 0; i < x->e.n; i++) {
+    switch (p[i].where) {
+    case CG_IN_REG: value[i] = regs[p[i].at]; break;
+    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
+    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
+    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
+    default: memcpy(&value[i], (const char *)v + p[i].number, 8); break;
     }
-    for (uint32_t i = 0; i < k; i++) {
-      if (p[i].slot == CG_TARGET) target = value[i];
-      else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
-    }
-    done += k;
+  }
+  for (uint32_t i = 0; i < x->e.n; i++) {
+    if (p[i].slot == CG_TARGET) target = value[i];
+    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
   }
   v->pc = target;
   j->adjust = (int64_t)x->count - x->e.count;
@@ -64,14 +61,21 @@ uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
   j->changed = false;
   j->n.interpreted++;
   j->step = v->c->isa->exec[x->insn->op](v, x->insn);
-  if (j->step == STEP_NEXT && j->changed) j->step = STEP_END; /* perhaps it was this very code that was written */
+  if (j->step == STEP_NEXT) {
+    const uint32_t key = j->env.key;
+    jit_context(j);
+    /* Perhaps it was this very code that was written, or what it depends on. */
+    if (j->changed || j->env.key != key) j->step = STEP_END;
+  }
   return j->step != STEP_NEXT;
 }
 
 static __thread struct jit *running; /* the vCPU of this thread */
 
 void jit_running(struct jit *j) { running = j; }
-struct jit *jit_now(void) { return running; }
+struct jit *jit_now(void) {
+  return running;
+}
 
 bool jit_fault(int signal, siginfo_t *info, void *context) {
   struct jit *j = running;

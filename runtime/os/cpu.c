@@ -9,7 +9,8 @@
 
 bool os_cpu_has(const char *feature) {
 #if defined(__x86_64__)
-  static const char *const names[] = {"POPCNT", "LZCNT", "BMI1", "BMI2", "SSE41", "SSE42", "AVX", "AVX2", "FMA"};
+  static const char *const names[] = {"POPCNT", "LZCNT", "BMI1", "BMI2", "SSE41",
+                                      "SSE42",  "AVX",   "AVX2", "FMA"};
   const bool has[] = {
       __builtin_cpu_supports("popcnt"), __builtin_cpu_supports("lzcnt"),  __builtin_cpu_supports("bmi"),
       __builtin_cpu_supports("bmi2"),   __builtin_cpu_supports("sse4.1"), __builtin_cpu_supports("sse4.2"),
@@ -50,8 +51,10 @@ int os_code_renew(struct os_code *c) {
   int fd = memfd_create("code", MFD_CLOEXEC), rc = 0;
   if (fd < 0) return -errno;
   if (ftruncate(fd, (off_t)c->size)) rc = -errno;
-  if (!rc && mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) rc = -errno;
-  if (!rc && mmap((void *)(uintptr_t)c->rx, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+  if (!rc && mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+    rc = -errno;
+  if (!rc && mmap((void *)(uintptr_t)c->rx, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) ==
+                 MAP_FAILED)
     rc = -errno;
   close(fd);
   return rc;

@@ -108,7 +108,9 @@ void os_fault_hooks(os_fault_fn *code, os_fault_fn *sent) {
   if (sent) __atomic_store_n(&sent_hook, sent, __ATOMIC_RELEASE);
 }
 
-const uint8_t *os_fault_pc(const void *context) { return (const uint8_t *)(uintptr_t)PC((const ucontext_t *)context); }
+const uint8_t *os_fault_pc(const void *context) {
+  return (const uint8_t *)(uintptr_t)PC((const ucontext_t *)context);
+}
 uint8_t *os_fault_sp(const void *context) { return (uint8_t *)(uintptr_t)SP((const ucontext_t *)context); }
 void os_fault_resume(void *context, const void *pc) {
   PC((ucontext_t *)context) = (__typeof__(PC((ucontext_t *)context)))(uintptr_t)pc;

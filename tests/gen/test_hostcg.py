@@ -185,6 +185,10 @@ def test_rule(r: dict) -> None:
             regs["t"] = pool.pop()
         if r["has_dest"]:
             regs["d"] = regs[r["tie"]] if r["tie"] else r["dest"] if r["dest"] is not None else pool.pop()
+            if r["tie"] and not r["early"] and r["dest"] is None and count % 2:      # what is overwritten may be the other operand too
+                for a, v in zip(r["args"], case):
+                    if a["kind"] == "r" and a["fixed"] is None and v == case["abc".index(r["tie"])]:
+                        regs[a["name"]] = regs["d"]
             if not r["tie"] and r["dest"] is None and not r["early"] and not r["temp"] and same and count % 3 == 0:
                 regs["d"] = regs[rnd.choice(same)]
         s = oracle.State(ISA, 0x1000, 4, 0, bytearray(0))
