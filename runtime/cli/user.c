@@ -121,7 +121,10 @@ static int run(const struct user *o, const struct isa *want, const struct sysroo
     goto out;
   }
   trace_attach(m->vcpu[0], m);
-  if (cli_engine(o->check, o->dump, &o->jit)) goto out;
+  if (cli_engine(o->check, o->dump, &o->jit)) {
+    code = EXIT_USAGE;
+    goto out;
+  }
   if (engine_select(m->vcpu[0], o->accel)) goto out;
   if (o->sandbox && (code = confine(o, p))) goto out;
   user_run(p);
@@ -170,13 +173,10 @@ int user_from_kernel(int argc, char **argv) {
 #define AT(f) offsetof(struct user, f)
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
-    {"accel", "LIST", OPT_STR, AT(accel),
-     "engines in order of preference: auto, interp, jit (auto: interp first)"},
-    {"check", NULL, OPT_FLAG, AT(check),
-     "with the engine jit: every block on the interpreter too, the first difference ends it"},
-    {"dump", "WHAT", OPT_STR, AT(dump), "with the engine jit: ir, asm or ir,asm of every block, on stderr"},
-    {"jit", "SETTING", OPT_LIST, AT(jit),
-     "threshold=N entries before a block is translated, insns=N in a block, memory=BYTES of code"},
+    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto)"},
+    {"check", NULL, OPT_FLAG, AT(check), "engine jit: compare every block with the interpreter"},
+    {"dump", "WHAT", OPT_STR, AT(dump), "engine jit: ir, asm or ir,asm of every block, on stderr"},
+    {"jit", "SETTING", OPT_LIST, AT(jit), "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
     {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},
