@@ -248,6 +248,8 @@ class Builder:
 
     def calls(self) -> None:
         g = self.g
+        if not listing("isa/common", "linux.yaml"):
+            return
         g.comment("system calls: description to C")
         outputs = [f"$builddir/gen/{f}" for f in generator().call_outputs()]
         g.build(outputs, "gencalls", call_inputs(), gen_inputs(), outdir="$builddir/gen")

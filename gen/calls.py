@@ -251,6 +251,8 @@ class _Rows:
         words = t.s.split()
         if words == ["none"]:
             return Ioctl(name, Arg("", "void"))
+        if words == ["ptr"]:                    # to more pointers: the implementation knows
+            return Ioctl(name, Arg("arg", "ptr"))
         return Ioctl(name, self.arg(f"{t.s} arg", t))
 
 

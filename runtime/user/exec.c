@@ -101,7 +101,8 @@ static int guard(struct list *env) {
 }
 
 /* Executes, keeping what the guest is to find in the host's process: its mask and ignored signals. */
-static int64_t replace(struct user_thread *t, int fd, const char *path, char *const *argv, char *const *envp) {
+static int64_t replace(struct user_thread *t, int fd, const char *path, char *const *argv,
+                       char *const *envp) {
   const uint64_t mask = os_sigmask(~UINT64_C(0)), guest = t->sig.mask;
   int64_t r = USER_RESTART;
   if (!t->sig.stop) {
@@ -109,9 +110,10 @@ static int64_t replace(struct user_thread *t, int fd, const char *path, char *co
     /* Signals that come from here on are the new program's. */
     os_sigmask(guest);
     if (!t->sig.stop)
-      r = fd < 0 ? user_syscall_host(t, SYS_execve, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)envp, 0, 0, 0)
-                 : user_syscall_host(t, SYS_execveat, (uint64_t)fd, (uintptr_t) "", (uintptr_t)argv,
-                                     (uintptr_t)envp, AT_EMPTY_PATH, 0);
+      r = fd < 0
+              ? user_syscall_host(t, SYS_execve, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)envp, 0, 0, 0)
+              : user_syscall_host(t, SYS_execveat, (uint64_t)fd, (uintptr_t) "", (uintptr_t)argv,
+                                  (uintptr_t)envp, AT_EMPTY_PATH, 0);
     user_signals_exec(t, false);
   }
   if (t->sig.slot.signal) os_sigmask(user_host_mask(~UINT64_C(0)));
@@ -148,6 +150,8 @@ static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t arg
   if (!r && !*path && !(flags & AT_EMPTY_PATH)) r = -ENOENT;
   if (!r) r = take_vector(t, args, &argv);
   if (!r) r = take_vector(t, vars, &env);
+  char shown[32];
+  snprintf(shown, sizeof shown, "/dev/fd/%d", dirfd); /* as Linux calls a program without a name */
   if (!r) {
     const struct program_request q = {
         .root = &p->root,
@@ -155,6 +159,7 @@ static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t arg
         .want = p->options->want,
         .dirfd = dirfd,
         .path = path,
+        .shown = *path ? NULL : shown,
         .nofollow = flags & AT_SYMLINK_NOFOLLOW,
         .argc = (int)argv.n,
         .argv = argv.at,

@@ -174,11 +174,25 @@ static int prepare(struct pass *p, unsigned i) {
   }
 }
 
-/* A page that the kernel was to write may have become code since it was looked at: once more, then. */
-static bool writes(const struct call_info *c) {
-  for (unsigned i = 0; i < c->nargs; i++)
-    if (c->arg[i].dir & ARG_OUT) return true;
-  return false;
+/* The kernel could not write although the program may: a page has become code since it was looked at. A call that failed for
+ * another reason must not be made again, it may have taken something already. */
+static bool became_code(const struct pass *p) {
+  bool writes = false;
+  for (unsigned i = 0; i < p->c->nargs; i++) {
+    const struct arg_info *a = &p->c->arg[i];
+    if (!(a->dir & ARG_OUT) || !p->guest[i] || p->host[i] == (uint64_t)p->translated) continue;
+    const uint64_t n = elements(p, a);
+    writes = true;
+    for (uint64_t k = 0; k < (a->kind == ARG_IOVEC ? n : 1); k++) {
+      const struct iovec one = {(void *)p->host[i],
+                                n * (a->kind == ARG_STRUCT ? user_structs[a->type].size : a->width)};
+      const struct iovec *v = a->kind == ARG_IOVEC ? &p->iov[k] : &one;
+      if (p->host[i] == USER_NOWHERE ||
+          !space_allowed(p->t->process->space, (gva_t)v->iov_base, v->iov_len, SPACE_W))
+        return false;
+    }
+  }
+  return writes;
 }
 
 int64_t user_pass(struct user_thread *t, const struct call_info *c, const uint64_t arg[6]) {
@@ -193,8 +207,8 @@ int64_t user_pass(struct user_thread *t, const struct call_info *c, const uint64
     const bool asked = !r;
     if (asked) r = user_host(t, c->host, p.host);
     for (unsigned i = 0; i < p.paths; i++) user_path_done(&p.path[i]);
-    if (r != -EFAULT || !asked || !writes(c)) break;
-    if (!attempt) r = 0;
+    if (r != -EFAULT || !asked || attempt || !became_code(&p)) break;
+    r = 0;
   }
   for (unsigned i = 0; r >= 0 && i < c->nargs; i++) {
     const struct arg_info *a = &c->arg[i];

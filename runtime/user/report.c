@@ -45,5 +45,6 @@ void user_report(struct user_thread *t, int signal, bool because) {
   }
   if (s) snprintf(where, sizeof where, " (%.150s+0x%" PRIx64 ")", s->name, v->pc - s->addr);
   describe_insn(v, insn, sizeof insn);
-  log_error("%s: %sat pc 0x%" PRIx64 "%s: %s: killed by signal %d", image->path, what, v->pc, where, insn, signal);
+  log_error("%s: %sat pc 0x%" PRIx64 "%s: %s: killed by signal %d", image->path, what, v->pc, where, insn,
+            signal);
 }

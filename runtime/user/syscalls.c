@@ -57,8 +57,8 @@ int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t raw[6]) {
   int64_t r;
   if (c && !(c->flags & CALL_NONE)) {
     r = execute(t, c, arg);
-    __atomic_add_fetch(&p->count[c - user_calls].calls, 1, __ATOMIC_RELAXED);
-    if (r < 0 && r >= -4095) __atomic_add_fetch(&p->count[c - user_calls].errors, 1, __ATOMIC_RELAXED);
+    if (r != USER_RESTART) __atomic_add_fetch(&p->count[c - user_calls].calls, 1, __ATOMIC_RELAXED);
+    if (r < 0 && r > USER_RESTART) __atomic_add_fetch(&p->count[c - user_calls].errors, 1, __ATOMIC_RELAXED);
   } else {
     count_unknown(p->unknown, nr);
     r = -ENOSYS;
