@@ -129,8 +129,14 @@ def listing(folder: str, pattern: str) -> list[str]:
 
 
 def isa_inputs(isa: str) -> list[str]:
-    """Files of one description: the entry, its families, the shared prelude."""
-    return [f"isa/{isa}.yaml", *listing(f"isa/{isa}", "*.yaml"), *listing("isa/common", "*.yaml")]
+    """Files of one description: the entry and its families."""
+    return [f"isa/{isa}.yaml", *(f for f in listing(f"isa/{isa}", "*.yaml") if not f.endswith("/linux.yaml"))]
+
+
+def call_inputs() -> list[str]:
+    """The description of system calls: generic calls, shared numbers, what each ISA has otherwise."""
+    return ["isa/common/linux.yaml", "isa/common/linux_numbers.yaml",
+            *(f"isa/{isa}/linux.yaml" for isa in isas() if (ROOT / f"isa/{isa}/linux.yaml").exists())]
 
 
 def gen_inputs() -> list[str]:
@@ -185,8 +191,12 @@ def rules(g: Graph) -> None:
     g.rule("link", "$cc $cflags -pie -o $out $in $libs", description="LINK $out")
     g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
            depfile="$outdir.d", restat="1", description="GEN $in")
+    g.rule("gencalls", f"{PYTHON} -B -m gen --calls $in --out $outdir --depfile $outdir/user_calls.d",
+           depfile="$outdir/user_calls.d", restat="1", description="GEN $in")
     g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
     g.rule("embed", f"{PYTHON} -B scripts/embed.py $kind --out $out $args", restat="1", description="EMBED $out")
+    g.rule("vdso", f"{PYTHON} -B scripts/vdso.py --out $out $args", restat="1", description="VDSO $out")
+    g.rule("bootstrap", "ninja out/bootstrap", pool="console", description="BOOTSTRAP")
     g.rule("fuzztables", f"{PYTHON} -B -m tests.lib.fuzz_decode --isa $isa --out $out", restat="1",
            description="FUZZTABLES $out")
     g.rule("fuzz", f"{PYTHON} -B configure.py --fuzz libfuzzer && ninja -f out/libfuzzer/build.ninja fuzz", pool="console",
@@ -232,6 +242,14 @@ class Builder:
             obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
             (self.test_objects if f.startswith("test") else self.objects).append(obj)
 
+    def calls(self) -> None:
+        g = self.g
+        g.comment("system calls: description to C")
+        outputs = [f"$builddir/gen/{f}" for f in generator().call_outputs()]
+        g.build(outputs, "gencalls", call_inputs(), gen_inputs(), outdir="$builddir/gen")
+        self.generated += outputs
+        self.objects.append(self.compile(f"{self.dir}/gen/user_calls.c"))
+
     def tables(self, names: list[str]) -> None:
         g = self.g
         g.comment("what is embedded: board scripts, the list of ISAs")
@@ -245,6 +263,26 @@ class Builder:
             self.generated.append(f"$builddir/gen/{out}")
             if out.endswith(".c"):
                 self.objects.append(self.compile(f"{self.dir}/gen/{out}"))
+
+    def vdso(self, main: list[str]) -> None:
+        """Images of the vDSO need the assembler: an isomer without them makes them. Where it could not run here, that of the
+        default graph does."""
+        g, o = self.g, self.o
+        texts = [f"runtime/arch/{isa}/vdso.txt" for isa in isas()]
+        if not main or not all((ROOT / t).exists() for t in texts):
+            return
+        g.comment("vDSO images")
+        bootstrap = "$builddir/bootstrap"
+        if o.host == "x86_64":
+            none = "$builddir/gen/vdso_none.c"
+            g.build([none], "vdso", [], ["scripts/vdso.py"])
+            g.build([bootstrap], "link", [*main, self.compile(f"{self.dir}/gen/vdso_none.c"), *self.objects])
+        else:
+            bootstrap = "out/bootstrap"
+            g.build([bootstrap], "bootstrap")
+        g.build(["$builddir/gen/vdso.c"], "vdso", [], ["scripts/vdso.py", bootstrap, *texts],
+                args=" ".join(["--asm", bootstrap, "--elf $builddir/gen/vdso", *texts]))
+        self.objects.append(self.compile(f"{self.dir}/gen/vdso.c"))
 
     def tests(self, library: str) -> None:
         """One program per tests/unit/test_*.c, tests/oracle/*.c and tests/tools/*.c; other files of tests/unit go into each, a C++ one of
@@ -334,6 +372,8 @@ class Builder:
         names = isas()
         for name in names:
             self.isa(name)
+        if names:
+            self.calls()
         self.tables(names)
         g.build(["generated"], "phony", self.generated)
         g.comment("hand-written sources")
@@ -341,10 +381,12 @@ class Builder:
         for s in sources:
             if s != MAIN:
                 self.objects.append(self.compile(s))
+        main = [self.compile(MAIN)] if MAIN in sources else []
+        self.vdso(main)
         library = "$builddir/libisomer.a"
         g.build([library], "ar", self.objects)
-        if MAIN in sources:
-            g.build(["$builddir/isomer"], "link", [self.compile(MAIN), *self.objects])
+        if main:
+            g.build(["$builddir/isomer"], "link", [*main, *self.objects])
             g.build(["install"], "install", ["$builddir/isomer"])
         if not o.fuzz:
             self.tests(library)

@@ -3,18 +3,20 @@
 ---@alias machine isomer.machine
 ---@alias console isomer.console
 ---@alias cpu isomer.cpu
+---@alias task isomer.task
 
 ---The module, a global of every scenario.
 ---@class isomer
 ---@field seed integer
 ---@field params table<string, string>
 ---@field machine fun(config: table?): machine Makes a machine and boots it; nothing has run yet. Fields of `config`: `isa`, `ram` ("256M"), `kernel`, `initrd`, `append`, `bios`, `elf` (a bare program), `board` (a file), `seed`, `devices` (a list from isomer.device), and `code`: assembly text that is run bare at the start of RAM, one instruction per line, `name:` defines a label, `@name` is the distance to it. What is left out comes from the command line of `isomer run`.
----@field device fun(spec: table): table Describes a device for `devices`: `name`, `base`, `size`, `irq` (an input of the interrupt controller), `read(offset, size)` which returns a number, `write(offset, size, value)`, `reset()`. It gets a node in the device tree, compatible with "isomer,NAME". What its functions keep in Lua variables is not part of snapshots.
+---@field device fun(spec: table): table Describes a device for `devices`: `name`, `base`, `size`, `irq` (an input of the interrupt controller), `read(offset, size)` which returns a number, `write(offset, size, value)`, `reset()`, `state`. It gets a node in the device tree, compatible with "isomer,NAME". `state` is a table of numbers, strings, booleans and such tables that its functions keep their state in: it is part of snapshots and hashes, and a reset makes it what it was at first, before `reset()` is called. What they keep elsewhere is not.
 ---@field check fun(value: any, message: string?): any Fails unless `value` is true; returns it.
 ---@field fail fun(message: string) Fails the scenario; also from callbacks.
 ---@field skip fun(reason: string) Ends the scenario: it could not be tried.
 ---@field log fun(...) Writes a line to standard error.
 ---@field rand fun(low: integer, high: integer): integer A number from low to high, both included, from the seed of the run.
+---@field task fun(name: string, fn: function): task Starts a function that may wait (`run`, `step`, `run_until`, `expect`, `join`) while others wait. It begins when the script waits next, and goes on whenever what it waits for has come; those due at one moment in the order in which they were made, the script last. Its errors fail the scenario. At the end every task must have returned or been stopped.
 ---@field asm fun(isa: string, text: string, pc: integer?): string One instruction's bytes.
 ---@field dis fun(isa: string, bytes: string, pc: integer?): string, integer The first instruction's text and length.
 
@@ -65,6 +67,13 @@
 ---@field get fun(self: isomer.cpu, name: string): integer|string A register by name.
 ---@field set fun(self: isomer.cpu, name: string, value: integer|string) Sets a register by name.
 ---@field disassemble fun(self: isomer.cpu, addr: integer?): string, integer The instruction at an address, the next one if not said, and its length.
+
+---A function that waits on its own.
+---@class isomer.task
+---@field join fun(self: isomer.task): ... Waits until it has returned; what it returned.
+---@field stop fun(self: isomer.task) Ends it where it waits.
+---@field name string Its name.
+---@field done boolean Whether it has returned or was stopped.
 
 ---@type isomer
 isomer = {}

@@ -1,9 +1,8 @@
-/* Hostile ELF files: recognition, headers, placing into RAM and into an address space, symbols. The first input byte chooses
- * where RAM lies and whether a bias is used; the rest is the file. */
+/* Hostile ELF files for machines: recognition, headers, placing into RAM, symbols. The first input byte chooses where RAM
+ * lies and whether a bias is used; the rest is the file. Programs of user mode are user_elf.c's. */
 #include "core/isa.h"
 #include "fuzz/fuzz.h"
 #include "loader/load.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
 
 enum { RAM_SIZE = 1 << 20 };
@@ -53,9 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   MUST(p);
   gpa_t base = how & 2 ? 0x80000000 : e->seg[0].paddr & GUEST_PAGE_MASK;
   if (!phys_add_ram(p, base, RAM_SIZE, "ram")) elf_place(e, p, why, sizeof why);
-  struct flat *f = flat_new(p);
-  if (f) elf_map(e, f, p, bias, why, sizeof why);
-  if (f) flat_free(f);
   phys_free(p);
   return 0;
 }

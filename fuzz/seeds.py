@@ -46,6 +46,37 @@ def elfs() -> dict[str, bytes]:
                   "overlap": b"\2" + elf(243, segments=3), "empty": b"\0"}
 
 
+def user_elf(machine: int = 243, kind: int = 3, interp: bytes | None = b"/proc/self/exe\0", note: int = 0, off: int = 0x400,
+             bss: int = 0x3000, stack: int = 6) -> bytes:
+    """A program as linkers lay it out: headers with text, data with bss in the next page, PT_INTERP, a note, PT_GNU_STACK."""
+    heads = [struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 0x400, 0x400, 0x1000),
+             struct.pack("<IIQQQQQQ", 1, 6, off, 0x1000 + off, 0, 0x100, bss, 0x1000),
+             struct.pack("<IIQQQQQQ", 4, 4, 0x380, 0x380, 0, 0x18 + note, 0x18 + note, 4),
+             struct.pack("<IIQQQQQQ", 0x6474E551, stack, 0, 0, 0, 0, 0, 16)]
+    if interp is not None:
+        heads.insert(0, struct.pack("<IIQQQQQQ", 3, 4, 0x300, 0x300, 0, len(interp), len(interp), 1))
+    base = 0x10000 if kind == 2 else 0
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, base + 0x200, 64, 0, 0, 64, 56, len(heads), 0, 0, 0)
+    if base:
+        heads = [h[:16] + struct.pack("<Q", struct.unpack_from("<Q", h, 16)[0] + base) + h[24:] for h in heads]
+    body = (head + b"".join(heads)).ljust(0x300, b"\x13") + (interp or b"").ljust(0x80, b"\0")
+    return (body + struct.pack("<III", 4, 8, 1) + b"GNU\0" + bytes(8)).ljust(0x500, b"\x2a")
+
+
+def user_elfs() -> dict[str, bytes]:
+    out = {f"static_{isa}": b"\4" + user_elf(em, kind=2, interp=None) for isa, em in EM.items()}
+    out |= {f"pie_{isa}": b"\4" + user_elf(em, interp=None) for isa, em in EM.items()}
+    return out | {
+        "interp_missing": b"\4" + user_elf(interp=b"/no/such/ld.so\0"), "interp_native": b"\4" + user_elf(),
+        "interp_endless": b"\4" + user_elf(interp=b"x" * 0x80), "note_beyond": b"\4" + user_elf(interp=None, note=0x10000),
+        "overlap": b"\4" + user_elf(interp=None, bss=0x3000)[:0x40 + 56 + 16] + bytes(8) + user_elf(interp=None)[0x40 + 56 + 24:],
+        "no_bss": b"\4" + user_elf(interp=None, bss=0x100), "huge_bss": b"\4" + user_elf(interp=None, bss=1 << 40),
+        "odd_offset": b"\4" + user_elf(interp=None)[:64 + 56 + 16] + struct.pack("<Q", 0x1410) + user_elf(interp=None)[64 + 56 + 24:],
+        "exec_stack": b"\0" + user_elf(interp=None, stack=7), "native": b"\1" + user_elf(62, interp=None), "foreign": b"\0" + user_elf(8),
+        "script": b"\3#!/no/such/interpreter -x y\n", "script_script": b"\2#!/proc/self/fd/3\n", "script_empty": b"\0#!  \n",
+        "script_long": b"\0#!" + b"/x" * 200, "text": b"\0echo hello\n", "empty": b"\0"}
+
+
 def image(isa: str, pe: bool, text_offset: int = 0x200000, size: int = 0x1000, flags: int = 0) -> bytes:
     """The first 64 bytes as the kernel's boot documents have them, a PE header with one section behind if asked."""
     code = (b"MZ" if pe else bytes(2)) + bytes(6)
@@ -162,7 +193,7 @@ def decodes() -> dict[str, dict[str, bytes]]:
 
 
 def seeds() -> dict[str, dict[str, bytes]]:
-    return {"elf": elfs(), "image": images(), "dtb": dtbs(), "virtqueue": virtqueues(), "mmio": mmios()} | decodes()
+    return {"elf": elfs(), "user_elf": user_elfs(), "image": images(), "dtb": dtbs(), "virtqueue": virtqueues(), "mmio": mmios()} | decodes()
 
 
 def main() -> int:

@@ -13,3 +13,9 @@ def overlay_isa(path: str) -> str:
     """Name of the ISA that an overlay file changes: its `isa: {name: ...}`. DescError when it does not say."""
     from .load import overlay_isa
     return overlay_isa(str(path))
+
+
+def call_outputs() -> list[str]:
+    """Names of the files that are made from the description of system calls."""
+    from .backends.calls import NAMES
+    return list(NAMES)

@@ -9,8 +9,10 @@ from .model import DescError
 
 
 def main() -> int:
-    p = argparse.ArgumentParser(prog="python3 -m gen", description="Compile a processor description.")
-    p.add_argument("--isa", required=True, help="entry file, isa/<name>.yaml")
+    p = argparse.ArgumentParser(prog="python3 -m gen", description="Compile a processor description, or that of system calls.")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--isa", help="entry file, isa/<name>.yaml")
+    what.add_argument("--calls", nargs="+", metavar="FILE", help="system calls: description, shared numbers, a file per ISA")
     p.add_argument("--out", required=True, help="directory of the generated files")
     p.add_argument("--overlay", action="append", default=[], help="description that adds or overrides families")
     p.add_argument("--depfile", help="dependencies for ninja")
@@ -18,9 +20,16 @@ def main() -> int:
     from . import backends, meaning
     from .load import load
     try:
-        isa = load(a.isa, a.overlay)
-        files = backends.everything(isa, meaning.check(isa))
-        assert set(files) == set(backends.names(isa)), "names() is not what everything() writes"
+        if a.calls:
+            from . import calls
+            from .backends import calls as writer
+            system = calls.load(a.calls[0], a.calls[1], a.calls[2:])
+            files, first, sources = writer.files(system), writer.NAMES[0], system.sources
+        else:
+            isa = load(a.isa, a.overlay)
+            files = backends.everything(isa, meaning.check(isa))
+            first, sources = backends.names(isa)[0], isa.sources
+            assert set(files) == set(backends.names(isa)), "names() is not what everything() writes"
     except DescError as e:
         print(e, file=sys.stderr)
         return 1
@@ -31,8 +40,7 @@ def main() -> int:
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
     if a.depfile:
-        first = backends.names(isa)[0]          # ninja wants the edge's first output
-        Path(a.depfile).write_text(f"{out / first}: " + " ".join(isa.sources) + "\n")
+        Path(a.depfile).write_text(f"{out / first}: " + " ".join(sources) + "\n")    # ninja wants the edge's first output
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from . import tir, values as v
 from .kinds import NeedWidth, Struct, Tup, fail
 from .syntax import Call, Name, Node
-from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
+from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty, sized
 
 FP_FLAGS = 5            # NX UF OF DZ NV
 
@@ -117,7 +117,7 @@ def _rotate(name: str):
 def _repeat(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 2)
     x = bits_arg(body, call, 0, None)
-    return v.concat([x] * body.build_int(call.args[1], "the count of repeat"))
+    return v.concat([x] * sized(body.build_int(call.args[1], "the count of repeat"), "the count of repeat", 1))
 
 
 def _ones(body, call: Call, width: int | None, want: Ty | None) -> E:

@@ -7,7 +7,7 @@ from . import effects, tir, values as v
 from .expr import Expressions
 from .kinds import NEVER, NeedWidth, Struct, Tup, Value, fail
 from .syntax import Assign, Call, Do, For, If, Let, MatchS, Node, Return, Simple
-from .tir import RUN, E, Ty
+from .tir import RUN, E, Oversize, Ty, sized
 
 _GO_ON = object()
 
@@ -49,7 +49,10 @@ class Body(Expressions):
                 if val is not _GO_ON:
                     return val
                 continue
-            val = self.statement(s)
+            try:
+                val = self.statement(s)
+            except Oversize as e:
+                raise fail(s, str(e)) from None
             if val is NEVER:
                 if i < len(stmts):
                     raise fail(stmts[i], "this statement is never reached")
@@ -132,7 +135,7 @@ class Body(Expressions):
             return None if s.word == "commit" else NEVER
         if isinstance(s, For):
             lo, hi = self.build_int(s.lo, "the bounds of a loop"), self.build_int(s.hi, "the bounds of a loop")
-            for k in range(lo, hi):
+            for k in range(lo, lo + sized(max(hi - lo, 0), "the rounds of a loop")):
                 self.scopes.append({s.var: v.const(k)})
                 try:
                     self.block(s.body)

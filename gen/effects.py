@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import tir, values as v
 from .builtins import ROUNDING, nargs
 from .kinds import NEVER, NeedWidth, Struct, fail
-from .model import Text, View
+from .model import DescError, Text, View
 from .syntax import Assign, Attr, Binary, Call, Index, Name, Node, SliceE, parse_expr
 from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
 
@@ -102,12 +102,14 @@ def _slice(body, view: View, width: int | None) -> tuple[int, int]:
     node = parse_expr(Text("x" + t.s, t.file, t.line, max(1, t.col - 1)))
     body.scopes.append({"N": v.const(width)} if width else {})
     try:
-        if isinstance(node, SliceE):
-            return body.build_int(node.hi, "a view's bounds"), body.build_int(node.lo, "a view's bounds")
-        k = body.build_int(node.i, "a view's bounds")
-        return k, k
+        ends = (node.hi, node.lo) if isinstance(node, SliceE) else (node.i, node.i)
+        hi, lo = (body.build_int(e, "a view's bounds") for e in ends)
     finally:
         body.scopes.pop()
+    base = view_type(body, body.isa.views[view.of], width) if view.of else B(body.isa.files[view.file].width)
+    if not 0 <= lo <= hi < base.bits:
+        raise DescError(t, f'view "{view.name}": bits {hi}:{lo} are not inside {base.bits} bits')
+    return hi, lo
 
 
 def _index(body, n: Index, view: View) -> E:

@@ -7,7 +7,7 @@ from .model import DescError
 from .scope import Scope
 from .syntax import (Attr, Binary, Call, Cast, Comp, Cond, Index, MatchE, MatchS, Name, Node, Num, Return, SliceE, TupleE,
                      TypeE, Unary, is_expression, parse_body, parse_expr)
-from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
+from .tir import B, B1, INT, RUN, TRANSLATE, E, Oversize, Ty, sized
 
 _ARITH = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
 _COMPARE = {"==": ("eq", 0), "!=": ("ne", 0), "<u": ("ltu", 0), "<=u": ("leu", 0), ">u": ("ltu", 1), ">=u": ("leu", 1),
@@ -19,7 +19,10 @@ class Expressions(Scope):
     """`ev` gives the value of any expression; what has an effect goes to `out`."""
 
     def ev(self, n: Node, want: Ty | None = None) -> Value:
-        return getattr(self, "ev_" + type(n).__name__)(n, want)
+        try:
+            return getattr(self, "ev_" + type(n).__name__)(n, want)
+        except Oversize as e:
+            raise fail(n, str(e)) from None
 
     def scalar(self, n: Node, want: Ty | None = None) -> E:
         val = self.ev(n, want)
@@ -520,6 +523,8 @@ class Expressions(Scope):
     def ev_SliceE(self, n: SliceE, want: Ty | None) -> Value:
         e = self.scalar(n.e)
         hi, lo = self.build_int(n.hi, "the bounds of a slice"), self.build_int(n.lo, "the bounds of a slice")
+        if e.ty.kind == "int" and not 0 <= lo <= hi:
+            raise fail(n, f"[{hi}:{lo}] is no slice")
         if e.ty.kind == "int" and e.op == "const":
             return v.const(e.k >> lo, B(hi - lo + 1))
         if e.ty.kind == "int":
@@ -572,7 +577,7 @@ class Expressions(Scope):
         return v.cast(e, ty)
 
     def ev_Comp(self, n: Comp, want: Ty | None) -> Value:
-        count = self.build_int(n.n, "the number of lanes")
+        count = sized(self.build_int(n.n, "the number of lanes"), "the number of lanes", 1)
         elem = want.elem if want is not None and want.kind == "vec" else None
         lanes: list[E] = []
         for i in range(count):

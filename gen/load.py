@@ -15,7 +15,6 @@ from .source import Map, Node, Scalar, Seq, read
 
 ISA_KEYS = ("name title machine insn mem features registers context views fields formats axes flags fp traps defs"
             " helpers sysregs hot fused aliases extra")
-SLICE = r"\[([0-9]{1,18}):([0-9]{1,18})\]"        # bits of a view
 KINDS = "general float vector flag system internal"
 
 
@@ -326,13 +325,13 @@ def check_slice(isa: Isa, v: View) -> None:
     w = isa.views.get(v.of) if v.of else None
     if w and w.type:        # what a type holds is not known here
         return
-    inner = re.fullmatch(SLICE, w.read.s) if w and w.read else None
+    inner = w.slice if w else None
     if w and w.read and not inner:
         return
-    width = int(inner[1]) - int(inner[2]) + 1 if inner else view_file(isa, v).width
-    m = re.fullmatch(SLICE, v.read.s) if v.read else None
-    if m and not int(m[2]) <= int(m[1]) < width:
-        raise DescError(v.read, f'view "{v.name}": bits {m[1]}:{m[2]} are not inside {width} bits')
+    width = inner[0] - inner[1] + 1 if inner else view_file(isa, v).width
+    own = v.slice
+    if own and not own[1] <= own[0] < width:
+        raise DescError(v.read, f'view "{v.name}": bits {v.read.s.strip("[]")} are not inside {width} bits')
 
 
 def view_file(isa: Isa, v: View) -> RegFile:

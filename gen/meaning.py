@@ -10,7 +10,7 @@ from .check import Body
 from .kinds import NEVER, NeedWidth, fail
 from .model import DescError, Isa, Leaf, SysReg, Text
 from .syntax import Call, Let, Node, Num, is_expression, parse_body, parse_expr
-from .tir import B, TRANSLATE, Checked, E, Meaning
+from .tir import B, TRANSLATE, Checked, E, Meaning, Oversize
 
 
 class Checker:
@@ -67,6 +67,8 @@ class Checker:
             raise fail(w.node, "the width of this extension is not known here: state it, as in sext.64(x)") from None
         except RecursionError:
             raise DescError(leaf.where, f"{leaf.name}: its meaning is nested too deeply") from None
+        except Oversize as e:
+            raise DescError(leaf.where, f"{leaf.name}: {e}") from None
         except DescError as e:
             e.message += f" (in {leaf.name})"
             e.args = (f"{e.where}: {e.message}",)

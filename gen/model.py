@@ -4,6 +4,7 @@ The loader (`load.py`, `expand.py`) fills it; the language front end (`syntax.py
 meaning into a typed tree (`tir.py`); back ends read both. Nothing here computes."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 
@@ -69,6 +70,12 @@ class View:
     dirties: str | None = None
     index: Text | None = None
     where: Text | None = None
+
+    @property
+    def slice(self) -> tuple[int, int] | None:
+        """The highest and the lowest bit that it reads, if two numbers say so."""
+        m = re.fullmatch(r"\[(0x[0-9a-fA-F]{1,15}|[0-9]{1,18}):(0x[0-9a-fA-F]{1,15}|[0-9]{1,18})\]", self.read.s) if self.read else None
+        return (int(m[1], 0 if "x" in m[1] else 10), int(m[2], 0 if "x" in m[2] else 10)) if m else None
 
 
 @dataclass

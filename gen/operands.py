@@ -62,10 +62,8 @@ def view_bits(isa: Isa, name: str, n: int) -> int:
         if m:
             return n if m[1] == "N" else int(m[1])
         return int(view.type.s.strip()[1:])
-    if view.read is not None:
-        m = re.fullmatch(r"\[(\d+):(\d+)\]", view.read.s)
-        if m:
-            return int(m[1]) - int(m[2]) + 1
+    if (own := view.slice) is not None:
+        return own[0] - own[1] + 1
     return view_bits(isa, view.of, n) if view.of else isa.files[view.file].width
 
 

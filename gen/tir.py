@@ -9,6 +9,17 @@ from dataclasses import dataclass, field
 from .model import Leaf, SysReg
 
 BUILD, TRANSLATE, RUN = 0, 1, 2
+MOST = 4096                         # bits of a value, rounds of a loop: what is more is a mistake
+
+
+class Oversize(Exception):
+    """A number in a description makes something of a size that nothing has; who knows the place catches it."""
+
+
+def sized(n: int, what: str, least: int = 0) -> int:
+    if not least <= n <= MOST:
+        raise Oversize(f"{what}: {n} is not {least} to {MOST}")
+    return n
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,9 @@ class Ty:
     kind: str
     n: int = 0
     elem: "Ty | None" = None
+
+    def __post_init__(self) -> None:
+        sized(self.bits, "a width in bits")
 
     @property
     def bits(self) -> int:

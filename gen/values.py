@@ -1,7 +1,7 @@
 """Building typed expressions: constructors that fold constants, width rules, bits of wide values."""
 from __future__ import annotations
 
-from .tir import B, B1, BUILD, INT, E, Ty
+from .tir import B, B1, BUILD, INT, E, Ty, sized
 
 
 def const(v: int, ty: Ty = INT) -> E:
@@ -98,13 +98,15 @@ def shift(op: str, a: E, n: E) -> E:
         w, k = a.ty.n, n.k
         if k == 0:
             return a
+        if a.ty.kind == "int" or k < 0:
+            sized(k, "the distance of a shift")
         if a.ty.kind == "int":
             if a.op == "const":
                 return const(a.k << k if op == "shl" else a.k >> k)
             return node(op, INT, (a, n))
         if a.op == "const":
             if op == "shl":
-                return const(a.k << k, a.ty)
+                return const(a.k << min(k, w), a.ty)
             if op == "shru":
                 return const(a.k >> k, a.ty)
             if op == "shrs":

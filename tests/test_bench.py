@@ -106,3 +106,21 @@ def test_a_difference_is_no_measurement(bench: ModuleType, monkeypatch: pytest.M
     monkeypatch.setattr(programs.shutil, "which", lambda name: None)
     with pytest.raises(programs.ProgramError, match="fib: isomer printed"):
         programs.measure(["fib"], "riscv64", 1, [], lambda text: None)
+
+
+# ---- start --------------------------------------------------------------------------------------
+
+
+def test_start_takes_turns_and_medians(bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.lib import start
+
+    monkeypatch.setattr(start, "BATCH", 2)
+    log = tmp_path / "log"
+    commands = {"p": {n: ["/bin/sh", "-c", f"echo {n} >>{log}; {work}"] for n, work in
+                      (("native", ":"), ("isomer", "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"))}}
+    rows = start.medians(start.measure(commands, 1))
+    assert log.read_text().split() == ["native", "isomer"] * 2
+    assert rows["p"]["native"]["cpu_ratio"] == 1.0 and rows["p"]["isomer"]["cpu_ratio"] > 3
+    assert "isomer" in start.table(rows, 1, "riscv64")
+    with pytest.raises(start.programs.ProgramError, match="exit code 3"):
+        start.once(["/bin/sh", "-c", "exit 3"], {})

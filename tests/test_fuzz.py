@@ -26,7 +26,7 @@ def replay(target: str, *paths: Path, data: bytes | None = None) -> subprocess.C
 
 def test_there_is_a_target_for_each_isa_and_input() -> None:
     isas = {f"decode_{p.stem}" for p in (ROOT / "isa").glob("*.yaml")}
-    assert set(TARGETS) == isas | {"elf", "image", "dtb", "virtqueue", "mmio"}
+    assert set(TARGETS) == isas | {"elf", "user_elf", "image", "dtb", "virtqueue", "mmio"}
 
 
 def test_seeds_are_what_the_script_writes() -> None:
@@ -79,3 +79,18 @@ def test_libfuzzer(target: str) -> None:
     assert r.returncode == 0, r.stderr[-3000:]
     runs = re.search(r"stat::number_of_executed_units:\s+(\d+)", r.stderr)
     assert runs and int(runs[1]) > len(list((ROOT / "fuzz/corpus" / target).iterdir()))
+
+
+@pytest.mark.skipif(not RUNTIME or not shutil.which("clang-19"),
+                    reason="clang 19 or its libFuzzer runtime is not installed (scripts/setup installs libclang-rt-19-dev)")
+def test_merge_keeps_few(tmp_path: Path) -> None:
+    """What is kept came from the inputs there are; merging again adds nothing."""
+    command = [ROOT / "scripts/fuzz", "image", "--merge", tmp_path / "kept"]
+    known = {p.read_bytes() for d in ("fuzz/corpus/image", "fuzz/regress/image", "out/fuzz-corpus/image")
+             if (ROOT / d).is_dir() for p in (ROOT / d).iterdir()}
+    for _ in range(2):
+        r = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=3000)
+        assert r.returncode == 0, r.stderr[-3000:]
+        kept = [p.read_bytes() for p in (tmp_path / "kept").iterdir()]
+        assert kept and set(kept) <= known
+    assert "0 new files" in r.stderr, r.stderr[-2000:]

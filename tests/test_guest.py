@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import cpio, debian, guest  # noqa: E402
+from scripts.lib import cpio, debian, guest, sysroot  # noqa: E402
 
 
 def obtain(*args: str) -> list[str]:
@@ -162,3 +163,81 @@ def test_guest_boots_under_qemu(bios: str) -> None:
     rng = next(line for line in lines if line.startswith("hwrng:")).split()[1:]
     assert len(rng) == 16 and all(len(b) == 2 for b in rng)
     assert "CHECK-DONE" in lines and r.returncode == 0
+
+
+# ---- sysroots -----------------------------------------------------------------------------------
+
+
+def deb(tmp_path: Path, name: str, files: dict[str, str], links: dict[str, str] = {}) -> debian.Deb:  # noqa: B006
+    tree = tmp_path / f"{name}.tree"
+    for path, text in {"DEBIAN/control": f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n", **files}.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    for path, target in links.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).symlink_to(target)
+    path = tmp_path / f"{name}_1_all.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, path], check=True, capture_output=True)
+    return debian.Deb(path, name, "1", debian.sha256_file(path))
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[sysroot.Sysroot, Path, list[int]]:
+    """A sysroot of three made-up packages, its cache, and how often packages were asked for."""
+    names = ("bin", "lib", "sbin")
+    base = deb(tmp_path, "base-files", {f"usr/{n}/.keep": "" for n in names}, {n: f"usr/{n}" for n in names})
+    users = deb(tmp_path, "base-passwd", {f"usr/share/base-passwd/{n}.master": "root:x:0\n" for n in ("passwd", "group")})
+    other = deb(tmp_path, "a", {"usr/bin/tool": "tool"}, {"usr/lib/absolute": "/usr/lib/x", "usr/lib/relative": "../bin/tool"})
+    asked: list[int] = []
+    monkeypatch.setattr(sysroot.Sysroot, "debs", lambda self, cache, stamp, refresh: asked.append(1) or [other, users, base])
+    return sysroot.Sysroot("vax", ("a",)), tmp_path / "cache", asked
+
+
+def test_sysroot_is_made_once(small: tuple[sysroot.Sysroot, Path, list[int]]) -> None:
+    product, cache, asked = small
+    root = product.obtain(cache)[0]
+    assert (root / "bin/tool").read_text() == "tool" and (root / "etc/passwd").read_text() == "root:x:0\n"
+    assert os.readlink(root / "lib/absolute") == "/usr/lib/x" and os.readlink(root / "lib/relative") == "../bin/tool"
+    assert product.obtain(cache) == [root] and len(asked) == 1
+    assert sysroot.Sysroot("vax", ("b",)).obtain(cache) == [root] and len(asked) == 2  # other packages
+
+
+@pytest.mark.parametrize("harm", [
+    lambda root: (root / "usr/bin/tool").write_text("t00l"), lambda root: (root / "usr/bin/tool").unlink(),
+    lambda root: (root / "usr/lib/absolute").unlink() or (root / "usr/lib/absolute").symlink_to("/x"),
+    lambda root: (root.parent / "sysroot.json").write_text("{"), lambda root: (root.parent / "sysroot.files").unlink(),
+])  # fmt: skip
+def test_damaged_sysroot_is_made_again(small: tuple[sysroot.Sysroot, Path, list[int]], harm: Callable[[Path], object]) -> None:
+    product, cache, asked = small
+    root = product.obtain(cache)[0]
+    os.utime(root / "usr/bin/tool", (1, 1))
+    sysroot.write_atomic(root.parent / "sysroot.files", sysroot.manifest(root).encode())
+    harm(root)
+    assert product.obtain(cache) == [root] and len(asked) == 2
+    assert (root / "usr/bin/tool").read_text() == "tool" and os.readlink(root / "usr/lib/absolute") == "/usr/lib/x"
+
+
+def test_half_a_sysroot_does_not_count(small: tuple[sysroot.Sysroot, Path, list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    product, cache, asked = small
+    with monkeypatch.context() as m:
+        m.setattr(sysroot, "manifest", lambda root: (_ for _ in ()).throw(OSError(28, "No space left on device", str(root))))
+        with pytest.raises(OSError):
+            product.obtain(cache)
+    assert product.obtain(cache)[0].is_dir() and len(asked) == 2
+    with monkeypatch.context() as m:
+        m.setattr(sysroot, "assemble", lambda debs, root: (_ for _ in ()).throw(debian.FetchError("no")))
+        with pytest.raises(debian.FetchError):
+            sysroot.Sysroot("vax", ("b",)).obtain(cache)
+    assert not list((cache / "vax").glob(".*"))
+
+
+def test_sysroot_names_and_hashes() -> None:
+    """The record names every package with its hash; the programs that tests use are there."""
+    root = Path(obtain("sysroot", "riscv64")[0])
+    rows = {r["package"]: r for r in json.loads((root.parent / "sysroot.json").read_text())["packages"]}
+    assert set(sysroot.PACKAGES) <= rows.keys() and not sysroot.LEFT_OUT & rows.keys()
+    assert all(len(r["sha256"]) == 64 for r in rows.values())
+    for program in "bash cat python3 perl sqlite3 gcc git openssl xz zstd gawk bc lua5.4 find sed grep tar gzip diff stress-ng".split():
+        assert (root / "usr/bin" / program).exists(), program
+    assert (root / "usr/lib/riscv64-linux-musl/libc.a").exists() and (root / "usr/include/csmith/csmith.h").exists()
+    assert (root / "bin/bash").read_bytes()[18:20] == b"\xf3\0"  # e_machine

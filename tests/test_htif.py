@@ -1,11 +1,9 @@
-"""The bare-metal riscv64 programs, on Isomer and, unchanged, on QEMU's spike board.
-
-Both must report a pass through tohost. A program QEMU cannot run is skipped
-there with the reason lib/htif.py gives.
-"""
+"""The bare-metal riscv64 programs, on Isomer and, unchanged, on QEMU's spike board: both must report a pass through tohost. A
+program QEMU cannot run is skipped there with the reason lib/htif.py gives."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,24 +23,43 @@ def elfdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("htif")
 
 
-@pytest.mark.parametrize("name", htif.NAMES)
-@pytest.mark.parametrize("machine", ["isomer", "qemu"])
-def test_htif(name: str, machine: str, elfdir: Path) -> None:
+def built(name: str, elfdir: Path) -> Path:
     if why := htif.missing():
         pytest.skip(why)
-    if machine == "qemu":
-        if name in htif.ISOMER_ONLY:
-            pytest.skip(htif.ISOMER_ONLY[name])
-        if not shutil.which(htif.QEMU):
-            pytest.skip(f"{htif.QEMU} is not installed (scripts/setup installs it)")
-    else:
-        assert ISOMER.exists(), f"{ISOMER} is missing: run ninja"
     elf = elfdir / f"{name}.elf"
-    if not elf.exists():
-        htif.build(name, elfdir)
-    command = htif.qemu_command(elf) if machine == "qemu" else [str(ISOMER), "run", str(elf)]
+    return elf if elf.exists() else htif.build(name, elfdir)
+
+
+def judged(command: list[str], name: str, elf: Path) -> None:
     r = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr.decode(errors="replace")
+
+
+def test_htif(elfdir: Path) -> None:
+    """All of them, as a scenario."""
+    for name in htif.NAMES:
+        built(name, elfdir)
+    r = subprocess.run([str(ISOMER), "test", str(ROOT / "scripts/scenarios/htif_programs.lua"), "--set", f"htif={elfdir}", "--set",
+                        "names=" + " ".join(htif.NAMES)], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, text=True)
+    failed = re.search(r"(\w+) fails check (\d+)", r.stdout)
+    assert r.returncode == 0, r.stdout + (htif.explain(failed[1], elfdir / f"{failed[1]}.elf", int(failed[2])) if failed else "")
+
+
+@pytest.mark.parametrize("name", htif.NAMES)
+def test_qemu_agrees(name: str, elfdir: Path) -> None:
+    if name in htif.ISOMER_ONLY:
+        pytest.skip(htif.ISOMER_ONLY[name])
+    if not shutil.which(htif.QEMU):
+        pytest.skip(f"{htif.QEMU} is not installed (scripts/setup installs it)")
+    elf = built(name, elfdir)
+    judged(htif.qemu_command(elf), name, elf)
+
+
+@pytest.mark.parametrize("name", ["irq", "sstc", "time", "smc"])
+def test_by_the_host_clock(name: str, elfdir: Path) -> None:
+    """What time and other threads touch, in a machine with threads of its own."""
+    elf = built(name, elfdir)
+    judged([str(ISOMER), "run", str(elf)], name, elf)
 
 
 def test_failing_program_reports_its_check(elfdir: Path) -> None:

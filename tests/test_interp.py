@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 from gen.backends.run import HotError, Pair, run_c  # noqa: E402
 
 LEAVES = ["invalid", "addi", "bnez", "jmp", "store", "end", "trap", "wait", "rep", "count", "jr"]
-GLOBS = ["runtime/interp/*.c", "runtime/mem/*.c", "runtime/os/atomic128*.c"]
+GLOBS = ["runtime/interp/*.c", "runtime/mem/*.c", "runtime/os/atomic128*.c", "runtime/os/fault_linux.c"]
 CORE = ["vcpu", "log", "engine", "machine", "loop", "virtual"]
 SOURCES = [ROOT / "tests/interp/interp_test.c", *(f for g in GLOBS for f in sorted(ROOT.glob(g))),
            *(ROOT / f"runtime/core/{n}.c" for n in CORE)]

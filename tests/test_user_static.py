@@ -44,7 +44,7 @@ def test_same_as_native(isa: str, native: Path, tmp_path: Path) -> None:
         pytest.skip(why)
     guest = build(programs.TARGETS[isa].gcc, tmp_path / "static")
     got = run([str(ISOMER), "user", str(guest), *ARGS])
-    if got[0] == 128 + 4 and isa != "riscv64":
+    if got[0] == -4 and isa != "riscv64":
         pytest.skip(f"{isa} has no instruction " + re.sub(r".*: (.*): killed.*", r"\1", got[2].strip()))
     expected = run([str(native), *ARGS])
     assert expected[0] == 17
@@ -57,18 +57,8 @@ def test_input_from_a_pipe(native: Path, tmp_path: Path) -> None:
     assert "read a line" in got[1] and got == expected
 
 
-def test_system_calls_that_are_missing_are_counted(tmp_path: Path) -> None:
-    source = tmp_path / "p.c"
-    source.write_text("#include <unistd.h>\n#include <errno.h>\n#include <sys/syscall.h>\n"
-                      "int main(void) { return syscall(SYS_getppid) == -1 ? errno : 0; }\n")
-    guest = tmp_path / "p"
-    subprocess.run([programs.TARGETS["riscv64"].gcc, "-O2", "-static", str(source), "-o", str(guest)], check=True)
-    status, _, err = run([str(ISOMER), "user", "--stats", str(guest)])
-    assert status == 38 and re.search(r"system call 173 answered ENOSYS +1\n", err)
-
-
 def test_own_descriptors_are_out_of_reach(tmp_path: Path) -> None:
-    """Only the standard descriptors are the program's; a closed one is gone."""
+    """Only the standard descriptors and its own are the program's; a closed one is gone."""
     source = tmp_path / "p.c"
     source.write_text(
         "#include <errno.h>\n#include <unistd.h>\n"

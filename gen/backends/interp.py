@@ -80,7 +80,7 @@ class Writer:
         out: dict[str, tuple[str, str, str]] = {}
         pending: list = []
         for s in tir.walk(self.m.body):
-            if isinstance(s, tir.Trap) or isinstance(s, tir.Eff) and s.kind in _FAULTS:
+            if isinstance(s, (tir.Trap, tir.Restart)) or isinstance(s, tir.Eff) and s.kind in _FAULTS:
                 for w in pending:
                     if isinstance(w, tir.SetSlot):
                         p, t = f"v->{w.slot}", slot_ctype(self.isa.slots[w.slot].width)
@@ -98,6 +98,9 @@ class Writer:
 
     def put(self, s: str) -> None:
         self.lines.append("  " * self.depth + s)
+
+    def undo(self) -> list[str]:
+        return [f"{place} = {name};" for _, name, place in reversed(self.saved)]
 
     def fault(self) -> str:
         if self.saved:
@@ -215,6 +218,8 @@ class Writer:
             self.put(f"{name} = {place};")
 
     def st_Restart(self, s: tir.Restart) -> None:
+        for line in self.undo():
+            self.put(line)
         self.put("return STEP_RESTART;")
 
     def st_Done(self, s: tir.Done) -> None:
@@ -354,7 +359,7 @@ class Writer:
             tail.append(f"  return {'result' if self.res else 'STEP_NEXT'};")
         if self.undo_used:
             tail.append("undo:")
-            tail += [f"  {place} = {name};" for _, name, place in reversed(self.saved)]
+            tail += [f"  {line}" for line in self.undo()]
             tail.append("  return STEP_TRAP;")
         return "\n".join([head + " {", *top, *self.lines, *tail, "}"])
 

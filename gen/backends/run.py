@@ -20,10 +20,10 @@ class HotError(ValueError):
 
 
 def run_c(name: str, unit: int, leaves: Sequence[str], hot: Sequence[str], *, insn_header: str = "",
-          hot_header: str = "", direct: Collection[str] = (), fused: Sequence[Pair] = ()) -> str:
+          hot_header: str = "", direct: Collection[str] = (), fused: Sequence[Pair] = (), suffix: str = "") -> str:
     """The text of run.c. `leaves` are C identifiers in leaf-number order (entry 0 is the invalid instruction), `hot`
     those among them that run inside the loop; their bodies `hi_<leaf>` come from `hot_header`. Those in `direct` jump to a fixed distance and give the target away
-    (STEP_LINK, interp/handler.h)."""
+    (STEP_LINK, interp/handler.h). With suffix `_direct` the loop is for vCPUs whose memory is at identity."""
     if unit not in (1, 2, 4, 8):
         raise ValueError(f"{name}: instruction unit {unit} is not 1, 2, 4 or 8 bytes")
     known, seen = set(leaves[1:]), set()
@@ -37,7 +37,7 @@ def run_c(name: str, unit: int, leaves: Sequence[str], hot: Sequence[str], *, in
     env = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True,
                              undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return env.get_template("run.c.j2").render(
-        name=name, unit=unit, shift=unit.bit_length() - 1, hot=list(hot), direct=set(direct) & seen, fused=list(fused),
+        name=name, unit=unit, shift=unit.bit_length() - 1, hot=list(hot), direct=set(direct) & seen, fused=list(fused), suffix=suffix,
         row=[0] + [index.get(leaf, DISP_CALL) for leaf in leaves[1:]],
         insn_header=insn_header or f"{name}/insn.h", hot_header=hot_header or f"{name}/interp_hot.h")
 
@@ -66,5 +66,7 @@ def pairs(isa, checked) -> list[Pair]:
 
 def files(isa, checked) -> dict[str, str]:
     leaves = ["invalid"] + [leaf.ident for leaf in isa.leaves]
-    return {"run.c": run_c(isa.name, isa.unit // 8, leaves, [leaf.ident for leaf in isa.leaves if leaf.hot],
-                            direct={m.leaf.ident for m in checked.leaves if direct(m)}, fused=pairs(isa, checked))}
+    text = {suffix: run_c(isa.name, isa.unit // 8, leaves, [leaf.ident for leaf in isa.leaves if leaf.hot], suffix=suffix,
+                          direct={m.leaf.ident for m in checked.leaves if direct(m)}, fused=pairs(isa, checked))
+            for suffix in ("", "_direct")}
+    return {f"run{suffix}.c": t for suffix, t in text.items()}

@@ -62,6 +62,10 @@ extern const struct command cmd_run, cmd_user, cmd_dis, cmd_asm, cmd_isa, cmd_ca
 /* Parses argv into config; positional arguments are moved to the front, their number to *npos. Returns -1 to go on, or
  * an exit code (help was printed, or one line of error). */
 int options_parse(const struct command *c, void *config, int argc, char **argv, int *npos);
+/* Spells flags, texts and lists of a configuration as arguments that would make it again, NULL at the end; at most n with
+ * that, all that an option table can ask for when n is AGAIN_MAX. */
+enum { AGAIN_MAX = 256 };
+void options_again(const struct command *c, const void *config, const char **out, unsigned n);
 void help_print(const struct command *c);
 void help_markdown(void);
 
@@ -75,15 +79,23 @@ const struct isa *cli_isa(const char *name);
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
-/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `user` is NULL
- * for machines. */
+/* Installs or removes the lines of binfmt_misc in `dir`: for `only`, or for every ISA but the host's. An exit code. */
+int binfmt_change(const char *action, const char *dir, const struct isa *only);
+/* Did the kernel start this process for a program it knows by those lines? argv is then: isomer, the program's path, its
+ * argv[0], its arguments. */
+bool binfmt_started(int argc);
+/* Runs such a program: the exit code. */
+int user_from_kernel(int argc, char **argv);
+
+/* --stats: what the vCPUs and the process counted, on stderr, as text or as one JSON object. `sum` holds the counters of all
+ * threads of a process, NULL: those of the vCPUs are added. `user` is NULL for machines. */
 struct user_process;
 struct run_times {
-  uint64_t wall_ns, cpu_ns; /* of the vCPU's thread */
+  uint64_t wall_ns, cpu_ns; /* of vCPU 0's thread, of a process */
 };
 /* Opens what stats_print reads, for a process that will not be able to open it. */
 void stats_prepare(void);
-void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, struct run_times t, bool json,
-                 const struct user_process *user);
+void stats_print(const struct isa *isa, struct vcpu *const *vcpus, unsigned n, const struct vcpu_stats *sum,
+                 struct run_times t, bool json, const struct user_process *user);
 
 #endif

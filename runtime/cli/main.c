@@ -43,6 +43,7 @@ static int flushed(int r) {
 int main(int argc, char **argv) {
   /* Stated, the threshold stays: a kernel image that was read and freed goes back to the system instead of to the heap. */
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  if (binfmt_started(argc)) return flushed(user_from_kernel(argc, argv));
   const char *name = argc > 1 ? argv[1] : "";
   if (!strcmp(name, "--version") || !strcmp(name, "-version")) {
     printf("isomer %s\n", ISOMER_VERSION);

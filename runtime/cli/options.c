@@ -145,6 +145,27 @@ int options_parse(const struct command *c, void *config, int argc, char **argv, 
   return -1;
 }
 
+void options_again(const struct command *c, const void *config, const char **out, unsigned n) {
+  static char names[64][32]; /* "--name" of each option that is used */
+  unsigned at = 0, k = 0;
+  for (const struct option *o = c->options; o->names && k < ARRAY_SIZE(names); o++) {
+    const char *from = (const char *)config + o->offset;
+    const char *const *text = o->type == OPT_STR ? (const char *const *)from : ((const struct strings *)from)->at;
+    const unsigned times = o->type == OPT_FLAG   ? *(const bool *)from
+                           : o->type == OPT_STR  ? *(const char *const *)from != NULL
+                           : o->type == OPT_LIST ? ((const struct strings *)from)->n
+                                                 : 0;
+    if (!times) continue;
+    snprintf(names[k], sizeof names[k], "--%.*s", (int)strcspn(o->names, " "), o->names);
+    for (unsigned i = 0; i < times && at + 3 <= n; i++) {
+      out[at++] = names[k];
+      if (o->type != OPT_FLAG) out[at++] = text[i];
+    }
+    k++;
+  }
+  out[at] = NULL;
+}
+
 /* "--memory, -m SIZE": words get two dashes, letters and QEMU's spellings one. */
 static void spell(const struct option *o, char *buf, size_t size) {
   size_t at = 0;

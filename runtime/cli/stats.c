@@ -12,11 +12,8 @@
 #include "interp/interp.h"
 #include "user/user.h"
 
-/* Sum over vCPUs of one 64-bit counter. */
-static uint64_t sum(struct vcpu *const *v, unsigned n, size_t offset) {
-  uint64_t total = 0;
-  for (unsigned i = 0; i < n; i++) total += *(const uint64_t *)((const char *)&v[i]->c->stats + offset);
-  return total;
+static uint64_t counter(const struct vcpu_stats *s, size_t offset) {
+  return *(const uint64_t *)((const char *)s + offset);
 }
 
 static const struct {
@@ -96,33 +93,36 @@ static void memory(struct out *o) {
   number(o, "guest_ram_kib", "guest RAM touched (Pss), KiB", "%" PRId64, shmem);
 }
 
-void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struct run_times t, bool json,
-                 const struct user_process *user) {
+void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, const struct vcpu_stats *sum,
+                 struct run_times t, bool json, const struct user_process *user) {
   struct out o = {.json = json, .first = true};
   char text[64], key[24];
-  uint64_t insns = 0, pages = 0, decoded = 0;
+  struct vcpu_stats all = {0};
+  uint64_t pages = 0, decoded = 0;
 
   for (unsigned i = 0; i < n; i++) {
-    insns += vcpu_retired(v[i]);
+    if (!sum) vcpu_stats_add(&all, v[i]);
     if (v[i]->c->engine_ops != &interp_engine) continue;
     struct interp_usage u = interp_usage(v[i]);
     pages += u.pages, decoded += u.insns;
   }
+  if (sum) all = *sum;
+  const uint64_t insns = all.insns;
   fputs(json ? "{" : "statistics:\n", stderr);
   number(&o, "instructions", "instructions", "%" PRIu64, insns);
   number(&o, "wall_seconds", "wall-clock seconds", "%.6f", (double)t.wall_ns / 1e9);
-  number(&o, "cpu_seconds", "CPU seconds of vCPU 0", "%.6f", (double)t.cpu_ns / 1e9);
+  number(&o, "cpu_seconds", user ? "CPU seconds" : "CPU seconds of vCPU 0", "%.6f", (double)t.cpu_ns / 1e9);
   if (t.cpu_ns)
     number(&o, "mips", "million instructions per CPU second", "%.2f", (double)insns * 1e3 / (double)t.cpu_ns);
   for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-    number(&o, counters[i].key, counters[i].text, "%" PRIu64, sum(v, n, counters[i].offset));
+    number(&o, counters[i].key, counters[i].text, "%" PRIu64, counter(&all, counters[i].offset));
   number(&o, "decoded_pages", "decoded cache: pages held", "%" PRIu64, pages);
   number(&o, "decoded_insns", "decoded cache: instructions held", "%" PRIu64, decoded);
   memory(&o);
 
   open_group(&o, "traps");
   for (unsigned k = 0; k < VCPU_TRAP_COUNTERS; k++) {
-    uint64_t c = sum(v, n, offsetof(struct vcpu_stats, traps) + k * sizeof(uint64_t));
+    uint64_t c = counter(&all, offsetof(struct vcpu_stats, traps) + k * sizeof(uint64_t));
     if (!c) continue;
     const char *name = k < isa->ntraps ? isa->traps[k].name : NULL;
     snprintf(key, sizeof key, "%u", k);
@@ -132,7 +132,7 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struc
   close_group(&o);
   open_group(&o, "interrupts");
   for (unsigned k = 0; k < 64; k++) {
-    uint64_t c = sum(v, n, offsetof(struct vcpu_stats, interrupts) + k * sizeof(uint64_t));
+    uint64_t c = counter(&all, offsetof(struct vcpu_stats, interrupts) + k * sizeof(uint64_t));
     if (!c) continue;
     const char *name = isa->arch->interrupt_name ? isa->arch->interrupt_name(k) : NULL;
     snprintf(key, sizeof key, "%u", k);
@@ -142,17 +142,35 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, struc
   close_group(&o);
   open_group(&o, "exits");
   for (unsigned k = 0; k < ARRAY_SIZE(exit_names); k++) {
-    uint64_t c = sum(v, n, offsetof(struct vcpu_stats, exits) + k * sizeof(uint64_t));
+    uint64_t c = counter(&all, offsetof(struct vcpu_stats, exits) + k * sizeof(uint64_t));
     snprintf(text, sizeof text, "exit %s", exit_names[k]);
     if (c) number(&o, exit_names[k], text, "%" PRIu64, c);
   }
   close_group(&o);
   if (user) {
+    const char *name;
+    uint64_t nr, count, errors;
+    uint32_t request;
+    open_group(&o, "system_calls");
+    for (unsigned i = 0; user_counted_call(user, &i, &name, &count, &errors);) {
+      snprintf(text, sizeof text, "system call %s", name);
+      if (json) number(&o, name, text, "{\"calls\":%" PRIu64 ",\"errors\":%" PRIu64 "}", count, errors);
+      else if (errors) number(&o, name, text, "%" PRIu64 ", errors %" PRIu64, count, errors);
+      else number(&o, name, text, "%" PRIu64, count);
+    }
+    close_group(&o);
     open_group(&o, "unknown_system_calls");
-    uint64_t nr, count;
-    for (unsigned i = 0; user_unknown_call(user, i, &nr, &count); i++) {
+    for (unsigned i = 0; user_unknown_call(user, i, &nr, &name, &count); i++) {
       snprintf(key, sizeof key, "%" PRIu64, nr);
-      snprintf(text, sizeof text, "system call %s answered ENOSYS", key);
+      snprintf(text, sizeof text, "system call %s%s%s%s answered ENOSYS", key, name ? " (" : "",
+               name ? name : "", name ? ")" : "");
+      number(&o, key, text, "%" PRIu64, count);
+    }
+    close_group(&o);
+    open_group(&o, "unknown_ioctls");
+    for (unsigned i = 0; user_unknown_request(user, i, &request, &count); i++) {
+      snprintf(key, sizeof key, "0x%" PRIx32, request);
+      snprintf(text, sizeof text, "ioctl %s answered ENOTTY", key);
       number(&o, key, text, "%" PRIu64, count);
     }
     close_group(&o);

@@ -66,6 +66,49 @@ struct feature_info {
 struct board; /* devices/board.h */
 struct ir_guest; /* ir/ir.h */
 
+/* A signal of a user-mode program on its way between the registers and the program's stack. `bytes` is what Linux calls
+ * the ISA's rt_sigframe, with all that lies around it. */
+#define USER_FRAME_MAX 8192
+struct user_frame {
+  int signal;
+  uint8_t info[128];         /* siginfo */
+  uint64_t mask;             /* that the handler's return brings back */
+  uint64_t stack[3];         /* the alternate stack: address, flags, size (stack_t) */
+  gva_t handler, restorer;   /* restorer: where the handler returns to */
+  gva_t top;                 /* the frame lies below */
+  struct user_fault fault;   /* signal 0: the signal is not due to a memory access */
+  gva_t at;                  /* where `bytes` belong */
+  unsigned size;             /* of them */
+  gva_t more_at;             /* see arch_signals.locate_more */
+  unsigned more_size;
+  uint8_t bytes[USER_FRAME_MAX];
+};
+
+/* Signals of user-mode programs as Linux has them on this ISA. */
+struct arch_signals {
+  bool restorer;         /* struct sigaction has sa_restorer */
+  uint8_t red_zone;      /* bytes below the stack pointer that are the program's */
+  uint16_t min_stack;    /* MINSIGSTKSZ */
+  gva_t (*sp)(const struct vcpu *v);
+  /* Composes the frame of the present registers: sets at, size and bytes. */
+  void (*save)(struct vcpu *v, struct user_frame *f);
+  /* Enters the handler of a saved frame that is in memory now. */
+  void (*enter)(struct vcpu *v, const struct user_frame *f);
+  /* rt_sigreturn: where the frame is, and how large (at, size); with these bytes there, what else it consists of, to be
+   * read behind them (more_at, more_size; may be NULL); then all of it to registers, mask and stack. */
+  void (*locate)(const struct vcpu *v, struct user_frame *f);
+  void (*locate_more)(const struct vcpu *v, struct user_frame *f);
+  void (*restore)(struct vcpu *v, struct user_frame *f);
+};
+
+/* What the auxiliary vector of a process says about the processor (Linux: AT_HWCAP...). */
+struct user_auxv {
+  uint64_t hwcap, hwcap2;
+  bool has_hwcap2;
+  const char *platform; /* AT_PLATFORM; NULL: Linux has none for the ISA */
+  uint64_t minsigstksz; /* bytes of the smallest signal frame; 0: not announced */
+};
+
 /* The procedural part of an ISA, hand-written in runtime/arch/<isa>. */
 struct arch_ops {
   void (*reset)(struct vcpu *v);
@@ -93,8 +136,15 @@ struct arch_ops {
   void (*user_entry)(struct vcpu *v, gva_t pc, gva_t sp);
   bool (*user_syscall)(struct vcpu *v, uint64_t *nr, uint64_t arg[6]); /* false: the trap is no system call */
   void (*user_result)(struct vcpu *v, int64_t result);                 /* also advances the PC */
-  uint64_t (*user_hwcap)(const struct vcpu *v); /* AT_HWCAP of the vCPU's features; NULL: 0 */
-  int (*user_signal)(struct vcpu *v);           /* Linux signal number that v->c->trap means to a process */
+  void (*user_auxv)(const struct vcpu *v, struct user_auxv *out); /* *out is zero before; NULL: it stays so */
+  /* The text of one processor in /proc/cpuinfo, as snprintf; NULL: there is none. */
+  int (*user_cpuinfo)(const struct vcpu *v, unsigned processor, char *buf, size_t n);
+  /* What v->c->trap, which is no system call, means to a Linux process. */
+  struct user_fault (*user_signal)(struct vcpu *v);
+  /* A new thread: its stack pointer; its thread pointer. */
+  void (*user_stack)(struct vcpu *v, gva_t sp);
+  void (*user_tls)(struct vcpu *v, uint64_t tls);
+  const struct arch_signals *signals;
 };
 
 struct isa {
@@ -125,6 +175,9 @@ struct isa {
   /* Generated run loop of the interpreter (see interp/interp.h). */
   int (*run)(struct vcpu *v);
   const void *const *(*labels)(void); /* code of that loop by dispatch index; NULL when run is NULL */
+  /* The same loop for vCPUs attached to a space (mem/space.h), whose loads and stores go to memory at identity. */
+  int (*run_direct)(struct vcpu *v);
+  const void *const *(*labels_direct)(void);
   /* Dispatch index of two instructions that follow each other and run as one, 0 when there is none. May be NULL. */
   unsigned (*fuse)(const struct insn *a, const struct insn *b);
   const uint16_t

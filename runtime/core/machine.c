@@ -15,9 +15,12 @@
 #include "core/virtual.h"
 #include "mem/phys.h"
 
-struct machine *machine_new(const struct isa *isa) {
+struct machine *machine_new_bare(const struct isa *isa) {
   struct machine *m = calloc(1, sizeof *m);
-  if (!m) goto fail;
+  if (!m) {
+    log_error("cannot create a machine: out of memory");
+    return NULL;
+  }
   pthread_mutexattr_t attr;
   pthread_mutexattr_init(&attr);
   pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
@@ -25,15 +28,16 @@ struct machine *machine_new(const struct isa *isa) {
   pthread_mutexattr_destroy(&attr);
   m->isa = isa;
   m->epoch_ns = clock_ns();
+  return m;
+}
+
+struct machine *machine_new(const struct isa *isa) {
+  struct machine *m = machine_new_bare(isa);
+  if (!m) return NULL;
   m->phys = phys_new();
-  if (!m->phys) goto fail;
-  int r = loop_create(m);
+  int r = m->phys ? loop_create(m) : -ENOMEM;
   if (!r) return m;
-  log_error("cannot create the machine's event loop: %s", strerror(-r));
-  machine_free(m);
-  return NULL;
-fail:
-  log_error("cannot create a machine: out of memory");
+  log_error("cannot create a machine's %s: %s", m->phys ? "event loop" : "memory", strerror(-r));
   machine_free(m);
   return NULL;
 }

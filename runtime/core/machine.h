@@ -30,7 +30,7 @@ typedef void machine_timer_fn(void *opaque);
 struct machine {
   pthread_mutex_t lock; /* machine_lock; recursive */
   const struct isa *isa;
-  struct phys *phys;
+  struct phys *phys; /* NULL in user mode */
   struct vcpu *vcpu[MACHINE_MAX_VCPUS];
   unsigned nvcpus;
   uint64_t epoch_ns;      /* host monotonic nanoseconds at which the guest clock read zero */
@@ -48,6 +48,8 @@ struct machine {
 
 /* A machine with an empty physical map, no vCPU, and guest time starting now. NULL and a message when out of memory. */
 struct machine *machine_new(const struct isa *isa);
+/* A machine for user mode, with neither physical map nor event loop: it holds the vCPUs of a process. */
+struct machine *machine_new_bare(const struct isa *isa);
 /* Frees vCPUs, physical map and loop; the board must have been freed (it detaches its devices). NULL is allowed. */
 void machine_free(struct machine *m);
 /* Creates the next vCPU (index m->nvcpus), belonging to the machine; NULL and a message on failure. */

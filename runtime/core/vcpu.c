@@ -22,8 +22,8 @@ struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, 
   size_t size = (isa->vcpu_size + 63u) & ~(size_t)63; /* aligned_alloc wants whole cache lines */
   struct vcpu *v = aligned_alloc(64, size);
   struct vcpu_common *c = calloc(1, sizeof *c);
-  struct tlb *t = tlb_new();
-  if (!v || !c || !t || phys_add_vcpu(phys, v)) goto fail;
+  struct tlb *t = phys ? tlb_new() : tlb_none();
+  if (!v || !c || !t || (phys && phys_add_vcpu(phys, v))) goto fail;
   memset(v, 0, size);
   v->c = c;
   v->tlb = t;
@@ -46,7 +46,7 @@ fail:
 void vcpu_free(struct vcpu *v) {
   if (!v) return;
   if (v->c->engine_ops && v->c->engine_ops->destroy) v->c->engine_ops->destroy(v);
-  phys_remove_vcpu(v->c->phys, v);
+  if (v->c->phys) phys_remove_vcpu(v->c->phys, v);
   tlb_free(v->tlb);
   free(v->c);
   free(v);
@@ -71,6 +71,13 @@ void vcpu_sleep(struct vcpu *v, uint64_t until_ns) {
     if (r < 0 && errno == ETIMEDOUT) break;
   }
   __atomic_store_n(&v->c->sleeping, 0, __ATOMIC_SEQ_CST);
+}
+
+void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v) {
+  const uint64_t *from = (const uint64_t *)&v->c->stats;
+  uint64_t *to = (uint64_t *)sum;
+  for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
+  sum->insns += vcpu_retired(v) - v->c->stats.insns;
 }
 
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2) {

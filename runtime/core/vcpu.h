@@ -11,6 +11,7 @@
 struct isa;
 struct machine;
 struct phys;
+struct space;
 struct tlb;
 struct vcpu;
 
@@ -67,10 +68,10 @@ struct translation {
   bool global;   /* matches every ASID */
 };
 
-/* What the last refused memory access of a user-mode vCPU means to a Linux process (siginfo). */
+/* What a trap of a user-mode vCPU means to a Linux process (siginfo). In vcpu_common.fault: the last refused memory access,
+ * SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, or SIGBUS with BUS_ADRERR; signal 0: no such access yet. */
 struct user_fault {
-  int signal,
-      code; /* SIGSEGV with SEGV_MAPERR or SEGV_ACCERR, SIGBUS with BUS_ADRERR; signal 0: no such access yet */
+  int signal, code;
   gva_t addr;
 };
 
@@ -92,9 +93,11 @@ struct vcpu_stats {
 struct vcpu_common {
   const struct isa *isa;
   struct machine *machine; /* NULL in unit tests */
-  struct phys *phys;       /* guest-physical map; not owned */
-  unsigned index;          /* hart id, MPIDR affinity, APIC id */
-  uint64_t features;       /* 1 << generated <ISA>_FEATURE_* */
+  struct phys *phys;       /* guest-physical map, or NULL; not owned */
+  struct space
+      *space; /* user mode: memory at identity (mem/space.h) in place of phys and TLB; else NULL; not owned */
+  unsigned index;    /* hart id, MPIDR affinity, APIC id */
+  uint64_t features; /* 1 << generated <ISA>_FEATURE_* */
   struct trap trap;
   struct user_fault fault; /* set with `trap` by mem/space.h; says nothing about traps of other kinds */
   bool trap_exits;         /* user mode: traps end run() with EXIT_TRAP instead of being delivered */
@@ -103,8 +106,7 @@ struct vcpu_common {
   /* Bytes from `va` on that the access being translated touches in its page; mem/ sets it before it calls `translate`.
    * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
   uint16_t access_len;
-  void *translate_data; /* of a replaced `translate` (mem/flat.h); not owned */
-  void *engine;         /* engine's private state of this vCPU */
+  void *engine; /* engine's private state of this vCPU */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
   gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */
@@ -148,7 +150,8 @@ struct vcpu {
 };
 _Static_assert(sizeof(struct vcpu) == 64, "the vCPU head is one cache line");
 
-/* Creates a vCPU of `isa` over `phys` with features `features`, reset to the ISA's reset state.
+/* Creates a vCPU of `isa` over `phys` with features `features`, reset to the ISA's reset state. phys NULL: without memory
+ * until it is attached to a space (mem/space.h).
  * Returns NULL and logs when memory is short. The caller frees it with vcpu_free. */
 struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, uint64_t features);
 void vcpu_free(struct vcpu *v);
@@ -166,6 +169,9 @@ void vcpu_kick(struct vcpu *v);
 
 /* Sleeps until v->kick is set (it stays set) or host monotonic time reaches until_ns (UINT64_MAX: no limit). */
 void vcpu_sleep(struct vcpu *v, uint64_t until_ns);
+
+/* Adds the vCPU's counters, its retired instructions among them, to *sum. */
+void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v);
 
 /* Records a trap; returns STEP_TRAP so that handlers can `return vcpu_trap(...)`. */
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2);

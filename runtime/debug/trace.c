@@ -103,17 +103,13 @@ static void on_insn(struct vcpu *v, const struct insn *d) {
   char text[200] = "", bytes[2 * 16 + 1] = "", line[256];
   uint8_t raw[16] = {0};
   /* The bytes as memory has them now; a crossing instruction's second half comes from the next page. */
-  for (unsigned done = 0; done < d->len && done < sizeof raw;) {
-    gpa_t page;
-    const uint8_t *host;
+  for (unsigned done = 0; done < d->len && d->len <= sizeof raw;) {
     struct trap kept = v->c->trap;
-    if (tlb_fetch(v, pc + done, &page, &host) || !host) {
+    unsigned n = tlb_fetch_bytes(v, pc + done, raw + done, d->len - done);
+    if (!n) {
       v->c->trap = kept;
       break;
     }
-    unsigned off = (unsigned)((pc + done) & (GUEST_PAGE_SIZE - 1)), n = d->len - done;
-    if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
-    memcpy(raw + done, host + off, n);
     done += n;
   }
   for (unsigned i = 0; i < d->len && i < sizeof raw;

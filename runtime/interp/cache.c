@@ -1,4 +1,4 @@
-/* Cache of decoded instructions, one window per guest-physical page and vCPU: lookup, decoding, invalidation, eviction.
+/* Cache of decoded instructions, one window per page (guest-physical, or at identity) and vCPU: lookup, decoding, invalidation, eviction.
  * Executes nothing. The shape of a window is in interp.h. */
 #define _GNU_SOURCE
 #include "interp/interp.h"
@@ -13,6 +13,7 @@
 #include "core/engine.h"
 #include "core/log.h"
 #include "mem/phys.h"
+#include "mem/space.h"
 #include "mem/tlb.h"
 
 #define MAX_PAGES      4096u      /* windows per vCPU */
@@ -28,6 +29,7 @@ struct page {
   uint32_t next; /* hash chain or free list */
   uint32_t used; /* instructions in the window, pseudo-instructions included */
   bool live, marked, recent;
+  bool shared; /* of a shared mapping: fences drop it */
 };
 
 /* A decoded instruction that crosses a page, valid while the bytes are equal, with the pseudo-instruction behind it. */
@@ -55,6 +57,9 @@ struct cache {
   struct crossing cross[CROSS];
   const void *const *labels; /* of the run loop, or NULL */
   const void *lookup;        /* labels[DISP_LOOKUP] */
+  const void *memory;        /* whose pages these are: a space or a physical map */
+  uint8_t *bytes;            /* at identity: copy of the page being decoded, for it may vanish at any time */
+  unsigned nshared;          /* live pages that are `shared` */
   struct cache *link;        /* list of all caches of the process, for the code listener */
   pthread_mutex_t lock;
   unsigned nqueue; /* > QUEUE: too many to remember, drop everything */
@@ -83,6 +88,11 @@ static void forget_virtual(struct cache *k) {
   for (unsigned i = 0; i < INTERP_VPAGES; i++) k->in.vpage[i].key = ~0ull;
 }
 
+static void set_shared(struct cache *k, struct page *p, bool shared) {
+  k->nshared += (unsigned)shared - (unsigned)p->shared;
+  p->shared = shared;
+}
+
 /* Makes every instruction of the page look itself up again. The memory stays as it is until interp_miss. */
 static void drop(struct cache *k, uint32_t i) {
   struct page *p = &k->pages[i];
@@ -95,6 +105,7 @@ static void drop(struct cache *k, uint32_t i) {
   }
   memset(window(k, i), 0, slot_bytes(k));
   p->live = p->marked = false;
+  set_shared(k, p, false);
 }
 
 /* Starts the page over; nobody may hold a pointer into its window. */
@@ -114,6 +125,7 @@ static void evict(struct cache *k, uint32_t i) {
   k->ninsns -= k->pages[i].used;
   unlink_page(k, i);
   madvise(window(k, i), k->win_bytes, MADV_DONTNEED);
+  set_shared(k, &k->pages[i], false);
   k->pages[i] = (struct page){.next = k->free};
   k->free = i;
   k->npages--;
@@ -250,16 +262,10 @@ static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, 
   bool known = x->n > n && x->off == off && !memcmp(x->bytes, bytes, n);
   int len = known ? -1 : isa->decode(v->c->features, bytes, n, d);
   if (len < 0) { /* needs the next page, whose faults count from here on */
-    gpa_t next;
-    const uint8_t *host2;
-    gva_t va2 = (v->pc & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE;
-    if (tlb_fetch(v, va2, &next, &host2)) return NULL;
-    if (!host2) {
-      isa->arch->bus_fault(v, va2, ACCESS_FETCH);
-      return NULL;
-    }
-    memcpy(bytes + n, host2, isa->insn_max - n);
-    n = isa->insn_max;
+    const gva_t va2 = (v->pc & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE;
+    const unsigned more = tlb_fetch_bytes(v, va2, bytes + n, isa->insn_max - n);
+    if (!more) return NULL;
+    n += more;
     if (known && !memcmp(x->bytes, bytes, x->n)) {
       v->c->stats.decode_hit++;
       return d;
@@ -281,13 +287,12 @@ static const struct insn *decode_crossing(struct cache *k, const uint8_t *host, 
 }
 
 /* The instruction at v->pc alone, every insn_unit of it fetched under its own permission. Nothing is remembered. */
-static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, unsigned off) {
+static const struct insn *decode_guarded(struct cache *k, unsigned off) {
   struct vcpu *v = k->v;
   const struct isa *isa = v->c->isa;
   uint8_t bytes[MAX_INSN_BYTES] = {0};
   struct crossing *x = &k->cross[(v->pc >> GUEST_PAGE_BITS) % CROSS];
   struct insn *d = x->insn;
-  const uint8_t *at = host + off;
   unsigned n = 0;
   int len;
 
@@ -295,18 +300,11 @@ static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, u
   v->pcbase = v->pc & GUEST_PAGE_MASK;
   x->n = 0;
   for (;;) {
-    memcpy(bytes + n, at, k->unit);
+    if (!tlb_fetch_bytes(v, v->pc + n, bytes + n, k->unit)) return NULL;
     n += k->unit;
     d->flags = 0;
     len = isa->decode(v->c->features, bytes, n, d);
     if (len >= 0 || n >= isa->insn_max) break;
-    gpa_t page;
-    if (tlb_fetch(v, v->pc + n, &page, &host)) return NULL;
-    if (!host) {
-      isa->arch->bus_fault(v, v->pc + n, ACCESS_FETCH);
-      return NULL;
-    }
-    at = host + ((v->pc + n) & ~GUEST_PAGE_MASK);
   }
   if (len <= 0) {
     illegal(v, d, bytes, n);
@@ -318,26 +316,50 @@ static const struct insn *decode_guarded(struct cache *k, const uint8_t *host, u
   return d;
 }
 
+/* The page of va: its key, where its bytes lie (NULL at identity: not copied yet), and whether all of it may be executed.
+ * False: a trap is recorded. */
+struct source {
+  gpa_t key;
+  const uint8_t *host;
+  bool whole, shared;
+};
+static bool find_source(struct vcpu *v, gva_t va, struct source *out) {
+  *out = (struct source){.key = va & GUEST_PAGE_MASK, .whole = true};
+  if (v->c->space) return !space_fetch(v, va, &out->shared);
+  if (tlb_fetch(v, va, &out->key, &out->host)) return false;
+  if (!out->host) {
+    v->c->isa->arch->bus_fault(v, va, ACCESS_FETCH);
+    return false;
+  }
+  out->whole = tlb_fetch_whole(v, va);
+  return true;
+}
+
+/* Before its bytes are read. False: a trap is recorded. */
+static bool mark(struct cache *k, struct page *p, const struct source *from) {
+  if (p->marked) return true;
+  if (!k->bytes) phys_code_mark(k->v->c->phys, from->key);
+  else if (space_code_mark(k->v, from->key)) return false;
+  set_shared(k, p, from->shared);
+  p->marked = true;
+  return true;
+}
+
 const struct insn *interp_miss(struct vcpu *v) {
   struct cache *k = cache_of(v);
   const struct isa *isa = v->c->isa;
   gva_t pc = v->pc, base = pc & GUEST_PAGE_MASK;
   unsigned off = (unsigned)(pc - base);
-  gpa_t pa;
-  const uint8_t *host;
+  struct source from;
 
   if (k->epoch != v->c->flush_epoch) cache_sync(v);
   if (pc % k->unit) {
     isa->arch->bus_fault(v, pc, ACCESS_FETCH);
     return NULL;
   }
-  if (tlb_fetch(v, pc, &pa, &host)) return NULL;
-  if (!host) {
-    isa->arch->bus_fault(v, pc, ACCESS_FETCH);
-    return NULL;
-  }
-  if (!tlb_fetch_whole(v, pc)) return decode_guarded(k, host, off);
-  uint32_t i = page_for(k, pa);
+  if (!find_source(v, pc, &from)) return NULL;
+  if (!from.whole) return decode_guarded(k, off);
+  uint32_t i = page_for(k, from.key);
   struct interp_vpage *e = &k->in.vpage[(pc >> GUEST_PAGE_BITS) % INTERP_VPAGES];
   *e = (struct interp_vpage){base | v->tag_fetch, window(k, i)};
   k->in.win = window(k, i);
@@ -348,15 +370,16 @@ const struct insn *interp_miss(struct vcpu *v) {
     v->c->stats.decode_hit++;
     return (const struct insn *)(k->in.win + (size_t)s * 8);
   }
-  if (!k->pages[i].marked) { /* before its bytes are read */
-    phys_code_mark(v->c->phys, pa);
-    k->pages[i].marked = true;
+  if (!mark(k, &k->pages[i], &from)) return NULL;
+  if (k->bytes) {
+    from.host = k->bytes;
+    if (space_fetch_copy(v, pc, k->bytes + off, (unsigned)GUEST_PAGE_SIZE - off)) return NULL;
   }
-  if (decode_run(k, i, host, off)) {
+  if (decode_run(k, i, from.host, off)) {
     s = ((uint16_t *)k->in.win)[off / k->unit];
     return (const struct insn *)(k->in.win + (size_t)s * 8);
   }
-  return decode_crossing(k, host, off);
+  return decode_crossing(k, from.host, off);
 }
 
 static void invalidate(struct cache *k, gpa_t pa) {
@@ -366,17 +389,16 @@ static void invalidate(struct cache *k, gpa_t pa) {
   k->v->c->stats.code_invalidations++;
 }
 
-/* phys.h: the first write to a code page, on the thread that writes. */
-static void code_written(void *opaque, gpa_t pa) {
-  struct phys *phys = opaque;
-  if (mine && mine->v->c->phys == phys &&
+/* phys.h, space.h: the first write to a code page, on the thread that writes. */
+static void code_written(void *memory, gpa_t pa) {
+  if (mine && mine->memory == memory &&
       !all->link) { /* one vCPU in the process: no lock, the frequent case */
     invalidate(mine, pa);
     return;
   }
   pthread_mutex_lock(&all_lock);
   for (struct cache *k = all; k; k = k->link) {
-    if (k->v->c->phys != phys) continue;
+    if (k->memory != memory) continue;
     if (k == mine) {
       invalidate(k, pa);
       continue;
@@ -389,6 +411,20 @@ static void code_written(void *opaque, gpa_t pa) {
   }
   pthread_mutex_unlock(&all_lock);
 }
+
+/* A forked child has the calling thread's vCPU alone: the other caches stay as they are, and nobody looks at them. */
+static void fork_prepare(void) { pthread_mutex_lock(&all_lock); }
+static void fork_done(bool child) {
+  if (child && mine) {
+    all = mine;
+    mine->link = NULL;
+    pthread_mutex_init(&mine->lock, NULL);
+  }
+  pthread_mutex_unlock(&all_lock);
+}
+
+static void space_code_written(void *space, gva_t page) { code_written(space, page); }
+static const struct space_listener listener = {space_code_written, fork_prepare, fork_done};
 
 static void drop_all(struct cache *k) {
   for (uint32_t i = 0; i < MAX_PAGES; i++)
@@ -412,7 +448,11 @@ void cache_sync(struct vcpu *v) {
 }
 
 void interp_fence_i(struct vcpu *v) {
-  if (v->c->engine_ops == &interp_engine) cache_sync(v);
+  if (v->c->engine_ops != &interp_engine) return;
+  struct cache *k = cache_of(v);
+  cache_sync(v);
+  for (uint32_t i = 0; k->nshared && i < MAX_PAGES; i++)
+    if (k->pages[i].shared) drop(k, i);
 }
 
 void interp_flush(struct vcpu *v) {
@@ -450,7 +490,10 @@ int cache_create(struct vcpu *v) {
     k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
   }
   k->in.win_bytes = k->win_bytes;
-  k->labels = isa->run && isa->labels ? isa->labels() : NULL;
+  struct space *const space = v->c->space;
+  k->memory = space ? (void *)space : (void *)v->c->phys;
+  const void *const *(*labels)(void) = space ? isa->labels_direct : isa->labels;
+  k->labels = (space ? isa->run_direct : isa->run) && labels ? labels() : NULL;
   k->lookup = k->labels ? k->labels[DISP_LOOKUP] : NULL;
   k->max_pages = MAX_PAGES;
   k->max_insns = MAX_INSNS;
@@ -458,10 +501,12 @@ int cache_create(struct vcpu *v) {
   k->pages = calloc(MAX_PAGES, sizeof *k->pages);
   k->cross_buf = calloc(CROSS, 2 * (size_t)k->size);
   k->no_slots = calloc(1, slot_bytes(k));
+  if (space) k->bytes = malloc(GUEST_PAGE_SIZE);
   k->arena = mmap(NULL, MAX_PAGES * k->win_bytes, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (!k->pages || !k->cross_buf || !k->no_slots || k->arena == MAP_FAILED) {
+  if ((space && !k->bytes) || !k->pages || !k->cross_buf || !k->no_slots || k->arena == MAP_FAILED) {
     if (k->arena != MAP_FAILED) munmap(k->arena, MAX_PAGES * k->win_bytes);
+    free(k->bytes);
     free(k->pages);
     free(k->cross_buf);
     free(k->no_slots);
@@ -479,7 +524,8 @@ int cache_create(struct vcpu *v) {
   k->link = all;
   all = k;
   pthread_mutex_unlock(&all_lock);
-  phys_set_code_listener(v->c->phys, code_written, v->c->phys);
+  if (space) space_listen(space, &listener);
+  else phys_set_code_listener(v->c->phys, code_written, v->c->phys);
   return 0;
 }
 
@@ -488,12 +534,13 @@ void cache_destroy(struct vcpu *v) {
   if (!k) return;
   pthread_mutex_lock(&all_lock);
   struct cache **at = &all;
-  while (*at != k) at = &(*at)->link;
-  *at = k->link;
+  while (*at && *at != k) at = &(*at)->link;
+  if (*at) *at = k->link; /* else a fork forgot it */
   pthread_mutex_unlock(&all_lock);
   if (mine == k) mine = NULL;
   munmap(k->arena, MAX_PAGES * k->win_bytes);
   pthread_mutex_destroy(&k->lock);
+  free(k->bytes);
   free(k->cross_buf);
   free(k->no_slots);
   free(k->pages);

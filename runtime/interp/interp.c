@@ -15,7 +15,7 @@
 /* A run loop looks at its slice on taken jumps and between runs, so it overshoots by less than one window's worth. */
 static int64_t overshoot(const struct isa *isa) { return 2 * (int64_t)GUEST_PAGE_SIZE / isa->insn_unit + 2; }
 
-/* Executes at most n instructions one by one; same results as isa->run, but never overshoots. */
+/* Executes at most n instructions one by one; same results as the run loop, but never overshoots. */
 static int step_one_by_one(struct vcpu *v, int64_t n) {
   struct vcpu_common *c = v->c;
   bool (*watch)(struct vcpu *, gva_t) = c->watch ? c->watch->exec : NULL;
@@ -60,11 +60,12 @@ static int step_loop(struct vcpu *v, int64_t n) {
 
 static int run_slice(struct vcpu *v) {
   const struct isa *isa = v->c->isa;
-  bool single = !isa->run || (v->c->trace && v->c->trace->insn) || (v->c->watch && v->c->watch->exec);
+  int (*run)(struct vcpu *) = v->c->space ? isa->run_direct : isa->run;
+  bool single = !run || (v->c->trace && v->c->trace->insn) || (v->c->watch && v->c->watch->exec);
   int64_t room = v->budget - overshoot(isa), n = room < SLICE ? room : SLICE;
   if (single || n <= 0) return step_loop(v, v->budget < SLICE ? v->budget : SLICE);
   interp_of(v)->left = n * isa->insn_size;
-  int step = isa->run(v);
+  int step = run(v);
   return step == STEP_TRAP && v->c->trap.kind == TRAP_EXACT ? step_loop(v, 1) : step;
 }
 

@@ -1,4 +1,5 @@
-/* The interpreter: a per-vCPU cache of decoded instructions, one window per guest-physical page, and the contract between
+/* The interpreter: a per-vCPU cache of decoded instructions, one window per guest-physical page (of a vCPU
+ * attached to a space: per page of its addresses), and the contract between
  * it and the generated run loop (isa->run). Nothing here knows an ISA.
  *
  * A window is one piece of memory: an array of slots, one uint16_t per possible instruction start, then the decoded
@@ -48,13 +49,14 @@ static inline char *interp_vpage(struct vcpu *v, struct interp *in, gva_t pc) {
 }
 
 /* For instructions that synchronise fetch with stores (fence.i, ic ivau, isb): takes queued invalidations in. Pages whose
- * bytes were not written since stay decoded. The handler ends with STEP_END. */
+ * bytes were not written since stay decoded, but those of shared mappings, which may be written by other addresses. The
+ * handler ends with STEP_END. */
 void interp_fence_i(struct vcpu *v);
 
 /* Drops everything (tests, restore). */
 void interp_flush(struct vcpu *v);
 
-/* The run loop, isa->run(v): executes from v->pc until something must be looked at; v->pc is then canonical and
+/* The run loop, isa->run(v) and isa->run_direct(v): executes from v->pc until something must be looked at; v->pc is then canonical and
  * v->budget counts what was retired. Returns
  *   STEP_NEXT      the slice is used up or v->kick is set
  *   STEP_END       an instruction that may have changed context retired

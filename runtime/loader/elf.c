@@ -1,4 +1,4 @@
-/* ELF executables: checking headers, placing segments. Symbols are in symtab.c, choosing among formats in load.c. */
+/* ELF executables: checking headers, planning mappings, placing segments. Symbols are in symtab.c, choosing among formats in load.c. */
 #include "loader/elf.h"
 
 #include <elf.h>
@@ -8,7 +8,6 @@
 
 #include "core/log.h"
 #include "core/vcpu.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
 #include "os/prefault.h"
 
@@ -65,6 +64,7 @@ static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char 
       p->p_paddr + (p->p_memsz - 1) < p->p_paddr)
     return BAD("damaged: segment %u has 0x%llx bytes at 0x%llx", index, (ull)p->p_memsz, (ull)p->p_vaddr);
   if (e->nsegs == ELF_MAX_SEGMENTS) return BAD("more than %u segments", ELF_MAX_SEGMENTS);
+  if (p->p_align > e->align && !(p->p_align & (p->p_align - 1))) e->align = p->p_align; /* others: as Linux, ignored */
   unsigned i = e->nsegs++;
   for (; i && e->seg[i - 1].vaddr > p->p_vaddr; i--) e->seg[i] = e->seg[i - 1];
   e->seg[i] = (struct elf_segment){.vaddr = p->p_vaddr,
@@ -78,16 +78,17 @@ static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char 
   return 0;
 }
 
-static int check_segments(const struct elf *e, char *why, size_t nwhy) {
+static int check_segments(const struct elf *e, bool program, char *why, size_t nwhy) {
   bool entry = false;
   uint64_t total = 0; /* ELF_MAX_SEGMENTS * ABSURD does not wrap */
   for (unsigned i = 0; i < e->nsegs; i++) {
     const struct elf_segment *s = &e->seg[i];
     total += s->memsz;
-    entry |= e->entry - s->vaddr < s->memsz || (!e->pie && e->entry - s->paddr < s->memsz);
+    entry |= e->entry - s->vaddr < s->memsz || (!e->pie && !program && e->entry - s->paddr < s->memsz);
     for (unsigned k = 0; k < i; k++) {
       const struct elf_segment *o = &e->seg[k];
-      if (s->vaddr - o->vaddr < o->memsz || s->paddr - o->paddr < o->memsz || o->paddr - s->paddr < s->memsz)
+      if (s->vaddr - o->vaddr < o->memsz ||
+          (!program && (s->paddr - o->paddr < o->memsz || o->paddr - s->paddr < s->memsz)))
         return BAD("damaged: segments at 0x%llx and 0x%llx overlap", (ull)o->vaddr, (ull)s->vaddr);
     }
   }
@@ -96,21 +97,37 @@ static int check_segments(const struct elf *e, char *why, size_t nwhy) {
   return 0;
 }
 
-int elf_parse(const uint8_t *bytes, size_t n, struct elf *e, char *why, size_t nwhy) {
+static int add_interp(struct elf *e, const Elf64_Phdr *p, char *why, size_t nwhy) {
+  if (e->interp_len) return 0; /* Linux takes the first */
+  if (p->p_filesz < 2 || p->p_filesz > 4096)
+    return BAD("damaged: the name of its dynamic linker has %llu bytes", (ull)p->p_filesz);
+  if (p->p_offset > e->size || p->p_filesz > e->size - p->p_offset)
+    return BAD("truncated: the name of its dynamic linker lies beyond the end (%zu bytes)", e->size);
+  e->interp_off = p->p_offset;
+  e->interp_len = p->p_filesz;
+  return 0;
+}
+
+/* `have` bytes of the e->size are at hand. */
+static int parse(const uint8_t *bytes, size_t have, uint64_t size, bool program, struct elf *e, char *why,
+                 size_t nwhy) {
   Elf64_Ehdr h;
-  int rc = check_header(bytes, n, &h, why, nwhy);
+  int rc = check_header(bytes, have, &h, why, nwhy);
   if (rc) return rc;
-  *e = (struct elf){.bytes = bytes,
-                    .size = n,
+  *e = (struct elf){.bytes = program ? NULL : bytes,
+                    .size = size,
                     .machine = h.e_machine,
                     .pie = h.e_type == ET_DYN,
                     .entry = h.e_entry,
-                    .phnum = h.e_phnum};
+                    .phnum = h.e_phnum,
+                    .align = GUEST_PAGE_SIZE};
   for (unsigned i = 0; i < h.e_phnum; i++) {
     Elf64_Phdr p;
     memcpy(&p, bytes + h.e_phoff + i * sizeof p, sizeof p);
-    if (p.p_type == PT_INTERP)
-      return BAD("dynamically linked: only static programs run (link with -static or -static-pie)");
+    if (p.p_type == PT_INTERP && !program)
+      return BAD("dynamically linked: a machine starts only static programs (link with -static)");
+    if (p.p_type == PT_INTERP && (rc = add_interp(e, &p, why, nwhy))) return rc;
+    if (p.p_type == PT_GNU_STACK) e->exec_stack = p.p_flags & PF_X;
     if (p.p_type != PT_LOAD || !p.p_memsz) continue;
     if ((rc = add_segment(e, &p, i, why, nwhy))) return rc;
     if (h.e_phoff >= p.p_offset && h.e_phoff - p.p_offset < p.p_filesz &&
@@ -118,10 +135,58 @@ int elf_parse(const uint8_t *bytes, size_t n, struct elf *e, char *why, size_t n
       e->phdr = p.p_vaddr + (h.e_phoff - p.p_offset);
   }
   if (!e->nsegs) return BAD("an ELF file with nothing to load");
-  if ((rc = check_segments(e, why, nwhy))) return rc;
+  if ((rc = check_segments(e, program, why, nwhy))) return rc;
   e->lo = e->seg[0].vaddr;
   e->last = e->seg[e->nsegs - 1].vaddr + (e->seg[e->nsegs - 1].memsz - 1);
   return 0;
+}
+
+int elf_parse(const uint8_t *bytes, size_t n, struct elf *e, char *why, size_t nwhy) {
+  return parse(bytes, n, n, false, e, why, nwhy);
+}
+
+int elf_parse_program(const uint8_t *head, size_t have, uint64_t size, struct elf *e, char *why, size_t nwhy) {
+  return parse(head, have, size, true, e, why, nwhy);
+}
+
+uint64_t elf_need(const uint8_t *head, size_t have) {
+  Elf64_Ehdr h;
+  if (have < sizeof h) return sizeof h;
+  memcpy(&h, head, sizeof h);
+  uint64_t table = (uint64_t)h.e_phnum * sizeof(Elf64_Phdr);
+  return h.e_phoff > UINT64_MAX - table ? UINT64_MAX : h.e_phoff + table;
+}
+
+#define PAGE_UP(x) (((x) + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK)
+
+int elf_plan(const struct elf *e, uint64_t bias, gva_t lo, gva_t hi, struct elf_step step[ELF_MAX_STEPS], char *why,
+             size_t nwhy) {
+  int n = 0;
+  for (unsigned i = 0; i < e->nsegs; i++) {
+    const struct elf_segment *s = &e->seg[i];
+    gva_t at = s->vaddr + bias, last = at + (s->memsz - 1), start = at & GUEST_PAGE_MASK;
+    unsigned into = (unsigned)(at & ~GUEST_PAGE_MASK);
+    if (last < at || at < lo || last >= hi)
+      return BAD("wants 0x%llx bytes at 0x%llx; programs live between 0x%llx and 0x%llx", (ull)s->memsz, (ull)at,
+                 (ull)lo, (ull)hi);
+    gva_t end = PAGE_UP(last + 1), middle = start;
+    if (s->filesz) {
+      if ((s->offset & ~GUEST_PAGE_MASK) != into)
+        return BAD("damaged: the segment at 0x%llx lies in the file where no page of it can be mapped (byte 0x%llx)",
+                   (ull)s->vaddr, (ull)s->offset);
+      middle = PAGE_UP(at + s->filesz);
+      /* Only what can be written: Linux leaves the file's bytes elsewhere. */
+      bool clear = s->memsz > s->filesz && s->prot & 1u << ACCESS_WRITE;
+      step[n++] = (struct elf_step){.at = start,
+                                    .len = middle - start,
+                                    .off = s->offset - into,
+                                    .prot = s->prot,
+                                    .file = true,
+                                    .zero = clear ? (unsigned)(middle - (at + s->filesz)) : 0};
+    }
+    if (end > middle) step[n++] = (struct elf_step){.at = middle, .len = end - middle, .prot = s->prot};
+  }
+  return n;
 }
 
 /* Copies one segment to `at`. */
@@ -142,30 +207,6 @@ int elf_place(const struct elf *e, struct phys *p, char *why, size_t nwhy) {
           why, nwhy, rc,
           "wants 0x%llx bytes at 0x%llx, where there is no RAM; give more memory or link it elsewhere",
           (ull)s->memsz, (ull)s->paddr);
-  }
-  return 0;
-}
-
-int elf_map(const struct elf *e, struct flat *f, struct phys *p, uint64_t bias, char *why, size_t nwhy) {
-  for (unsigned i = 0; i < e->nsegs; i++) {
-    const struct elf_segment *s = &e->seg[i];
-    gva_t start = (s->vaddr + bias) & GUEST_PAGE_MASK,
-          last = (s->vaddr + bias + (s->memsz - 1)) | ~GUEST_PAGE_MASK;
-    unsigned shared = 0;
-    int rc = -EINVAL;
-    if (last < start) goto bad; /* the bias wraps it around */
-    gva_t at = start;
-    if (i && ((e->seg[i - 1].vaddr + bias + (e->seg[i - 1].memsz - 1)) & GUEST_PAGE_MASK) == start) {
-      shared = (unsigned)flat_prot(f, start) | s->prot;
-      at += GUEST_PAGE_SIZE;
-    }
-    if (last - at + 1 && (rc = flat_map(f, at, last - at + 1, s->prot))) goto bad;
-    if (shared && (rc = flat_protect(f, start, GUEST_PAGE_SIZE, shared))) goto bad;
-    if ((rc = place(e, s, p, s->vaddr + bias))) goto bad;
-    continue;
-  bad:
-    return err_set(why, nwhy, rc, "cannot map 0x%llx bytes at 0x%llx: %s", (ull)s->memsz,
-                   (ull)(s->vaddr + bias), strerror(-rc));
   }
   return 0;
 }

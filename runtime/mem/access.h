@@ -36,6 +36,7 @@ enum mem_rmw {
  *   int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access);   all pages translate with that right
  *   int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte);
  *   void mem_fence(unsigned pred_succ);  pred_succ: 0 = full fence
+ * Code compiled with MEM_DIRECT has loads and stores for vCPUs attached to a space (mem/space.h), and only for them.
  * Loads and stores wider than 128 bits (vectors) go as several 64-bit accesses behind one mem_probe.
  *
  * rmw, cas and exclusives are host atomics, sequentially consistent whatever attr asks for. A misaligned one is atomic

@@ -20,6 +20,10 @@ int mem_store_slow(struct vcpu *v, gva_t a, unsigned attr, unsigned size, uint64
 int mem_load128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 *out) MEM_COLD;
 int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) MEM_COLD;
 
+#ifdef MEM_DIRECT
+#include "mem/access_direct.h"
+#else
+
 /* An access that leaves its page compares the next page's address with this page's entry and so misses. */
 MEM_INLINE bool mem_hit(struct vcpu *v, gva_t a, unsigned size, enum access access, void **host) {
   const char *l1 = (const char *)v->tlb;
@@ -33,50 +37,46 @@ MEM_INLINE bool mem_hit(struct vcpu *v, gva_t a, unsigned size, enum access acce
 #define MEM_ALIGNED(p, T) (((uintptr_t)(p) & (sizeof(T) - 1)) == 0)
 
 /* Ordered accesses of misaligned data are plain ones between fences: single-copy atomicity is not promised for them. */
-#define MEM_ACCESS(W, T)                                                                    \
-  MEM_INLINE int mem_load##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {              \
-    void *p;                                                                                \
-    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_READ, &p))) {              \
-      struct mem_result r = mem_load_slow(v, a, attr, sizeof(T));                           \
-      *out = (T)r.value;                                                                    \
-      return (int)r.trap;                                                                   \
-    }                                                                                       \
-    if ((attr & 15) <= ORDER_TSO) {                                                         \
-      memcpy(out, p, sizeof(T));                                                            \
-    } else if (likely(MEM_ALIGNED(p, T))) {                                                 \
-      *out = (attr & 15) == ORDER_SEQCST ? __atomic_load_n((T *)p, __ATOMIC_SEQ_CST)        \
-                                         : __atomic_load_n((T *)p, __ATOMIC_ACQUIRE);       \
-    } else {                                                                                \
-      memcpy(out, p, sizeof(T));                                                            \
-      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                              \
-    }                                                                                       \
-    return 0;                                                                               \
-  }                                                                                         \
-  MEM_INLINE int mem_store##W(struct vcpu *v, gva_t a, unsigned attr, T value) {            \
-    void *p;                                                                                \
-    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_WRITE, &p)))               \
-      return mem_store_slow(v, a, attr, sizeof(T), value);                                  \
-    if ((attr & 15) <= ORDER_TSO) {                                                         \
-      memcpy(p, &value, sizeof(T));                                                         \
-    } else if (likely(MEM_ALIGNED(p, T))) {                                                 \
-      if ((attr & 15) == ORDER_SEQCST) __atomic_store_n((T *)p, value, __ATOMIC_SEQ_CST);   \
-      else __atomic_store_n((T *)p, value, __ATOMIC_RELEASE);                               \
-    } else {                                                                                \
-      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                              \
-      memcpy(p, &value, sizeof(T));                                                         \
-      if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);             \
-    }                                                                                       \
-    return 0;                                                                               \
-  }                                                                                         \
-  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old); \
-  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old);        \
-  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out);                       \
-  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok)
+#define MEM_ACCESS(W, T)                                                                  \
+  MEM_INLINE int mem_load##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {            \
+    void *p;                                                                              \
+    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_READ, &p))) {            \
+      struct mem_result r = mem_load_slow(v, a, attr, sizeof(T));                         \
+      *out = (T)r.value;                                                                  \
+      return (int)r.trap;                                                                 \
+    }                                                                                     \
+    if ((attr & 15) <= ORDER_TSO) {                                                       \
+      memcpy(out, p, sizeof(T));                                                          \
+    } else if (likely(MEM_ALIGNED(p, T))) {                                               \
+      *out = (attr & 15) == ORDER_SEQCST ? __atomic_load_n((T *)p, __ATOMIC_SEQ_CST)      \
+                                         : __atomic_load_n((T *)p, __ATOMIC_ACQUIRE);     \
+    } else {                                                                              \
+      memcpy(out, p, sizeof(T));                                                          \
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                            \
+    }                                                                                     \
+    return 0;                                                                             \
+  }                                                                                       \
+  MEM_INLINE int mem_store##W(struct vcpu *v, gva_t a, unsigned attr, T value) {          \
+    void *p;                                                                              \
+    if (unlikely((attr >> 4) || !mem_hit(v, a, sizeof(T), ACCESS_WRITE, &p)))             \
+      return mem_store_slow(v, a, attr, sizeof(T), value);                                \
+    if ((attr & 15) <= ORDER_TSO) {                                                       \
+      memcpy(p, &value, sizeof(T));                                                       \
+    } else if (likely(MEM_ALIGNED(p, T))) {                                               \
+      if ((attr & 15) == ORDER_SEQCST) __atomic_store_n((T *)p, value, __ATOMIC_SEQ_CST); \
+      else __atomic_store_n((T *)p, value, __ATOMIC_RELEASE);                             \
+    } else {                                                                              \
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);                                            \
+      memcpy(p, &value, sizeof(T));                                                       \
+      if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);           \
+    }                                                                                     \
+    return 0;                                                                             \
+  }
 
-MEM_ACCESS(8, uint8_t);
-MEM_ACCESS(16, uint16_t);
-MEM_ACCESS(32, uint32_t);
-MEM_ACCESS(64, uint64_t);
+MEM_ACCESS(8, uint8_t)
+MEM_ACCESS(16, uint16_t)
+MEM_ACCESS(32, uint32_t)
+MEM_ACCESS(64, uint64_t)
 
 /* Wide plain accesses need not be single-copy atomic on any ISA described; ordered ones are fenced. */
 MEM_INLINE int mem_load128(struct vcpu *v, gva_t a, unsigned attr, u128 *out) {
@@ -101,6 +101,18 @@ MEM_INLINE int mem_store128(struct vcpu *v, gva_t a, unsigned attr, u128 value) 
   if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);
   return 0;
 }
+
+#endif
+
+#define MEM_ATOMIC(W, T)                                                                    \
+  int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old); \
+  int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old);        \
+  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out);                       \
+  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok)
+MEM_ATOMIC(8, uint8_t);
+MEM_ATOMIC(16, uint16_t);
+MEM_ATOMIC(32, uint32_t);
+MEM_ATOMIC(64, uint64_t);
 
 int mem_cas128(struct vcpu *v, gva_t a, unsigned attr, u128 expect, u128 value, u128 *old);
 int mem_load_ex128(struct vcpu *v, gva_t a, unsigned attr, u128 *out);

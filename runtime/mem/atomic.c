@@ -1,13 +1,21 @@
 /* Atomic read-modify-write, compare-and-swap and exclusive accesses (contract: mem/access.h): host atomics on RAM.
- * Misaligned ones go through a 16-byte compare-and-swap, or a lock when they straddle two 16-byte blocks. */
+ * Misaligned ones go through a 16-byte compare-and-swap, or a lock when they straddle two 16-byte blocks. Memory at
+ * identity is a second way to the bytes: by accesses that may fault. */
 #include <pthread.h>
 
 #include "core/isa.h"
 #include "core/log.h"
 #include "mem/access.h"
+#include "mem/direct.h"
 #include "os/atomic128.h"
+#include "os/guest_access.h"
 
 static pthread_mutex_t straddle = PTHREAD_MUTEX_INITIALIZER;
+
+void mem_straddle_lock(bool lock) {
+  if (lock) pthread_mutex_lock(&straddle);
+  else pthread_mutex_unlock(&straddle);
+}
 
 /* Finds the host bytes of an atomic access; lo covers `n` of its bytes, hi the rest when it crosses pages. */
 struct cell {
@@ -87,8 +95,87 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
 
 #define SEQ __ATOMIC_SEQ_CST
 
+/* The same at identity. 0, or STEP_TRAP. */
+static int direct_cas(struct vcpu *v, gva_t a, unsigned size, const void *expect, const void *value,
+                      void *old) {
+  const unsigned off = a & 15;
+  u128 seen, next;
+  bool ok;
+  for (;;) {
+    if (!space_holds(v->c->space, a, size)) {
+      ok = false;
+    } else if (off + size <= 16) {
+      ok = os_guest_load128(a - off, &seen);
+      while (ok) {
+        const u128 was = seen;
+        next = seen;
+        memcpy(old, (uint8_t *)&seen + off, size);
+        if (!memcmp(old, expect, size)) memcpy((uint8_t *)&next + off, value, size);
+        ok = os_guest_cas128(a - off, was, next, &seen);
+        if (ok && seen == was) return 0;
+      }
+    } else {
+      pthread_mutex_lock(&straddle);
+      int rc = direct_load(v, a, size, old);
+      if (!rc) rc = space_probe(v, a, size, ACCESS_WRITE);
+      if (!rc && !memcmp(old, expect, size))
+        while (!rc && os_guest_write(a, value, size)) rc = space_repair(v, a, size, ACCESS_WRITE);
+      pthread_mutex_unlock(&straddle);
+      return rc;
+    }
+    int rc = space_repair(v, a, size, ACCESS_WRITE);
+    if (rc) return rc;
+  }
+}
+
+#define DIRECT(W, T)                                                                             \
+  static int direct_cas##W(struct vcpu *v, gva_t a, T expect, T value, T *old) {                 \
+    if (unlikely(a & (sizeof(T) - 1))) return direct_cas(v, a, sizeof(T), &expect, &value, old); \
+    while (!space_holds(v->c->space, a, sizeof(T)) || !os_guest_cas##W(a, expect, value, old)) { \
+      int rc = space_repair(v, a, sizeof(T), ACCESS_WRITE);                                      \
+      if (rc) return rc;                                                                         \
+    }                                                                                            \
+    return 0;                                                                                    \
+  }                                                                                              \
+  static int direct_load_ex##W(struct vcpu *v, gva_t a, T *out) {                                \
+    v->c->excl_size = 0;                                                                         \
+    int rc = direct_load(v, a, sizeof(T), out);                                                  \
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                                     \
+    if (rc) return rc;                                                                           \
+    v->c->excl_addr = a;                                                                         \
+    v->c->excl_size = sizeof(T);                                                                 \
+    v->c->excl_value = *out;                                                                     \
+    return 0;                                                                                    \
+  }                                                                                              \
+  static int direct_store_ex##W(struct vcpu *v, gva_t a, T value, uint8_t *ok) {                 \
+    const T expect = (T)v->c->excl_value;                                                        \
+    T old = value;                                                                               \
+    int rc = a == v->c->excl_addr ? direct_cas##W(v, a, expect, value, &old)                     \
+                                  : space_probe(v, a, sizeof(T), ACCESS_WRITE);                  \
+    *ok = !rc && a == v->c->excl_addr && old == expect;                                          \
+    return rc;                                                                                   \
+  }
+DIRECT(8, uint8_t)
+DIRECT(16, uint16_t)
+DIRECT(32, uint32_t)
+DIRECT(64, uint64_t)
+DIRECT(128, u128)
+
+#define DIRECT_RMW(W, T)                                                                         \
+  static int direct_rmw##W(struct vcpu *v, gva_t a, enum mem_rmw op, T value, T *old) {          \
+    T expect;                                                                                    \
+    int rc = direct_cas##W(v, a, 0, 0, &expect); /* reads (at most writes a zero over itself) */ \
+    while (!rc) {                                                                                \
+      rc = direct_cas##W(v, a, expect, combine##W(op, expect, value), old);                      \
+      if (rc || *old == expect) break;                                                           \
+      expect = *old;                                                                             \
+    }                                                                                            \
+    return rc;                                                                                   \
+  }
+
 #define ATOMIC(W, T, S)                                                                      \
   COMBINE(W, T, S)                                                                           \
+  DIRECT_RMW(W, T)                                                                           \
   static bool swap##W(const struct cell *c, T expect, T value, T *old) {                     \
     if (unlikely(!aligned(c))) return odd_cas(c, &expect, &value, old);                      \
     *old = expect;                                                                           \
@@ -97,6 +184,7 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
   int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old) { \
     struct cell c;                                                                           \
     T seen, next = 0;                                                                        \
+    if (v->c->space) return direct_rmw##W(v, a, op, value, old);                             \
     int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
     if (rc) return rc;                                                                       \
     if (likely(aligned(&c))) {                                                               \
@@ -122,6 +210,7 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
   }                                                                                          \
   int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old) {        \
     struct cell c;                                                                           \
+    if (v->c->space) return direct_cas##W(v, a, expect, value, old);                         \
     int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
     if (!rc) swap##W(&c, expect, value, old);                                                \
     return rc;                                                                               \
@@ -131,6 +220,7 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
 #define EXCLUSIVE(W, T)                                                               \
   int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                \
     struct cell c;                                                                    \
+    if (v->c->space) return direct_load_ex##W(v, a, out);                             \
     int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                            \
     v->c->excl_size = 0;                                                              \
     if (rc) return rc;                                                                \
@@ -147,6 +237,7 @@ static bool odd_cas(const struct cell *c, const void *expect, const void *value,
     v->c->excl_size = 0;                                                              \
     *ok = 0;                                                                          \
     if (!armed) return 0;                                                             \
+    if (v->c->space) return direct_store_ex##W(v, a, value, ok);                      \
     int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                           \
     if (rc) return rc;                                                                \
     if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old); \
@@ -187,6 +278,7 @@ static bool swap128(const struct cell *c, u128 expect, u128 value, u128 *old) {
 
 int mem_cas128(struct vcpu *v, gva_t a, unsigned attr, u128 expect, u128 value, u128 *old) {
   struct cell c;
+  if (v->c->space) return direct_cas128(v, a, expect, value, old);
   int rc = find(v, a, attr, 16, ACCESS_WRITE, &c);
   if (!rc) swap128(&c, expect, value, old);
   return rc;

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "mem/access.h"
+#include "mem/direct.h"
 #include "mem/phys.h"
 
 static int bus_fault(struct vcpu *v, gva_t a, enum access access) {
@@ -80,6 +81,11 @@ static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out
   struct tlb_spot s;
   int rc;
   check_window(attr);
+  if (v->c->space) {
+    rc = direct_load(v, a, size, out);
+    if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return rc;
+  }
   if ((rc = can_show(v, a, size))) return rc;
   v->c->access_len = (uint16_t)size;
   if (in_page(a, size) < size) {
@@ -105,6 +111,12 @@ static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const vo
   int rc;
   uint8_t bytes[16];
   check_window(attr);
+  if (v->c->space) {
+    if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    rc = direct_store(v, a, size, in);
+    if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return rc;
+  }
   v->c->access_len = (uint16_t)size;
   memcpy(bytes, in, size);
   if (unlikely(v->c->watch)) { /* only what will happen is shown */
@@ -155,6 +167,7 @@ int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) {
 
 int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
   struct tlb_spot s;
+  if (v->c->space) return space_probe(v, a, len, access);
   while (len) {
     uint64_t n = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
     v->c->access_len = (uint16_t)(n < len ? n : len);
@@ -168,6 +181,7 @@ int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
 }
 
 int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
+  if (v->c->space) return direct_fill(v, a, len, byte);
   for (int pass = 0; pass < 2; pass++) { /* first every page must be there, then bytes change */
     gva_t at = a;
     for (uint64_t left = len; left;) {

@@ -12,21 +12,26 @@
 
 struct space;
 
+/* Guest addresses have this many bits at most: what generated code compares with before it trusts the host's MMU. */
+#define SPACE_BITS 38
+
 /* Rights, as bits of enum access. */
 enum { SPACE_R = 1 << ACCESS_READ, SPACE_W = 1 << ACCESS_WRITE, SPACE_X = 1 << ACCESS_FETCH };
 
-/* An empty space; one per host process (it owns the host's fault handlers). NULL (logged) when out of memory. */
+/* An empty space with hi <= 1 << SPACE_BITS; one per host process (it installs the handlers of os/fault.h). NULL (logged) when out of memory or when Isomer itself lies below hi. */
 struct space *space_new(gva_t lo, gva_t hi);
 void space_free(struct space *s); /* unmaps everything */
 
-/* Makes the data accesses and fetches of `v` go through `s`. A refused access raises arch_ops.bus_fault, with
- * v->c->fault saying what it means to a Linux process. -ENOMEM. */
+/* Makes the data accesses and fetches of `v` go through `s`: before its engine is selected. A refused access raises
+ * arch_ops.bus_fault, with v->c->fault saying what it means to a Linux process. Threads that run vCPUs call
+ * os_fault_thread. -ENOMEM. */
 int space_attach(struct space *s, struct vcpu *v);
-void space_detach(struct space *s, struct vcpu *v);
+void space_detach(struct space *s,
+                  struct vcpu *v); /* after its engine is gone; it then has no memory at all */
 
 /* As mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2) with the host's constants, which every ABI here shares, but
- * within [lo, hi): an address, or -errno (Linux's choice of errno). fd is the host's. Guest pages that are executable but
- * not readable stay readable to the host. */
+ * within [lo, hi): an address, or -errno (Linux's choice of errno). fd is the host's. Memory with any right can be read,
+ * as on most hosts. Never executable for the host. MAP_GROWSDOWN is refused with -EOPNOTSUPP, huge pages with -ENOMEM. */
 int64_t space_map(struct space *s, gva_t at, uint64_t len, int prot, int flags, int fd, uint64_t off);
 int space_unmap(struct space *s, gva_t at, uint64_t len);
 int space_protect(struct space *s, gva_t at, uint64_t len, int prot);
@@ -60,8 +65,32 @@ int space_write(struct space *s, gva_t va, const void *buf, uint64_t n);
 int64_t space_string(struct space *s, gva_t va, char *buf, size_t n);
 
 /* The host's kernel is about to write to [va, va + n) for a system call: code pages in it become plain. -EFAULT when the
- * range is not inside [lo, hi). Cheap when there are no code pages that can be written. */
+ * range is not inside [lo, hi). Cheap when there are no code pages that can be written. Another thread may execute from
+ * the range before the kernel writes, which then fails with EFAULT: calling this again and repeating the call helps. */
 int space_kernel_writes(struct space *s, gva_t va, uint64_t n);
+
+/* --- for engines and the rest of mem/ --- */
+
+/* Called, with the space's lock held, for every page that stops being code; `space_fork_*` calls the others. */
+struct space_listener {
+  void (*code)(void *owner, gva_t page);
+  void (*fork_prepare)(void);
+  void (*fork_done)(bool child);
+};
+void space_listen(struct space *s, const struct space_listener *l);
+
+/* May `v` fetch at va? 0, or STEP_TRAP. *shared: the page may change by other addresses than its own. */
+int space_fetch(struct vcpu *v, gva_t va, bool *shared);
+/* Makes the page at va code, before its bytes are copied. 0, or STEP_TRAP when it cannot be fetched from any more. */
+int space_code_mark(struct vcpu *v, gva_t va);
+/* Copies n bytes, all of the page at va, that an engine wants to decode. 0, or STEP_TRAP. */
+int space_fetch_copy(struct vcpu *v, gva_t va, void *buf, unsigned n);
+
+/* After an access of n bytes at `a` faulted: 0 to try again (a code page became plain, or another thread changed the
+ * mapping), or STEP_TRAP with the trap of the first byte that may not be accessed. */
+int space_repair(struct vcpu *v, gva_t a, uint64_t n, enum access access);
+/* The trap of the first byte in [a, a + n) without the right, or 0. */
+int space_probe(struct vcpu *v, gva_t a, uint64_t n, enum access access);
 
 /* Around a host fork: no other thread holds the space's locks in the child, which has only the calling thread's vCPU. */
 void space_fork_prepare(struct space *s);

@@ -10,6 +10,7 @@
 #include "core/isa.h"
 #include "core/log.h"
 #include "mem/phys_int.h"
+#include "mem/space.h"
 #include "os/prefault.h"
 
 #define L1_SIZE  (1u << TLB_BITS)
@@ -57,7 +58,14 @@ struct tables {
   uint32_t remote;       /* atomically set: flush everything at the next poll */
 };
 
+/* All tags are zero, which no context has; only read. */
+static struct tlb none;
+
 static struct tables *tables(struct tlb *t) { return (struct tables *)t; }
+
+struct tlb *tlb_none(void) {
+  return &none;
+}
 
 static void l1_clear(struct tables *t) {
   for (unsigned i = 0; i < L1_SIZE; i++)
@@ -75,7 +83,7 @@ struct tlb *tlb_new(void) {
 }
 
 void tlb_free(struct tlb *t) {
-  if (t) munmap(t, sizeof(struct tables));
+  if (t && t != &none) munmap(t, sizeof(struct tables));
 }
 
 /* --- level 2 --- */
@@ -172,6 +180,7 @@ static uint32_t new_tag(struct vcpu *v, struct tables *t) {
 }
 
 uint32_t tlb_context(struct vcpu *v, uint64_t asid, uint32_t mode) {
+  if (v->tlb == &none) return TLB_NONE_TAG;
   struct tables *t = tables(v->tlb);
   uint64_t h = (asid * 0x9e3779b97f4a7c15u >> 32) + mode * 0x45d9f3bu;
   struct context *set = t->ctx[(h ^ h >> 16) % CTX_SETS], *c = NULL, *victim = NULL;
@@ -201,7 +210,7 @@ uint32_t tlb_context(struct vcpu *v, uint64_t asid, uint32_t mode) {
 }
 
 static void forget_tags(struct vcpu *v) {
-  v->tag_data = v->tag_fetch = 0;
+  v->tag_data = v->tag_fetch = v->tlb == &none ? TLB_NONE_TAG : 0;
   v->c->flush_epoch++;
 }
 
@@ -215,21 +224,23 @@ static void recompute_tags(struct vcpu *v) {
 
 void tlb_flush_all(struct vcpu *v) {
   struct tables *t = tables(v->tlb);
-  t->min_id = t->next_id;
+  if (v->tlb != &none) t->min_id = t->next_id;
   forget_tags(v);
 }
 
 void tlb_reset(struct vcpu *v) {
   struct tables *t = tables(v->tlb);
-  memset(t, 0, sizeof *t);
-  l1_clear(t);
-  t->next_tag = t->next_id = t->min_id = 1;
+  if (v->tlb != &none) {
+    memset(t, 0, sizeof *t);
+    l1_clear(t);
+    t->next_tag = t->next_id = t->min_id = 1;
+  }
   forget_tags(v);
 }
 
 void tlb_flush_asid(struct vcpu *v, uint64_t asid) {
   struct tables *t = tables(v->tlb);
-  for (unsigned s = 0; s < CTX_SETS; s++)
+  for (unsigned s = 0; s < CTX_SETS && v->tlb != &none; s++)
     for (unsigned w = 0; w < CTX_WAYS; w++)
       if (t->ctx[s][w].asid == asid) t->ctx[s][w].id = 0;
   forget_tags(v);
@@ -245,6 +256,10 @@ static void walks_drop(struct tables *t, gva_t va, uint64_t id) {
 /* Contexts that lost their place in t->ctx are out of reach: their tags must not be used again. */
 static void flush_page(struct vcpu *v, gva_t va, bool any, uint64_t asid) {
   struct tables *t = tables(v->tlb);
+  if (v->tlb == &none) {
+    forget_tags(v);
+    return;
+  }
   l1_purge(t, va & GUEST_PAGE_MASK, GUEST_PAGE_BITS);
   for (unsigned s = 0; s < CTX_SETS; s++)
     for (unsigned w = 0; w < CTX_WAYS; w++) {
@@ -260,12 +275,14 @@ void tlb_flush_page(struct vcpu *v, gva_t va) { flush_page(v, va, true, 0); }
 void tlb_flush_page_asid(struct vcpu *v, gva_t va, uint64_t asid) { flush_page(v, va, false, asid); }
 
 void tlb_flush_remote(struct vcpu *v) {
+  if (v->tlb == &none) return;
   __atomic_store_n(&tables(v->tlb)->remote, 1, __ATOMIC_SEQ_CST);
   vcpu_kick(v);
 }
 
 void tlb_poll(struct vcpu *v) {
   struct tables *t = tables(v->tlb);
+  if (v->tlb == &none) return;
   if (!__atomic_load_n(&t->remote, __ATOMIC_RELAXED)) return;
   if (!__atomic_exchange_n(&t->remote, 0, __ATOMIC_SEQ_CST)) return;
   tlb_flush_all(v);
@@ -317,6 +334,7 @@ static void l1_fill(struct tables *t, const struct region *r, gva_t va, gpa_t pa
 
 int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *out) {
   struct tables *t = tables(v->tlb);
+  if (unlikely(v->tlb == &none)) return v->c->isa->arch->bus_fault(v, va, access);
   const struct tlb_entry *e = &t->hot.l1[(va >> GUEST_PAGE_BITS) & L1_MASK];
   uint32_t tag = access == ACCESS_FETCH ? v->tag_fetch : v->tag_data;
   if (likely(e->tag[access] == ((va & GUEST_PAGE_MASK) | tag))) {
@@ -370,6 +388,25 @@ int tlb_fetch(struct vcpu *v, gva_t va, gpa_t *page, const uint8_t **host) {
   *page = s.pa & GUEST_PAGE_MASK;
   *host = s.host ? s.host - (s.pa & ~GUEST_PAGE_MASK) : NULL;
   return 0;
+}
+
+unsigned tlb_fetch_bytes(struct vcpu *v, gva_t va, void *buf, unsigned n) {
+  gpa_t page;
+  const uint8_t *host;
+  const gva_t left = GUEST_PAGE_SIZE - (va & ~GUEST_PAGE_MASK);
+  if (n > left) n = (unsigned)left;
+  if (v->c->space) {
+    bool shared;
+    return space_fetch(v, va, &shared) || space_fetch_copy(v, va, buf, n) ? 0 : n;
+  }
+  if (tlb_fetch(v, va, &page, &host)) return 0;
+  if (!host) {
+    v->c->isa->arch->bus_fault(v, va, ACCESS_FETCH);
+    return 0;
+  }
+  if (n > v->c->isa->insn_unit && !tlb_fetch_whole(v, va)) n = v->c->isa->insn_unit;
+  memcpy(buf, host + (va & ~GUEST_PAGE_MASK), n);
+  return n;
 }
 
 bool tlb_fetch_whole(struct vcpu *v, gva_t va) {

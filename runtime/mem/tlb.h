@@ -35,6 +35,9 @@ struct tlb {
 
 struct tlb *tlb_new(void);
 void tlb_free(struct tlb *t);
+/* Of vCPUs without guest-physical memory: never hits, holds nothing; every tag is TLB_NONE_TAG. */
+struct tlb *tlb_none(void);
+#define TLB_NONE_TAG 1
 
 /* Modes are below this. */
 #define TLB_MODES 256
@@ -63,6 +66,8 @@ void tlb_poll(struct vcpu *v); /* called by engines when v->kick was set */
 /* Instruction fetch: physical page of va for execution. 0 with *page (4 KiB-aligned) and *host (its host address, NULL
  * when it is not RAM), or STEP_TRAP. */
 int tlb_fetch(struct vcpu *v, gva_t va, gpa_t *page, const uint8_t **host);
+/* Copies up to n bytes at va, as far as they may be fetched and lie in its page: how many, 0 with a trap recorded. */
+unsigned tlb_fetch_bytes(struct vcpu *v, gva_t va, void *buf, unsigned n);
 /* After a tlb_fetch of va that found RAM: may the whole page be executed, or only va's insn_unit bytes (protection finer
  * than a page)? */
 bool tlb_fetch_whole(struct vcpu *v, gva_t va);

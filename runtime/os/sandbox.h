@@ -6,6 +6,7 @@
 #ifndef ISOMER_OS_SANDBOX_H
 #define ISOMER_OS_SANDBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sandbox {
@@ -23,5 +24,17 @@ int sandbox_calls(const struct sandbox *s, char *why, size_t n);
 /* Both, and no_new_privs. What the kernel lacks does not keep the other from being done: then -EOPNOTSUPP, and `why` names
  * all that is missing. After any other error nothing more was given up. */
 int sandbox_enter(const struct sandbox *s, char *why, size_t n);
+
+/* The other sandbox: of a user-mode program, whose system calls the host's kernel does. */
+struct sandbox_user {
+  const char *const *ro, *const *rw; /* files and directories: to read; to do anything with. NULL-terminated */
+  bool net;                          /* sockets may be made */
+};
+
+/* Landlock: only the paths given, /proc to read, the harmless devices of /dev, and this very executable with the libraries
+ * it has loaded, to run; TCP unless `net`; no signal to processes outside. seccomp: calls that reach other processes, the
+ * kernel or the machine fail with EPERM. Children inherit all of it. Both layers are needed: -EOPNOTSUPP when one is
+ * missing, -ENOENT and others for a path. After an error the process may be confined in part: end it. */
+int sandbox_user(const struct sandbox_user *s, char *why, size_t n);
 
 #endif

@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/types.h"
 #include "os/sandbox.h"
+#include "os/sandbox_int.h"
 
 /* Sanitizers read /proc and binaries for their reports and stop the process's threads to look for leaks. */
 #ifdef __SANITIZE_ADDRESS__
@@ -28,37 +29,21 @@
 #define SANITIZER 0
 #endif
 
-/* The whole group of errors that say "not here": too old a kernel, switched off, or denied by a container's own filter. */
-static int missing(int e) {
+int sandbox_missing(int e) {
   return e == ENOSYS || e == EOPNOTSUPP || e == EPERM || e == EINVAL || e == EACCES ? -EOPNOTSUPP : -e;
 }
 
-static int no_new_privs(char *why, size_t n) {
+int sandbox_no_new_privs(char *why, size_t n) {
   if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return 0;
   int e = errno;
-  return err_set(why, n, missing(e), "no_new_privs (%s)", strerror(e));
+  return err_set(why, n, sandbox_missing(e), "no_new_privs (%s)", strerror(e));
 }
 
 /* ---- Landlock ---- */
 
-/* Numbers of the interface, the same on every architecture; kernel headers of the build machine may be older. */
-enum { LL_CREATE_RULESET = 444, LL_ADD_RULE = 445, LL_RESTRICT_SELF = 446 };
-enum { LL_VERSION = 1, LL_PATH_BENEATH = 1 };
-#define LL_READ (UINT64_C(1) << 2 | UINT64_C(1) << 3) /* files, directories */
-
-struct ruleset {
-  uint64_t fs, net, scoped;
-};
-
-struct __attribute__((packed)) path_rule {
-  uint64_t allowed;
-  int32_t fd;
-};
-
-/* All rights that interface version `abi` can take away. */
-static struct ruleset all_of(long abi) {
+struct ll_ruleset sandbox_landlock_all(long abi) {
   unsigned fs = abi >= 5 ? 16 : abi >= 3 ? 15 : abi >= 2 ? 14 : 13; /* refer, truncate, ioctl on devices */
-  return (struct ruleset){
+  return (struct ll_ruleset){
       .fs = (UINT64_C(1) << fs) - 1,
       .net = abi >= 4 ? 3 : 0,    /* TCP: bind, connect */
       .scoped = abi >= 6 ? 3 : 0, /* abstract unix sockets, signals */
@@ -66,7 +51,7 @@ static struct ruleset all_of(long abi) {
 }
 
 static int allow_reading(int ruleset) {
-  struct path_rule r = {.allowed = LL_READ, .fd = open("/", O_PATH | O_CLOEXEC)};
+  struct ll_path_rule r = {.allowed = LL_READ_FILE | LL_READ_DIR, .fd = open("/", O_PATH | O_CLOEXEC)};
   int rc = r.fd < 0 || syscall(LL_ADD_RULE, ruleset, LL_PATH_BENEATH, &r, 0) ? -errno : 0;
   if (r.fd >= 0) close(r.fd);
   return rc;
@@ -76,7 +61,7 @@ int sandbox_files(char *why, size_t n) {
   int e, fd = -1;
   long abi = syscall(LL_CREATE_RULESET, NULL, 0, LL_VERSION);
   if (abi < 1) goto fail;
-  struct ruleset all = all_of(abi);
+  struct ll_ruleset all = sandbox_landlock_all(abi);
   fd = (int)syscall(LL_CREATE_RULESET, &all, sizeof all, 0);
   if (fd < 0 || (SANITIZER && allow_reading(fd)) || syscall(LL_RESTRICT_SELF, fd, 0)) goto fail;
   close(fd);
@@ -84,7 +69,7 @@ int sandbox_files(char *why, size_t n) {
 fail:
   e = errno;
   if (fd >= 0) close(fd);
-  return err_set(why, n, missing(e), "files, by Landlock (%s)", strerror(e));
+  return err_set(why, n, sandbox_missing(e), "files, by Landlock (%s)", strerror(e));
 }
 
 /* ---- seccomp ---- */
@@ -247,7 +232,7 @@ int sandbox_calls(const struct sandbox *s, char *why, size_t n) {
   rc = seccomp_load(f);
 out:
   if (f) seccomp_release(f);
-  return rc ? err_set(why, n, missing(-rc), "system calls, by seccomp (%s)", strerror(-rc)) : 0;
+  return rc ? err_set(why, n, sandbox_missing(-rc), "system calls, by seccomp (%s)", strerror(-rc)) : 0;
 }
 
 int sandbox_enter(const struct sandbox *s, char *why, size_t n) {
@@ -256,7 +241,7 @@ int sandbox_enter(const struct sandbox *s, char *why, size_t n) {
   /* Landlock confines the calling thread and those it creates. The directory has one link per thread and two of its own. */
   if (!stat("/proc/self/task", &st) && st.st_nlink > 3)
     return err_set(why, n, -EBUSY, "%u threads exist already", (unsigned)st.st_nlink - 2);
-  int rc = no_new_privs(files, sizeof files), rc2 = 0;
+  int rc = sandbox_no_new_privs(files, sizeof files), rc2 = 0;
   if (!rc) {
     rc = sandbox_files(files, sizeof files);
     if (rc && rc != -EOPNOTSUPP) return err_set(why, n, rc, "%s", files);

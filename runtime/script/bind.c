@@ -6,6 +6,7 @@ const char *const binding_classes[][2] = {
     {"machine", "A machine; every one is deterministic."},
     {"console", "A machine's first serial port."},
     {"cpu", "A processor: `m.cpu[1]`."},
+    {"task", "A function that waits on its own."},
     {NULL, NULL},
 };
 
@@ -22,10 +23,12 @@ const struct binding bindings[] = {
     {"isomer", "device", 'f', "(spec: table): table",
      "Describes a device for `devices`: `name`, `base`, `size`, `irq` (an input of the interrupt "
      "controller), "
-     "`read(offset, size)` which returns a number, `write(offset, size, value)`, `reset()`. It gets a node "
-     "in the device "
-     "tree, compatible with \"isomer,NAME\". What its functions keep in Lua variables is not part of "
-     "snapshots.",
+     "`read(offset, size)` which returns a number, `write(offset, size, value)`, `reset()`, `state`. It gets "
+     "a "
+     "node in the device tree, compatible with \"isomer,NAME\". `state` is a table of numbers, strings, "
+     "booleans and such tables that its functions keep their state in: it is part of snapshots and hashes, "
+     "and "
+     "a reset makes it what it was at first, before `reset()` is called. What they keep elsewhere is not.",
      fn_device},
     {"isomer", "check", 'f', "(value: any, message: string?): any",
      "Fails unless `value` is true; returns it.", fn_check},
@@ -34,6 +37,14 @@ const struct binding bindings[] = {
     {"isomer", "log", 'f', "(...)", "Writes a line to standard error.", fn_log},
     {"isomer", "rand", 'f', "(low: integer, high: integer): integer",
      "A number from low to high, both included, from the seed of the run.", fn_rand},
+    {"isomer", "task", 'f', "(name: string, fn: function): task",
+     "Starts a function that may wait (`run`, `step`, `run_until`, `expect`, `join`) while others wait. It "
+     "begins when "
+     "the script waits next, and goes on whenever what it waits for has come; those due at one moment in the "
+     "order in which they were made, the script last. Its errors fail the scenario. At the end every task "
+     "must "
+     "have returned or been stopped.",
+     fn_task},
     {"isomer", "asm", 'f', "(isa: string, text: string, pc: integer?): string", "One instruction's bytes.",
      fn_asm},
     {"isomer", "dis", 'f', "(isa: string, bytes: string, pc: integer?): string, integer",
@@ -130,5 +141,10 @@ const struct binding bindings[] = {
     {"cpu", "set", 'm', "(name: string, value: integer|string)", "Sets a register by name.", cpu_set},
     {"cpu", "disassemble", 'm', "(addr: integer?): string, integer",
      "The instruction at an address, the next one if not said, and its length.", cpu_disassemble},
+
+    {"task", "join", 'm', "(): ...", "Waits until it has returned; what it returned.", t_join},
+    {"task", "stop", 'm', "()", "Ends it where it waits.", t_stop},
+    {"task", "name", 'p', "string", "Its name.", t_name},
+    {"task", "done", 'p', "boolean", "Whether it has returned or was stopped.", t_done},
     {NULL, NULL, 0, NULL, NULL, NULL},
 };

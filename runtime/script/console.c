@@ -60,15 +60,20 @@ static int match(lua_State *L, struct smachine *sm) {
   return 1;
 }
 
-int c_expect(lua_State *L) {
+/* Stack: console, pattern, options, the time until which, how long that was. */
+static int expect(lua_State *L, int end);
+
+static int expect_goes_on(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return expect(L, wait_result(L));
+}
+
+static int expect(lua_State *L, int end) {
   struct smachine *sm = check_part(L, 1, "console", NULL);
-  const char *pattern = luaL_checkstring(L, 2);
-  uint64_t ns = limit_of(L, 3, "30s"), now = virtual_now(sm->m),
-           until = now + ns < now ? UINT64_MAX : now + ns;
-  size_t looked = SIZE_MAX;
-  enum virtual_end end = VIRTUAL_TIME;
-  lua_settop(L, 3);
-  for (;;) {
+  const char *pattern = lua_tostring(L, 2);
+  const uint64_t until = (uint64_t)lua_tointeger(L, 4);
+  for (size_t looked = SIZE_MAX;;) {
     if (console_of(sm)->nout != looked) {
       int n = match(L, sm);
       if (n) return n;
@@ -77,13 +82,22 @@ int c_expect(lua_State *L) {
     if (end == VIRTUAL_ENDED)
       return luaL_error(L, "the machine ended (%s) before \"%s\" came", end_name(sm->m), pattern);
     if (end == VIRTUAL_IDLE) return luaL_error(L, "the machine waits forever before \"%s\" came", pattern);
-    if (end == VIRTUAL_STOPPED && sm->hit)
-      return luaL_error(L, "a breakpoint was reached before \"%s\" came", pattern);
-    now = virtual_now(sm->m);
-    if (now >= until) return luaL_error(L, "\"%s\" did not come within %f s", pattern, (double)ns / 1e9);
-    uint64_t look = now - now % LOOK_NS + LOOK_NS;
-    end = machine_go(L, sm, UINT64_MAX, look < until ? look : until);
+    if (end == VIRTUAL_STOPPED) return luaL_error(L, "a breakpoint was reached before \"%s\" came", pattern);
+    uint64_t now = virtual_now(sm->m), look = now - now % LOOK_NS + LOOK_NS;
+    if (now >= until)
+      return luaL_error(L, "\"%s\" did not come within %f s", pattern, (double)lua_tointeger(L, 5) / 1e9);
+    end = machine_wait(L, sm, UINT64_MAX, look < until ? look : until, expect_goes_on);
   }
+}
+
+int c_expect(lua_State *L) {
+  const struct smachine *sm = check_part(L, 1, "console", NULL);
+  luaL_checkstring(L, 2);
+  uint64_t ns = limit_of(L, 3, "30s"), now = virtual_now(sm->m);
+  lua_settop(L, 3);
+  lua_pushinteger(L, (lua_Integer)(now + ns < now ? UINT64_MAX : now + ns));
+  lua_pushinteger(L, (lua_Integer)ns);
+  return expect(L, VIRTUAL_TIME);
 }
 
 static int type(lua_State *L, const char *more) {
@@ -112,26 +126,31 @@ int c_rest(lua_State *L) {
   return 1;
 }
 
+/* Stack: machine, address, options, the address as a number, how long it may take. */
+static int run_until(lua_State *L, int end) {
+  struct smachine *sm = check_machine(L, 1);
+  char where[200];
+  if (end == WAIT_REACHED) return 0;
+  describe(sm, (gva_t)lua_tointeger(L, 4), where, sizeof where);
+  if (end == VIRTUAL_ENDED)
+    return luaL_error(L, "the machine ended (%s) before it reached %s", end_name(sm->m), where);
+  if (end == VIRTUAL_STOPPED) return luaL_error(L, "a breakpoint was reached before %s", where);
+  return luaL_error(L, "%s was not reached within %f s", where, (double)lua_tointeger(L, 5) / 1e9);
+}
+
+static int run_until_goes_on(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return run_until(L, wait_result(L));
+}
+
 int m_run_until(lua_State *L) {
   struct smachine *sm = check_machine(L, 1);
   gva_t pc = check_address(L, sm, 2);
   uint64_t now = virtual_now(sm->m), ns = limit_of(L, 3, "30s");
-  char where[200];
-  lua_getfield(L, LUA_REGISTRYINDEX, "isomer.break");
-  lua_pushvalue(L, 1);
-  lua_createtable(L, 0, 1);
+  lua_settop(L, 3);
   lua_pushinteger(L, (lua_Integer)pc);
-  lua_setfield(L, -2, "at");
-  lua_call(L, 2, 1);
-  enum virtual_end end = machine_go_quietly(L, sm, UINT64_MAX, now + ns < now ? UINT64_MAX : now + ns);
-  lua_pushcfunction(L, m_untap);
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, -3);
-  lua_call(L, 2, 0);
-  raise_pending(L, sm);
-  if (end == VIRTUAL_STOPPED && sm->hit && sm->m->vcpu[0]->pc == pc) return 0;
-  describe(sm, pc, where, sizeof where);
-  if (end == VIRTUAL_ENDED)
-    return luaL_error(L, "the machine ended (%s) before it reached %s", end_name(sm->m), where);
-  return luaL_error(L, "%s was not reached within %f s", where, (double)ns / 1e9);
+  lua_pushinteger(L, (lua_Integer)ns);
+  return run_until(L,
+                   machine_wait_until(L, sm, pc, now + ns < now ? UINT64_MAX : now + ns, run_until_goes_on));
 }

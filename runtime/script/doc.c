@@ -35,10 +35,8 @@ static void annotation(const struct binding *b, const char *cls) {
 
 void script_annotations(void) {
   printf("---@meta\n-- Written by `isomer help --lua`.\n");
-  for (const char *const *c = (const char *const[]){"machine", "console", "cpu"}; *c && strlen(*c); c++) {
-    printf("---@alias %s isomer.%s\n", *c, *c);
-    if (!strcmp(*c, "cpu")) break;
-  }
+  for (unsigned i = 1; binding_classes[i][0]; i++)
+    printf("---@alias %s isomer.%s\n", binding_classes[i][0], binding_classes[i][0]);
   for (unsigned i = 0; binding_classes[i][0]; i++) {
     const char *cls = binding_classes[i][0];
     bool module = !strcmp(cls, "isomer");

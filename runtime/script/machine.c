@@ -81,106 +81,13 @@ static void load_symbols(struct smachine *sm, const char *file, const struct isa
   load_file_free(&f);
 }
 
-/* Board entries for the list of devices at `devices`, as text for the board reader; pushes a string. */
-static void device_text(lua_State *L, struct smachine *sm) {
-  luaL_Buffer b;
-  if (lua_getfield(L, 1, "devices") == LUA_TNIL) {
-    lua_pushliteral(L, "");
-    lua_remove(L, -2);
-    return;
-  }
-  int list = lua_gettop(L);
-  luaL_checktype(L, list, LUA_TTABLE);
-  lua_pushliteral(L, "return {\n");
-  for (lua_Integer i = 1; lua_rawgeti(L, list, i) == LUA_TTABLE; i++) {
-    int spec = lua_gettop(L), isnum;
-    struct sdevice *d = calloc(1, sizeof *d);
-    if (!d) luaL_error(L, "out of memory");
-    d->sm = sm;
-    d->read = d->write = d->reset = LUA_NOREF;
-    d->next = sm->devices;
-    sm->devices = d;
-    lua_getfield(L, spec, "name");
-    const char *name = luaL_checkstring(L, -1);
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || !*name ||
-        strlen(name) >= sizeof d->id)
-      luaL_error(L, "isomer.device: name '%s': small letters, digits and dashes only", name);
-    strcpy(d->id, name);
-    lua_getfield(L, spec, "base");
-    lua_Integer base = lua_tointegerx(L, -1, &isnum);
-    lua_getfield(L, spec, "size");
-    lua_Integer size = isnum ? lua_tointegerx(L, -1, &isnum) : 0;
-    if (!isnum || size <= 0) luaL_error(L, "isomer.device: %s needs base and size", name);
-    lua_getfield(L, spec, "irq");
-    char irq[64] = "";
-    if (!lua_isnil(L, -1))
-      snprintf(irq, sizeof irq, "irqs = { { \"plic\", %d } },", (int)luaL_checkinteger(L, -1));
-    int *const ref[] = {&d->read, &d->write, &d->reset};
-    static const char *const key[] = {"read", "write", "reset"};
-    for (int k = 0; k < 3; k++) {
-      if (lua_getfield(L, spec, key[k]) == LUA_TFUNCTION) *ref[k] = luaL_ref(L, LUA_REGISTRYINDEX);
-      else lua_pop(L, 1);
-    }
-    lua_pushvalue(L, list + 1);
-    lua_pushfstring(L,
-                    "device{ \"script\", id = \"%s\", base = %I, size = %I, %s fdt = { node = \"%s\", "
-                    "compatible = \"isomer,%s\" } },\n",
-                    name, base, size, irq, name, name);
-    lua_concat(L, 2);
-    lua_replace(L, list + 1);
-    lua_settop(L, list + 1);
-  }
-  lua_pop(L, 1);
-  luaL_buffinit(L, &b);
-  luaL_addstring(&b, lua_tostring(L, list + 1));
-  luaL_addstring(&b, "}");
-  luaL_pushresult(&b);
-  lua_replace(L, list);
-  lua_settop(L, list);
-}
-
-/* ---- devices written in Lua ---- */
-
-static int device_read(void *opaque, uint64_t off, unsigned size, uint64_t *value) {
-  struct sdevice *d = opaque;
-  lua_State *L = d->sm->s->L;
-  *value = 0;
-  if (d->read == LUA_NOREF) return 0;
-  lua_pushinteger(L, (lua_Integer)off);
-  lua_pushinteger(L, size);
-  if (!callback(d->sm, d->read, 2, 1)) return 0;
-  *value = (uint64_t)lua_tointeger(L, -1);
-  if (size < 8) *value &= (UINT64_C(1) << 8 * size) - 1;
-  lua_pop(L, 1);
-  return 0;
-}
-
-static int device_write(void *opaque, uint64_t off, unsigned size, uint64_t value) {
-  struct sdevice *d = opaque;
-  lua_State *L = d->sm->s->L;
-  if (d->write == LUA_NOREF) return 0;
-  lua_pushinteger(L, (lua_Integer)off);
-  lua_pushinteger(L, size);
-  lua_pushinteger(L, (lua_Integer)value);
-  callback(d->sm, d->write, 3, 0);
-  return 0;
-}
-
-static void device_reset_fn(void *opaque) {
-  struct sdevice *d = opaque;
-  if (d->reset != LUA_NOREF) callback(d->sm, d->reset, 0, 0);
-}
-
 /* ---- making ---- */
 
 void smachine_free(struct smachine *sm) {
   if (sm->m) board_free(sm->m);
   machine_free(sm->m);
   if (sm->has_syms) symtab_free(&sm->syms);
-  for (struct sdevice *d = sm->devices, *next; d; d = next) {
-    next = d->next;
-    free(d);
-  }
+  sdevices_free(sm);
   free(sm->labels);
   free(sm->taps);
   free(sm);
@@ -208,7 +115,7 @@ static void build(lua_State *L, struct smachine *sm) {
   if (lua_getfield(L, 1, "seed") == LUA_TNIL) lua_pushinteger(L, (lua_Integer)o->seed);
   uint64_t seed = (uint64_t)lua_tointegerx(L, -1, &isnum);
   if (!isnum) luaL_error(L, "isomer.machine: seed is a number");
-  device_text(L, sm);
+  sdevices_text(L, sm);
   const char *devices = lua_tostring(L, -1);
   sm->m = machine_new(isa);
   if (!sm->m || virtual_enable(sm->m, seed)) luaL_error(L, "isomer.machine: out of memory");
@@ -225,13 +132,7 @@ static void build(lua_State *L, struct smachine *sm) {
   if (!rc && is_elf) load_symbols(sm, kernel, isa);
   if (fd >= 0) close(fd);
   if (rc) luaL_error(L, "isomer.machine: the machine could not be made: %s", strerror(-rc));
-  for (struct sdevice *d = sm->devices; d; d = d->next) {
-    struct script_device *k = script_device(board_device(sm->m, d->id));
-    k->opaque = d;
-    k->read = device_read;
-    k->write = device_write;
-    k->reset = device_reset_fn;
-  }
+  sdevices_connect(sm);
   if (o->tee) console_of(sm)->tee = STDOUT_FILENO;
   if (engine_select(sm->m->vcpu[0], "auto") || board_boot(sm->m))
     luaL_error(L, "isomer.machine: the machine cannot be started");
@@ -259,37 +160,18 @@ int fn_machine(lua_State *L) {
   return 1;
 }
 
-int fn_device(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  return 1;
-}
-
 /* ---- running ---- */
 
-enum virtual_end machine_go_quietly(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
-  if (sm->s->in_callback) luaL_error(L, "callbacks cannot run a machine");
-  sm->hit = false;
-  lua_State *outer = sm->s->L;
-  sm->s->L = L; /* callbacks run where the scenario waits */
-  enum virtual_end end = virtual_run(sm->m, insns, ns);
-  sm->s->L = outer;
-  return end;
+void push_pending(lua_State *L, struct smachine *sm) {
+  sm->failed = false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, sm->error);
+  luaL_unref(L, LUA_REGISTRYINDEX, sm->error);
 }
 
 void raise_pending(lua_State *L, struct smachine *sm) {
   if (!sm->failed) return;
-  sm->failed = false;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, sm->error);
-  luaL_unref(L, LUA_REGISTRYINDEX, sm->error);
+  push_pending(L, sm);
   lua_error(L);
-}
-
-enum virtual_end machine_go(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
-  enum virtual_end end = machine_go_quietly(L, sm, insns, ns);
-  raise_pending(L, sm);
-  if (end == VIRTUAL_ERROR) luaL_error(L, "the engine failed");
-  return end;
 }
 
 bool callback(struct smachine *sm, int fn, int nargs, int nresults) {
@@ -300,9 +182,12 @@ bool callback(struct smachine *sm, int fn, int nargs, int nresults) {
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
   lua_insert(L, -nargs - 1);
+  struct smachine *outer = sm->s->running;
+  sm->s->running = sm;
   sm->s->in_callback++;
   int rc = lua_pcall(L, nargs, nresults, 0);
   sm->s->in_callback--;
+  sm->s->running = outer;
   if (!rc) return true;
   sm->failed = true;
   sm->error = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -310,34 +195,41 @@ bool callback(struct smachine *sm, int fn, int nargs, int nresults) {
   return false;
 }
 
-static const char *reason(const struct smachine *sm, enum virtual_end end) {
+static const char *reason(int end) {
   switch (end) {
   case VIRTUAL_ENDED: return "end";
-  case VIRTUAL_STOPPED: return sm->hit ? "break" : "stop";
+  case VIRTUAL_STOPPED: return "break";
   case VIRTUAL_INSNS: return "insns";
   case VIRTUAL_TIME: return "time";
-  case VIRTUAL_IDLE: return "idle";
-  case VIRTUAL_ERROR: break;
+  default: return "idle";
   }
-  return "error";
 }
 
 static uint64_t add(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
+
+static int run_goes_on(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  lua_pushstring(L, reason(wait_result(L)));
+  return 1;
+}
+
+static int run(lua_State *L, struct smachine *sm, uint64_t insns, uint64_t ns) {
+  lua_pushstring(L, reason(machine_wait(L, sm, insns, ns, run_goes_on)));
+  return 1;
+}
 
 int m_run(lua_State *L) {
   struct smachine *sm = check_machine(L, 1);
   uint64_t insns = UINT64_MAX, ns = UINT64_MAX;
   if (lua_type(L, 2) == LUA_TNUMBER) insns = add(virtual_insns(sm->m), (uint64_t)luaL_checkinteger(L, 2));
   else if (!lua_isnoneornil(L, 2)) ns = add(virtual_now(sm->m), check_duration(L, 2));
-  lua_pushstring(L, reason(sm, machine_go(L, sm, insns, ns)));
-  return 1;
+  return run(L, sm, insns, ns);
 }
 
 int m_step(lua_State *L) {
   struct smachine *sm = check_machine(L, 1);
-  uint64_t n = (uint64_t)luaL_optinteger(L, 2, 1);
-  lua_pushstring(L, reason(sm, machine_go(L, sm, add(virtual_insns(sm->m), n), UINT64_MAX)));
-  return 1;
+  return run(L, sm, add(virtual_insns(sm->m), (uint64_t)luaL_optinteger(L, 2, 1)), UINT64_MAX);
 }
 
 int m_boot(lua_State *L) {
@@ -414,8 +306,10 @@ int snapshot_gc(lua_State *L) {
 
 int m_snapshot(lua_State *L) {
   struct smachine *sm = check_machine(L, 1);
-  struct ssnap *s = lua_newuserdatauv(L, sizeof *s, 1);
+  struct ssnap *s = lua_newuserdatauv(L, sizeof *s, 2);
   if (sm->s->in_callback) return luaL_error(L, "callbacks cannot take snapshots");
+  sdevices_save(L, sm);
+  lua_setiuservalue(L, -2, 2);
   s->sm = sm;
   s->seen = sm->seen;
   s->snap = board_snapshot(sm->m);
@@ -433,12 +327,15 @@ int m_restore(lua_State *L) {
   if (s->sm != sm) return luaL_error(L, "restore: a snapshot of another machine");
   if (board_restore(sm->m, s->snap))
     return luaL_error(L, "restore: memory was short when the snapshot was kept");
+  lua_getiuservalue(L, 2, 2);
+  sdevices_load(L, sm);
   sm->seen = s->seen;
   sm->last_insns = UINT64_MAX;
   return 0;
 }
 
 int m_hash(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)board_hash(check_machine(L, 1)->m));
+  struct smachine *sm = check_machine(L, 1);
+  lua_pushinteger(L, (lua_Integer)sdevices_hash(L, sm, board_hash(sm->m)));
   return 1;
 }

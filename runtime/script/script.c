@@ -182,8 +182,6 @@ static void open_libraries(lua_State *L, const struct script *s) {
   lua_getfield(L, -1, "find");
   lua_setfield(L, LUA_REGISTRYINDEX, "isomer.find");
   lua_pop(L, 1);
-  lua_pushcfunction(L, m_breakpoint);
-  lua_setfield(L, LUA_REGISTRYINDEX, "isomer.break");
   lua_getglobal(L, "math"); /* else seeded by the host's clock */
   lua_getfield(L, -1, "randomseed");
   lua_pushinteger(L, (lua_Integer)s->o->seed);
@@ -238,6 +236,7 @@ static void report(struct script *s, const char *why) {
     fprintf(stderr, "  time: %.9f s, %" PRIu64 " instructions\n  pc: %s\n", (double)virtual_now(sm->m) / 1e9,
             virtual_insns(sm->m), where);
   }
+  tasks_report(s->L, s, stderr);
   if (s->o->replay) fprintf(stderr, "  replay: %s\n", s->o->replay);
 }
 
@@ -256,6 +255,10 @@ enum script_result script_run(const char *path, const struct script_options *o) 
   int rc = lua_pcall(L, 1, 0, 1);
   if (!rc) rc = luaL_loadfilex(L, path, "t");
   if (!rc) rc = lua_pcall(L, 0, 0, 1);
+  if (!rc) {
+    lua_pushcfunction(L, tasks_left);
+    rc = lua_pcall(L, 0, 0, 1);
+  }
   if (!rc) {
     result = SCRIPT_PASSED;
   } else if (s.skipped) {

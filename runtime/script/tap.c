@@ -46,17 +46,19 @@ static bool on_exec(struct vcpu *v, gva_t pc) {
   bool again = sm->last_pc == pc && sm->last_insns == n;
   for (unsigned i = 0; i < sm->ntaps; i++) {
     const struct tap *t = &sm->taps[i];
-    if ((t->kind != TAP_EXEC && t->kind != TAP_BREAK) || t->addr != pc || again) continue;
+    if (t->kind == TAP_READ || t->kind == TAP_WRITE || t->addr != pc || again) continue;
     sm->last_pc = pc;
     sm->last_insns = n;
-    if (t->kind == TAP_BREAK && t->fn == LUA_NOREF) {
+    if (t->kind == TAP_UNTIL) {
+      sm->reached = stop = true;
+    } else if (t->kind == TAP_BREAK && t->fn == LUA_NOREF) {
       sm->hit = stop = true;
     } else {
       call(sm, t, TAP_EXEC, pc, 0, pc, NULL);
       if (v->pc != pc || sm->failed) stop = true; /* moved, or over: look again */
     }
   }
-  if (sm->hit) virtual_stop(sm->m);
+  if (sm->hit || sm->reached) virtual_stop(sm->m);
   return stop;
 }
 
@@ -80,11 +82,12 @@ static void on_data(struct vcpu *v, gva_t va, unsigned size, enum access access,
   }
 }
 
-void machine_update_watch(struct smachine *sm) {
+static void update_watch(struct smachine *sm) {
   bool exec = false, data = false;
   for (unsigned i = 0; i < sm->ntaps; i++) {
-    exec |= sm->taps[i].kind == TAP_EXEC || sm->taps[i].kind == TAP_BREAK;
-    data |= sm->taps[i].kind == TAP_READ || sm->taps[i].kind == TAP_WRITE;
+    bool watched = sm->taps[i].kind == TAP_READ || sm->taps[i].kind == TAP_WRITE;
+    data |= watched;
+    exec |= !watched;
   }
   sm->watch = (struct vcpu_watch){exec ? on_exec : NULL, data ? on_page : NULL, on_data};
   for (unsigned i = 0; i < sm->m->nvcpus; i++) {
@@ -101,9 +104,23 @@ static int add(lua_State *L, struct smachine *sm, enum tap_kind kind, gva_t addr
   if (!grown) return luaL_error(L, "out of memory");
   sm->taps = grown;
   grown[sm->ntaps++] = (struct tap){kind, addr, size, fn, ++sm->next_id};
-  machine_update_watch(sm);
-  lua_pushinteger(L, sm->next_id);
-  return 1;
+  update_watch(sm);
+  return sm->next_id;
+}
+
+int machine_tap_until(lua_State *L, struct smachine *sm, gva_t pc) {
+  return add(L, sm, TAP_UNTIL, pc, 1, LUA_NOREF);
+}
+
+bool machine_untap(struct smachine *sm, int id) {
+  for (unsigned i = 0; i < sm->ntaps; i++) {
+    if (sm->taps[i].id != id) continue;
+    luaL_unref(sm->s->L, LUA_REGISTRYINDEX, sm->taps[i].fn);
+    memmove(&sm->taps[i], &sm->taps[i + 1], (--sm->ntaps - i) * sizeof *sm->taps);
+    update_watch(sm);
+    return true;
+  }
+  return false;
 }
 
 static int function_of(lua_State *L) {
@@ -118,7 +135,8 @@ int m_breakpoint(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_getfield(L, 2, "at");
   gva_t at = check_address(L, sm, -1);
-  return add(L, sm, TAP_BREAK, at, 1, function_of(L));
+  lua_pushinteger(L, add(L, sm, TAP_BREAK, at, 1, function_of(L)));
+  return 1;
 }
 
 int m_tap(lua_State *L) {
@@ -132,7 +150,8 @@ int m_tap(lua_State *L) {
     gva_t addr = check_address(L, sm, -1);
     int fn = function_of(L);
     if (fn == LUA_NOREF) return luaL_error(L, "tap: needs call, a function");
-    return add(L, sm, k, addr, (uint64_t)size, fn);
+    lua_pushinteger(L, add(L, sm, k, addr, (uint64_t)size, fn));
+    return 1;
   }
   return luaL_error(L, "tap: needs read, write or exec, an address or symbol");
 }
@@ -141,12 +160,6 @@ int m_untap(lua_State *L) {
   struct smachine *sm = check_machine(L, 1);
   lua_Integer id = luaL_checkinteger(L, 2);
   if (sm->s->in_callback) return luaL_error(L, "callbacks cannot change what is watched");
-  for (unsigned i = 0; i < sm->ntaps; i++) {
-    if (sm->taps[i].id != id) continue;
-    luaL_unref(L, LUA_REGISTRYINDEX, sm->taps[i].fn);
-    memmove(&sm->taps[i], &sm->taps[i + 1], (--sm->ntaps - i) * sizeof *sm->taps);
-    machine_update_watch(sm);
-    return 0;
-  }
-  return luaL_error(L, "untap: no tap %d", (int)id);
+  if (!machine_untap(sm, (int)id)) return luaL_error(L, "untap: no tap %d", (int)id);
+  return 0;
 }

@@ -1,82 +1,110 @@
-/* System calls on the address space: the break and anonymous mappings. Files cannot be mapped yet. */
+/* System calls on the address space: the break, mappings and what is asked about them. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "mem/flat.h"
-#include "user/calls.h"
+#include "user/call.h"
 
-/* include/uapi/asm-generic/mman*.h; x86_64 has the same. */
-enum { PROT_READ_ = 1, PROT_WRITE_ = 2, PROT_EXEC_ = 4 };
-enum {
-  MAP_SHARED_ = 1,
-  MAP_PRIVATE_ = 2,
-  MAP_TYPE_ = 0xf,
-  MAP_FIXED_ = 0x10,
-  MAP_ANONYMOUS_ = 0x20,
-  MAP_FIXED_NOREPLACE_ = 0x100000
-};
 #define PAGE_UP(x) (((x) + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK)
 
-/* -EINVAL for rights that do not exist. Writable and executable memory can be read too, as hosts have it. */
-static int rights(uint64_t prot) {
-  if (prot & ~(uint64_t)(PROT_READ_ | PROT_WRITE_ | PROT_EXEC_)) return -EINVAL;
-  return (int)((prot & (PROT_READ_ | PROT_WRITE_) ? FLAT_R : 0) | (prot & PROT_WRITE_ ? FLAT_W : 0) |
-               (prot & PROT_EXEC_ ? FLAT_X | FLAT_R : 0));
-}
+static struct space *space(struct user_thread *t) { return t->process->space; }
 
 /* Returns the break, the old one when it cannot be what was asked for. */
 int64_t call_brk(struct user_thread *t, const uint64_t arg[6]) {
-  gva_t want = arg[0], old = PAGE_UP(t->process->brk), end = PAGE_UP(want);
-  if (want < t->process->brk_start || want >= USER_END) return (int64_t)t->process->brk;
-  if (end > old && flat_map(t->process->flat, old, end - old, FLAT_R | FLAT_W))
-    return (int64_t)t->process->brk;
-  if (end < old && flat_unmap(t->process->flat, end, old - end)) return (int64_t)t->process->brk;
-  t->process->brk = want;
+  struct user_process *p = t->process;
+  const gva_t want = arg[0], old = PAGE_UP(p->brk), end = PAGE_UP(want);
+  if (want < p->brk_start || want >= USER_END) return (int64_t)p->brk;
+  if (end > old) {
+    if (space_map(space(t), old, end - old, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) < 0)
+      return (int64_t)p->brk;
+    space_name(space(t), old, "[heap]");
+  }
+  if (end < old && space_unmap(space(t), end, old - end)) return (int64_t)p->brk;
+  p->brk = want;
   return (int64_t)want;
 }
 
 int64_t call_mmap(struct user_thread *t, const uint64_t arg[6]) {
-  gva_t at = arg[0];
-  uint64_t len = PAGE_UP(arg[1]), flags = arg[3];
-  int prot = rights(arg[2]);
-  bool fixed = flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_);
-  if (prot < 0) return prot;
-  if (!arg[1] || ((flags & MAP_TYPE_) != MAP_PRIVATE_ && (flags & MAP_TYPE_) != MAP_SHARED_)) return -EINVAL;
-  if (!(flags & MAP_ANONYMOUS_)) return -ENODEV;
-  if (!len || len > USER_END) return -ENOMEM;
-  if (fixed) {
-    if (at & ~GUEST_PAGE_MASK) return -EINVAL;
-    if (at < USER_START) return -EPERM;
-    if (at > USER_END - len) return -ENOMEM;
-    if (!(flags & MAP_FIXED_NOREPLACE_)) {
-      int r = flat_unmap(t->process->flat, at, len);
-      if (r) return r;
-    }
-  } else {
-    at = PAGE_UP(at); /* a hint: taken when it is free */
-    if (at < USER_START || at > USER_END - len || flat_gap(t->process->flat, at, at + len, len) != at)
-      at = flat_gap(t->process->flat, USER_START, t->process->map_top, len);
-    if (!at) return -ENOMEM;
-  }
-  int r = flat_map(t->process->flat, at, len, (unsigned)prot);
-  return r ? r : (int64_t)at;
-}
-
-static bool range(gva_t at, uint64_t *len) {
-  *len = PAGE_UP(*len);
-  return !(at & ~GUEST_PAGE_MASK) && *len <= USER_END && at <= USER_END - *len;
+  return space_map(space(t), arg[0], arg[1], (int)arg[2], (int)arg[3], user_fd(t, arg[4]), arg[5]);
 }
 
 int64_t call_munmap(struct user_thread *t, const uint64_t arg[6]) {
-  uint64_t len = arg[1];
-  if (!arg[1] || arg[1] > USER_END || !range(arg[0], &len)) return -EINVAL;
-  return flat_unmap(t->process->flat, arg[0], len);
+  return space_unmap(space(t), arg[0], arg[1]);
 }
 
 int64_t call_mprotect(struct user_thread *t, const uint64_t arg[6]) {
+  return space_protect(space(t), arg[0], arg[1], (int)arg[2]);
+}
+
+int64_t call_mremap(struct user_thread *t, const uint64_t arg[6]) {
+  return space_remap(space(t), arg[0], arg[1], arg[2], (int)arg[3], arg[4]);
+}
+
+int64_t call_madvise(struct user_thread *t, const uint64_t arg[6]) {
+  return space_advise(space(t), arg[0], arg[1], (int)arg[2]);
+}
+
+/* The rest goes to the host, for addresses that can be the program's. */
+static bool outside(struct user_thread *t, gva_t at, uint64_t *len) {
+  const uint64_t size = PAGE_UP(*len + (at & ~GUEST_PAGE_MASK));
+  if (size < *len || !space_holds(space(t), at & GUEST_PAGE_MASK, size)) return true;
+  *len = size;
+  return false;
+}
+
+static int64_t host(struct user_thread *t, long nr, gva_t at, uint64_t len, uint64_t flags) {
+  if (outside(t, at, &len)) return -ENOMEM;
+  return syscall(nr, at & GUEST_PAGE_MASK, len, flags) ? -errno : 0;
+}
+
+int64_t call_msync(struct user_thread *t, const uint64_t arg[6]) {
+  if (arg[0] & ~GUEST_PAGE_MASK) return -EINVAL;
+  return host(t, SYS_msync, arg[0], arg[1], arg[2]);
+}
+int64_t call_mlock(struct user_thread *t, const uint64_t arg[6]) {
+  return host(t, SYS_mlock, arg[0], arg[1], 0);
+}
+int64_t call_mlock2(struct user_thread *t, const uint64_t arg[6]) {
+  return host(t, SYS_mlock2, arg[0], arg[1], arg[2]);
+}
+int64_t call_munlock(struct user_thread *t, const uint64_t arg[6]) {
+  return host(t, SYS_munlock, arg[0], arg[1], 0);
+}
+
+/* Of the program's mappings only; those to come cannot be locked without Isomer's own. */
+static int64_t each_mapping(struct user_thread *t, long nr, uint64_t flags) {
+  struct space_info m;
+  for (gva_t at = 0; space_next(space(t), at, &m); at = m.last + 1)
+    if (syscall(nr, m.start, m.last - m.start + 1, flags)) return -errno;
+  return 0;
+}
+
+int64_t call_mlockall(struct user_thread *t, const uint64_t arg[6]) {
+  if (!arg[0] || arg[0] & ~(uint64_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || arg[0] == MCL_ONFAULT)
+    return -EINVAL;
+  if (arg[0] & MCL_FUTURE) return -EPERM;
+  return each_mapping(t, SYS_mlock2, arg[0] & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
+}
+
+int64_t call_munlockall(struct user_thread *t, const uint64_t arg[6]) {
+  (void)arg;
+  return each_mapping(t, SYS_munlock, 0);
+}
+
+int64_t call_mincore(struct user_thread *t, const uint64_t arg[6]) {
+  unsigned char in[256];
   uint64_t len = arg[1];
-  int prot = rights(arg[2]);
-  if (prot < 0 || arg[0] & ~GUEST_PAGE_MASK) return -EINVAL;
-  if (!arg[1]) return 0;
-  if (arg[1] > USER_END || !range(arg[0], &len)) return -ENOMEM;
-  return flat_protect(t->process->flat, arg[0], len, (unsigned)prot);
+  if (arg[0] & ~GUEST_PAGE_MASK) return -EINVAL;
+  if (outside(t, arg[0], &len)) return -ENOMEM;
+  const uint64_t pages = len / GUEST_PAGE_SIZE;
+  for (uint64_t i = 0, n; i < pages; i += n) {
+    n = pages - i < sizeof in ? pages - i : sizeof in;
+    if (mincore((void *)(uintptr_t)(arg[0] + i * GUEST_PAGE_SIZE), n * GUEST_PAGE_SIZE, in)) return -errno;
+    int r = space_write(space(t), arg[2] + i, in, n);
+    if (r) return r;
+  }
+  return 0;
 }

@@ -14,12 +14,9 @@ static void describe_insn(struct vcpu *v, char *text, size_t size) {
   uint8_t bytes[16] = {0};
   struct insn *d = (struct insn *)decoded;
   unsigned n = 0;
-  for (; n < isa->insn_max; n++) {
-    gpa_t page;
-    const uint8_t *host;
-    if (tlb_fetch(v, v->pc + n, &page, &host) || !host) break;
-    bytes[n] = host[(v->pc + n) & ~GUEST_PAGE_MASK];
-  }
+  for (unsigned got;
+       n < isa->insn_max && (got = tlb_fetch_bytes(v, v->pc + n, bytes + n, isa->insn_max - n));)
+    n += got;
   int len = n ? isa->decode(v->c->features, bytes, n, d) : -1;
   if (len > 0) {
     isa->disasm(d, v->pc, DISASM_ALIASES, text, size);
@@ -30,21 +27,23 @@ static void describe_insn(struct vcpu *v, char *text, size_t size) {
     at += (size_t)snprintf(text + at, size - at, " %02x", bytes[i]);
 }
 
-void user_report_trap(struct user_thread *t, int signal) {
+void user_report(struct user_thread *t, int signal, bool because) {
   struct user_image *image = &t->process->image;
   struct vcpu *v = t->vcpu;
   const struct trap trap = v->c->trap; /* describing the instruction may raise others */
   char why[200];
   /* Only now: most programs end without a need for names. */
-  if (symtab_load(&image->elf, image->bias, &image->symbols, why, sizeof why))
-    log_error("%s: %s", image->path, why);
+  if (user_image_symbols(image, why, sizeof why)) log_error("%s: %s", image->path, why);
   const struct sym *s = sym_find(&image->symbols, v->pc);
-  char insn[200], where[200] = "", args[80] = "";
+  char insn[200], where[200] = "", what[200] = "";
   size_t at = 0;
-  for (uint32_t i = 0; i < trap.nargs && i < ARRAY_SIZE(trap.arg); i++)
-    at += (size_t)snprintf(args + at, sizeof args - at, "%s0x%" PRIx64, i ? ", " : "", trap.arg[i]);
+  if (because) {
+    at += (size_t)snprintf(what, sizeof what, "%s(", trace_trap_name(v->c->isa, trap.kind));
+    for (uint32_t i = 0; i < trap.nargs && i < ARRAY_SIZE(trap.arg); i++)
+      at += (size_t)snprintf(what + at, sizeof what - at, "%s0x%" PRIx64, i ? ", " : "", trap.arg[i]);
+    snprintf(what + at, sizeof what - at, ") ");
+  }
   if (s) snprintf(where, sizeof where, " (%.150s+0x%" PRIx64 ")", s->name, v->pc - s->addr);
   describe_insn(v, insn, sizeof insn);
-  log_error("%s: %s(%s) at pc 0x%" PRIx64 "%s: %s: killed by signal %d", image->path,
-            trace_trap_name(v->c->isa, trap.kind), args, v->pc, where, insn, signal);
+  log_error("%s: %sat pc 0x%" PRIx64 "%s: %s: killed by signal %d", image->path, what, v->pc, where, insn, signal);
 }

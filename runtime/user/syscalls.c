@@ -1,92 +1,104 @@
-/* System calls of user mode: ABIs, dispatch, and the way to a program's memory. The calls are in calls_*.c. */
+/* System calls of user mode: from a number to what is done, with counters and traces. The calls that Isomer takes part in
+ * are in calls_*.c, the others go through pass.c. */
 #include <errno.h>
 #include <string.h>
 
-#include "mem/flat.h"
-#include "mem/phys.h"
-#include "user/calls.h"
+#include "user/call.h"
 
-typedef int64_t call_fn(struct user_thread *t, const uint64_t arg[6]);
-
-static const struct {
-  call_fn *fn;
-  uint16_t number[2]; /* generic, x86_64 */
-} calls[CALLS] = {
-#define X(name, generic, x86) [CALL_##name] = {call_##name, {generic, x86}},
-    USER_CALLS(X)
-#undef X
-};
-
-/* include/uapi/asm-generic/stat.h and arch/x86/include/uapi/asm/stat.h. */
-#define GENERIC_STAT                                                                                       \
-  {                                                                                                        \
-    .size = 128, .dev = {0, 8}, .ino = {8, 8}, .mode = {16, 4}, .nlink = {20, 4}, .uid = {24, 4},          \
-    .gid = {28, 4}, .rdev = {32, 8}, .bytes = {48, 8}, .blksize = {56, 4}, .blocks = {64, 8}, .atime = 72, \
-    .mtime = 88, .ctime = 104                                                                              \
-  }
-#define X86_64_STAT                                                                                        \
-  {                                                                                                        \
-    .size = 144, .dev = {0, 8}, .ino = {8, 8}, .nlink = {16, 8}, .mode = {24, 4}, .uid = {28, 4},          \
-    .gid = {32, 4}, .rdev = {40, 8}, .bytes = {48, 8}, .blksize = {56, 8}, .blocks = {64, 8}, .atime = 72, \
-    .mtime = 88, .ctime = 104                                                                              \
-  }
-
-static const struct user_abi abis[] = {
-    {243, "riscv64", 0, GENERIC_STAT},
-    {183, "aarch64", 0, GENERIC_STAT},
-    {62, "x86_64", 1, X86_64_STAT},
-};
-
-const struct user_abi *user_abi_find(uint16_t machine) {
-  for (size_t i = 0; i < ARRAY_SIZE(abis); i++)
-    if (abis[i].machine == machine) return &abis[i];
+const struct user_abi *user_abi_find(const char *isa) {
+  for (const struct user_abi *const *a = user_abis; *a; a++)
+    if (!strcmp((*a)->isa, isa)) return *a;
   return NULL;
 }
 
-bool user_allowed(struct user_thread *t, gva_t va, uint64_t n, unsigned right) {
-  if (va + n < va) return false;
-  for (gva_t page = va & GUEST_PAGE_MASK; page < va + n; page += GUEST_PAGE_SIZE) {
-    int prot = flat_prot(t->process->flat, page);
-    if (prot < 0 || !((unsigned)prot & right)) return false;
+const struct call_info *user_call_info(const struct user_abi *abi, uint64_t nr) {
+  const uint16_t call = nr < abi->numbers ? abi->call[nr] : CALL_NO;
+  return call ? &user_calls[call] : NULL;
+}
+
+static void count_unknown(struct user_unknown *list, uint64_t nr) {
+  for (unsigned i = 0; i < USER_UNKNOWN; i++) {
+    uint64_t none = 0;
+    if (__atomic_load_n(&list[i].key, __ATOMIC_RELAXED) != nr + 1 &&
+        !__atomic_compare_exchange_n(&list[i].key, &none, nr + 1, false, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED) &&
+        none != nr + 1)
+      continue;
+    __atomic_add_fetch(&list[i].count, 1, __ATOMIC_RELAXED);
+    return;
   }
+}
+
+void user_unknown_ioctl(struct user_thread *t, uint32_t request) {
+  count_unknown(t->process->unknown_ioctl, request);
+}
+
+/* An old call as the one that it means. */
+static int64_t execute(struct user_thread *t, const struct call_info *c, const uint64_t arg[6]) {
+  if (c->via) {
+    uint64_t to[6] = {0};
+    for (unsigned i = 0; i < ARRAY_SIZE(to); i++)
+      to[i] = c->to[i].arg ? arg[c->to[i].arg - 1] : (uint64_t)(int64_t)c->to[i].value;
+    return execute(t, &user_calls[c->via], to);
+  }
+  if (c->error) return -(int64_t)c->error;
+  return c->fn ? c->fn(t, arg) : user_pass(t, c, arg);
+}
+
+int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t raw[6]) {
+  struct user_process *p = t->process;
+  const struct call_info *c = user_call_info(p->abi, nr);
+  struct strace line;
+  uint64_t arg[6];
+  memcpy(arg, raw, sizeof arg);
+  if (c && p->abi->order && p->abi->order[c - user_calls][0])
+    for (unsigned i = 0; i < c->nargs; i++) arg[i] = raw[p->abi->order[c - user_calls][i] - 1];
+  if (unlikely(p->strace)) strace_enter(&line, t, c, nr, arg);
+  int64_t r;
+  if (c && !(c->flags & CALL_NONE)) {
+    r = execute(t, c, arg);
+    __atomic_add_fetch(&p->count[c - user_calls].calls, 1, __ATOMIC_RELAXED);
+    if (r < 0 && r >= -4095) __atomic_add_fetch(&p->count[c - user_calls].errors, 1, __ATOMIC_RELAXED);
+  } else {
+    count_unknown(p->unknown, nr);
+    r = -ENOSYS;
+  }
+  if (unlikely(p->strace)) strace_leave(&line, t, c, arg, r);
+  return r;
+}
+
+bool user_call_restarts(const struct user_abi *abi, uint64_t nr) {
+  const struct call_info *c = user_call_info(abi, nr);
+  return c && !(c->flags & CALL_NORESTART);
+}
+
+/* --- for --stats --- */
+
+bool user_counted_call(const struct user_process *p, unsigned *index, const char **name, uint64_t *calls,
+                       uint64_t *errors) {
+  for (; *index < CALLS; ++*index) {
+    const struct user_count *n = &p->count[*index];
+    if (!n->calls) continue;
+    *name = user_calls[*index].name, *calls = n->calls, *errors = n->errors;
+    ++*index;
+    return true;
+  }
+  return false;
+}
+
+bool user_unknown_call(const struct user_process *p, unsigned index, uint64_t *nr, const char **name,
+                       uint64_t *count) {
+  if (index >= USER_UNKNOWN || !p->unknown[index].key) return false;
+  *nr = p->unknown[index].key - 1;
+  *count = p->unknown[index].count;
+  const struct call_info *c = user_call_info(p->abi, *nr);
+  *name = c ? c->name : NULL;
   return true;
 }
 
-/* Guest virtual = guest physical in user mode. */
-int user_read(struct user_thread *t, gva_t va, void *buf, uint64_t n) {
-  if (!n) return 0;
-  return user_allowed(t, va, n, FLAT_R) ? phys_read(t->process->machine->phys, va, buf, n) : -EFAULT;
-}
-
-int user_write(struct user_thread *t, gva_t va, const void *buf, uint64_t n) {
-  if (!n) return 0;
-  return user_allowed(t, va, n, FLAT_W) ? phys_write(t->process->machine->phys, va, buf, n) : -EFAULT;
-}
-
-int user_string(struct user_thread *t, gva_t va, char *buf, size_t n) {
-  for (size_t at = 0; at < n;) {
-    size_t part = GUEST_PAGE_SIZE - ((va + at) & ~GUEST_PAGE_MASK);
-    if (part > n - at) part = n - at;
-    int r = user_read(t, va + at, buf + at, part);
-    if (r) return r;
-    if (memchr(buf + at, 0, part)) return 0;
-    at += part;
-  }
-  return -ENAMETOOLONG;
-}
-
-static int64_t unknown(struct user_thread *t, uint64_t nr) {
-  for (unsigned i = 0; i < USER_UNKNOWN_CALLS; i++) {
-    if (t->process->unknown[i].count && t->process->unknown[i].nr != nr) continue;
-    t->process->unknown[i].nr = nr;
-    t->process->unknown[i].count++;
-    break;
-  }
-  return -ENOSYS;
-}
-
-int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t arg[6]) {
-  for (unsigned i = 0; i < CALLS; i++)
-    if (calls[i].number[t->process->abi->column] == nr) return calls[i].fn(t, arg);
-  return unknown(t, nr);
+bool user_unknown_request(const struct user_process *p, unsigned index, uint32_t *request, uint64_t *count) {
+  if (index >= USER_UNKNOWN || !p->unknown_ioctl[index].key) return false;
+  *request = (uint32_t)(p->unknown_ioctl[index].key - 1);
+  *count = p->unknown_ioctl[index].count;
+  return true;
 }

@@ -6,7 +6,9 @@ responsible for what is made of the packages (guest.py).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -218,6 +220,15 @@ class Apt:
 
 
 # ---- the cache ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def locked(cache: Path) -> Iterator[None]:
+    """One process at a time works in the cache."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
 
 
 def cached(record: Path) -> Deb | None:

@@ -5,9 +5,7 @@ One row of PRODUCTS per (name, architecture). Fetching and verifying packages is
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import gzip
 import json
 import lzma
@@ -15,11 +13,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 from . import cpio
-from .debian import Deb, FetchError, Package, fetch, log, members, read_member, sha256_file, unpack, write_atomic
+from .debian import Deb, FetchError, Package, fetch, locked, log, members, read_member, sha256_file, unpack, write_atomic
+from .sysroot import Sysroot
 
 RECIPE = 1  # raise when a recipe changes what it makes of the same packages
 SUITE = "trixie"
@@ -45,6 +45,9 @@ class Product:
     make: Callable[[list[Deb], Path], None]
     about: str
     inputs: tuple[Path, ...] = ()  # files of the tree it is made from as well
+
+    def obtain(self, cache: Path, refresh: bool = False) -> list[Path]:
+        return obtain(self, cache, refresh)
 
 
 # ---- recipes ------------------------------------------------------------------------------------
@@ -169,6 +172,21 @@ def make_capstone(debs: list[Deb], out: Path) -> None:
         (out / name).symlink_to(os.path.relpath(target, out))
 
 
+def make_torture(debs: list[Deb], out: Path) -> None:
+    """The self-checking programs out of the compiler's source archive, which lies packed in its package."""
+    where = "/gcc/testsuite/gcc.c-torture/execute/"
+    for name, entry, tar in members(debs[0]):
+        if re.search(r"/gcc-[\d.]+(-dfsg)?\.tar\.\w+$", name) and entry.isreg():
+            with tarfile.open(fileobj=tar.extractfile(entry), mode="r|*") as source, tarfile.open(out / "c-torture.tar", "w") as made:
+                for e in source:
+                    if where in f"/{e.name}" and e.isreg():
+                        data = source.extractfile(e)
+                        e.name = e.name[f"/{e.name}".index(where) + len(where) - 1 :]
+                        made.addfile(e, data)
+            return
+    raise FetchError(f"{debs[0].path.name}: no source archive")
+
+
 # ---- the table ----------------------------------------------------------------------------------
 
 
@@ -178,7 +196,7 @@ def host_arch() -> str:
     ).stdout.strip()
 
 
-def products() -> dict[tuple[str, str], Product]:
+def products() -> dict[tuple[str, str], Product | Sysroot]:
     host = host_arch()
     rv_kernel = Package("linux-image-riscv64", SUITE, "riscv64", through=r"linux-image-\d")
     rows = (
@@ -206,20 +224,16 @@ def products() -> dict[tuple[str, str], Product]:
             ("libcapstone.so.5", "include/capstone/capstone.h"), make_capstone,
             "reference: disassembler library and headers",
         ),
+        Product(
+            "torture", "", (Package("gcc-12-source", "bookworm", host),), ("c-torture.tar",), make_torture,
+            "reference: GCC's self-checking programs",
+        ),
+        *(Sysroot(arch) for arch in ("riscv64", host)),
     )
     return {(p.name, p.arch): p for p in rows}
 
 
 # ---- the cache ----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def locked(cache: Path) -> Iterator[None]:
-    """One process at a time works in the cache."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        yield
 
 
 def valid(p: Product, stamp: Path, key: str, where: Path) -> bool:

@@ -133,6 +133,7 @@ def test_mutated_families(name: str, tmp_path: Path) -> None:
     ("segments: {64: 1}", "segments: {XY: 1}", 'extra: segments: no byte in hexadecimal "XY"'),
     ('read: "[15:0]"', 'read: "[1515:0]"', 'view "R16": bits 1515:0 are not inside 64 bits'),
     ('R32: {of: R64, read: "[31:0]"', 'R32: {of: R64, read: "[001000:0]"', 'view "R32": bits 001000:0 are not inside 64 bits'),
+    ('R32: {of: R64, read: "[31:0]"', 'R32: {of: R64, read: "[0x07c00000:0]"', 'view "R32": bits 0x07c00000:0 are not inside 64 bits'),
     (", scanner: prefix", "", 'family "add" has "forms", which does not go with insn: {scanner: tree}'),
 ])
 def test_data_of_a_prefix_scanner_is_checked(old: str, new: str, message: str, tmp_path: Path) -> None:

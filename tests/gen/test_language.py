@@ -1,11 +1,13 @@
 """Meanings that the checker must refuse, each with its exact place and message, on a toy ISA. `§` marks the place."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from toy import ROOT, USES, write
 
+from gen.backends import everything
 from gen.load import load
 from gen.meaning import check
 from gen.model import DescError
@@ -147,6 +149,18 @@ DO = {
     "profile": ("F[rd] = §fadd(F[rs1], F[imm[2:0]], fp=other)", "no floating-point profile 'other'"),
     # syntax
     "chained comparison": ("X[rd] = zext(X[rs1] == 0 §== imm[0])", "comparisons do not chain; use && or parentheses"),
+    # sizes
+    "huge width": ("X[rd] = zext(imm) + zext(X[rs1][0]) + §sext.99999999999(X[rs1])[63:0]", "a width in bits: 99999999999 is not 0 to 4096"),
+    "huge type": ("let a = X[rs1] §as b130023424\nX[rd] = a + zext(imm)", "a width in bits: 130023424 is not 0 to 4096"),
+    "huge slice of a number": ("X[rd] = X[rs1] + zext(imm) + trunc(7§[130023424:0])", "a width in bits: 130023425 is not 0 to 4096"),
+    "slice of a number upside down": ("X[rd] = X[rs1] + zext(imm) + zext(7§[0:3])", "[0:3] is no slice"),
+    "endless loop": ("§for i in 0..99999999999 { X[rd] = X[rs1] + zext(imm) }", "the rounds of a loop: 99999999999 is not 0 to 4096"),
+    "huge shift of a number": ("X[rd] = X[rs1] + sext(imm §<< 99999999999)", "the distance of a shift: 99999999999 is not 0 to 4096"),
+    "shift backwards": ("X[rd] = zext(imm) + (X[rs1] §<< -1)", "the distance of a shift: -1 is not 0 to 4096"),
+    "huge repeat": ("X[rd] = X[rs1] + zext(imm) + trunc(§repeat(X[rs1], 99999999999999999999))",
+                    "the count of repeat: 99999999999999999999 is not 1 to 4096"),
+    "no lanes": ("let a = §[X[rs1] for i in 0]\nX[rd] = a[0] + zext(imm)", "the number of lanes: 0 is not 1 to 4096"),
+    "too many lanes": ("let a = §[X[rs1] for i in 99999999999]\nX[rd] = a[0] + zext(imm)", "the number of lanes: 99999999999 is not 1 to 4096"),
     "unclosed": ("X[rd] = (X[rs1] + zext(imm)§", "expected ')', found end of text"),
 }
 
@@ -205,3 +219,15 @@ def test_accepted(tmp_path: Path) -> None:
           "if X[rs1] == 0 { trap(fault, zext.64(imm)) }\nX[rd] = 0", "F[rd] = fadd(F[rs1], F[imm[2:0]])", "X[rd] = flush(X[rs1]) + zext(imm)"]
     for do in ok:
         check(load(write(tmp_path, text(do))[0]))
+
+
+def test_restart_discards_what_was_not_committed(tmp_path: Path) -> None:
+    """As a trap does; `commit` keeps what came before it."""
+    def handler(do: str) -> str:
+        isa = load(write(tmp_path, text(do))[0])
+        files = everything(isa, check(isa))
+        return re.sub(r"\s+", " ", "".join(str(t) for n, t in files.items() if n.startswith("interp_")))
+    again = "if X[rd] != 0 { restart }"
+    assert re.search(r"(\w+) old0 = ([^;]+);.* if \((?:(?!return).)*\2 = old0; return STEP_RESTART;", handler(f"X[rs1] = 1\n{again}"))
+    kept = handler(f"X[rs1] = 1\ncommit\n{again}")
+    assert "return STEP_RESTART;" in kept and "old0" not in kept

@@ -170,8 +170,10 @@ class Machine:
         out = Outcome(NEXT, accesses=s.accesses)
         try:
             for _ in range(100000):
+                before, s.committed = s.image(), None
                 if fn(s, c.d) != "restart":
                     break
+                s.__dict__.update(s.committed or before)
                 if not leaf.get("repeat"):
                     out.kind = RESTART
                     break

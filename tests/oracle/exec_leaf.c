@@ -12,9 +12,9 @@
 #include "core/log.h"
 #include "interp/interp.h"
 #include "mem/access.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
 #include "tests/meaning/stream.h"
+#include "tests/oracle/identity.h"
 
 enum { RESTARTS = 100000, INSN_MAX = 512 };
 
@@ -117,10 +117,9 @@ static struct result step(const struct slot *s, uint64_t pc, struct insn *d) {
 int main(int argc, char **argv) {
   if (argc < 2 || !(isa = isa_find(argv[1]))) die("usage: exec_leaf ISA [NAME=VALUE...]");
   struct phys *p = phys_new();
-  struct flat *f = p ? flat_new(p) : NULL;
-  v = f ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
-  if (!v || flat_attach(f, v) || flat_map(f, SCRATCH_PAGE, 2 * GUEST_PAGE_SIZE, FLAT_R | FLAT_W))
-    die("cannot set up");
+  v = p ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
+  if (!v || phys_add_ram(p, SCRATCH_PAGE, 2 * GUEST_PAGE_SIZE, "scratch")) die("cannot set up");
+  identity_attach(v);
   scratch = phys_ptr(p, SCRATCH, SCRATCH_WORDS * 8, true);
   if (!scratch) die("no scratch memory");
   for (int i = 2; i < argc; i++) {
@@ -172,7 +171,6 @@ int main(int argc, char **argv) {
   }
   if (fflush(stdout)) die("cannot write results");
   vcpu_free(v);
-  flat_free(f);
   phys_free(p);
   return 0;
 }

@@ -19,8 +19,8 @@
 
 #include "core/engine.h"
 #include "core/isa.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
+#include "tests/oracle/identity.h"
 #include "tests/oracle/form_bytes.h"
 
 #ifndef __x86_64__
@@ -466,9 +466,9 @@ static void set_up(void) {
   for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) sigaction(signals[i], &sa, NULL);
   phys = phys_new();
   vcpu = vcpu_new(isa, phys, 0, isa->default_features);
-  struct flat *flat = flat_new(phys);
-  if (!vcpu || !flat || flat_attach(flat, vcpu) || flat_map(flat, CODE, 0x1000, FLAT_R | FLAT_W | FLAT_X) ||
-      flat_map(flat, DATA, DATA_SIZE, FLAT_R | FLAT_W) || engine_select(vcpu, "interp")) {
+  if (vcpu) identity_attach(vcpu);
+  if (!vcpu || phys_add_ram(phys, CODE, 0x1000, "code") || phys_add_ram(phys, DATA, DATA_SIZE, "data") ||
+      engine_select(vcpu, "interp")) {
     fprintf(stderr, "native_x86_64: no interpreter\n");
     exit(2);
   }

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "loader/load.h"
-#include "mem/flat.h"
+#include "mem/phys.h"
 
 static const struct isa rv = {.name = "riscv64", .elf_machine = EM_RISCV, .arch = &fake_arch};
 static const struct isa x86 = {.name = "x86_64", .elf_machine = EM_X86_64, .arch = &fake_arch};
@@ -97,28 +97,60 @@ static void test_elf(void **state) {
   phys_free(p);
 }
 
-static void test_elf_map(void **state) {
+/* What Linux maps for such headers (fs/binfmt_elf.c, elf_load): whole pages of the file, a zeroed rest, zero pages. */
+static void test_elf_plan(void **state) {
   (void)state;
   struct elf e;
-  struct phys *p = phys_new();
-  struct flat *f = flat_new(p);
-  uint8_t b;
-  good_elf(&e);
+  struct elf_step step[ELF_MAX_STEPS];
+  make_elf();
+  assert_int_equal(elf_parse_program(file, 0x400, ELF_SIZE, &e, why, sizeof why), 0);
+  assert_null(e.bytes);
+  assert_int_equal(elf_need(file, 0x400), 64 + 3 * 56);
   for (uint64_t bias = 0; bias < 0x20000000; bias += 0x10000000) {
-    assert_int_equal(elf_map(&e, f, p, bias, why, sizeof why), 0);
-    assert_int_equal(flat_prot(f, bias + 0x10000), PR | PX);
-    assert_int_equal(flat_prot(f, bias + 0x11000), PR | PW | PX); /* both segments */
-    assert_int_equal(flat_prot(f, bias + 0x12000), PR | PW);
-    assert_int_equal(flat_prot(f, bias + 0x13000), -1);
-    phys_read(p, bias + 0x11010, &b, 1);
-    assert_int_equal(b, 0x10);
-    phys_read(p, bias + 0x11102, &b, 1);
-    assert_int_equal(b, 0xfd);
+    assert_int_equal(elf_plan(&e, bias, 0x10000, UINT64_C(1) << 38, step, why, sizeof why), 3);
+    assert_int_equal(step[0].at, bias + 0x10000);
+    assert_int_equal(step[0].len, 0x2000);
+    assert_int_equal(step[0].off, 0);
+    assert_true(step[0].file && step[0].prot == (PR | PX) && !step[0].zero);
+    assert_int_equal(step[1].at, bias + 0x11000); /* the page that both segments share */
+    assert_int_equal(step[1].len, 0x1000);
+    assert_int_equal(step[1].off, 0x1000);
+    assert_int_equal(step[1].zero, 0xe00);
+    assert_true(step[1].file && step[1].prot == (PR | PW));
+    assert_int_equal(step[2].at, bias + 0x12000);
+    assert_int_equal(step[2].len, 0x1000);
+    assert_true(!step[2].file && !step[2].zero && step[2].prot == (PR | PW));
   }
-  assert_int_equal(elf_map(&e, f, p, 0, why, sizeof why), -EEXIST);
-  assert_int_equal(elf_map(&e, f, p, UINT64_MAX - 0x11fff, why, sizeof why), -EINVAL);
-  flat_free(f);
-  phys_free(p);
+  assert_int_equal(elf_plan(&e, 0, 0x11000, UINT64_C(1) << 38, step, why, sizeof why), -EINVAL);
+  assert_int_equal(elf_plan(&e, 0, 0x10000, 0x12fff, step, why, sizeof why), -EINVAL);
+  assert_int_equal(elf_plan(&e, UINT64_MAX - 0x11fff, 0, UINT64_MAX, step, why, sizeof why), -EINVAL);
+  e.seg[1].offset++;
+  assert_int_equal(elf_plan(&e, 0, 0x10000, UINT64_C(1) << 38, step, why, sizeof why), -EINVAL);
+  assert_non_null(strstr(why, "0x1101"));
+}
+
+/* What only programs have. */
+static void test_elf_program(void **state) {
+  (void)state;
+  struct elf e;
+  make_elf();
+  *phdr(2) = (Elf64_Phdr){PT_INTERP, PF_R, 0x300, 0, 0, 20, 20, 1};
+  phdr(0)->p_paddr = phdr(1)->p_paddr; /* means nothing */
+  phdr(0)->p_align = 0x40000;
+  phdr(1)->p_align = 0x7000;
+  assert_int_equal(elf_parse_program(file, 0x400, ELF_SIZE, &e, why, sizeof why), 0);
+  assert_int_equal(e.interp_off, 0x300);
+  assert_int_equal(e.interp_len, 20);
+  assert_int_equal(e.align, 0x40000);
+  assert_false(e.exec_stack);
+  phdr(2)->p_filesz = 1;
+  assert_int_equal(elf_parse_program(file, 0x400, ELF_SIZE, &e, why, sizeof why), -EINVAL);
+  phdr(2)->p_filesz = 20;
+  phdr(2)->p_offset = ELF_SIZE - 19;
+  assert_int_equal(elf_parse_program(file, 0x400, ELF_SIZE, &e, why, sizeof why), -EINVAL);
+  *phdr(2) = (Elf64_Phdr){.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W | PF_X};
+  assert_int_equal(elf_parse_program(file, 0x400, ELF_SIZE, &e, why, sizeof why), 0);
+  assert_true(e.exec_stack && !e.interp_len);
 }
 
 /* Each row breaks one thing; the reason must say which. */
@@ -406,7 +438,7 @@ static void test_damage(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_elf),     cmocka_unit_test(test_elf_map),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_elf),     cmocka_unit_test(test_elf_plan), cmocka_unit_test(test_elf_program),
                                      cmocka_unit_test(test_bad_elf), cmocka_unit_test(test_symbols),
                                      cmocka_unit_test(test_image),   cmocka_unit_test(test_identify),
                                      cmocka_unit_test(test_files),   cmocka_unit_test(test_damage)};

@@ -3,13 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "core/engine.h"
 #include "core/isa.h"
-#include "mem/flat.h"
-#include "mem/phys.h"
+#include "mem/space.h"
 #include "x86_64/insn.h"
 #include "x86_64/state.h"
 
@@ -101,19 +101,18 @@ static void test_features(void **state) {
 /* ---- a program ---- */
 
 struct world {
-  struct phys *phys;
-  struct flat *flat;
+  struct space *space;
   struct vcpu *v;
 };
 
 static struct world world(void) {
   struct world w;
-  w.phys = phys_new();
-  w.flat = flat_new(w.phys);
-  w.v = vcpu_new(isa, w.phys, 0, isa->default_features);
-  assert_int_equal(flat_attach(w.flat, w.v), 0);
-  assert_int_equal(flat_map(w.flat, CODE, 0x2000, FLAT_R | FLAT_W | FLAT_X), 0);
-  assert_int_equal(flat_map(w.flat, DATA, 0x1000, FLAT_R | FLAT_W), 0);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  w.space = space_new(0x10000, (gva_t)1 << SPACE_BITS);
+  w.v = vcpu_new(isa, NULL, 0, isa->default_features);
+  assert_int_equal(space_attach(w.space, w.v), 0);
+  assert_int_equal(space_map(w.space, CODE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0), CODE);
+  assert_int_equal(space_map(w.space, DATA, 0x1000, PROT_READ | PROT_WRITE, flags, -1, 0), DATA);
   assert_int_equal(engine_select(w.v, "interp"), 0);
   isa->arch->user_entry(w.v, CODE, DATA + 0x800);
   w.v->c->trap_exits = true;
@@ -122,13 +121,12 @@ static struct world world(void) {
 
 static void leave(struct world *w) {
   vcpu_free(w->v);
-  flat_free(w->flat);
-  phys_free(w->phys);
+  space_free(w->space);
 }
 
 /* Runs bytes at `at` until a trap; its kind. */
 static uint32_t trap_of(struct world *w, gva_t at, const char *bytes, size_t n) {
-  assert_int_equal(phys_write(w->phys, at, bytes, n), 0);
+  assert_int_equal(space_write(w->space, at, bytes, n), 0);
   w->v->pc = at;
   vcpu_set_budget(w->v, 1000);
   assert_int_equal(w->v->c->engine_ops->run(w->v), EXIT_TRAP);
@@ -210,7 +208,7 @@ static void test_page_crossing(void **state) {
     assert_int_equal(trap_of(&w, CODE + 0x1000 - before, bytes, 12), X86_64_TRAP_UD);
     assert_true(s->r[0] == 0x0102030405060708);
   }
-  assert_int_equal(flat_unmap(w.flat, CODE + 0x1000, 0x1000), 0);
+  assert_int_equal(space_unmap(w.space, CODE + 0x1000, 0x1000), 0);
   assert_int_equal(trap_of(&w, CODE + 0xffb, bytes, 5), X86_64_TRAP_PF);
   assert_int_equal(w.v->pc, CODE + 0xffb);
   assert_int_equal(w.v->c->trap.arg[1], CODE + 0x1000);
@@ -230,7 +228,7 @@ static void test_repeat(void **state) {
   assert_int_equal(s->r[1], 8);
   assert_int_equal(s->r[7], DATA + 0x1000);
   assert_int_equal(w.v->pc, CODE);
-  assert_int_equal(phys_read(w.phys, DATA + 0xffe, got, 2), 0);
+  assert_int_equal(space_read(w.space, DATA + 0xffe, got, 2), 0);
   assert_memory_equal(got, "\xab\xab", 2);
   leave(&w);
 }

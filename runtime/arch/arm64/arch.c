@@ -1,18 +1,15 @@
 /* arm64's arch_ops and helpers for programs at EL0: entry, system calls, signals. There is no EL1 here: no exception
  * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
-#include "arm64/state.h"
+#include <stdio.h>
+
+#include "user.h"
+
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "interp/interp.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
-
-/* Second argument of a data abort, as in ESR_ELx.ISS (D24.2.37): write, and the fault status code. */
-enum { WNR = 1 << 6, FSC_TRANSLATION_L3 = 0x07, FSC_ALIGNMENT = 0x21, FSC = 0x3f };
-
-/* Linux signal numbers. */
-enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGSEGV_ = 11 };
 
 static struct arm64_vcpu *state(struct vcpu *v) { return (struct arm64_vcpu *)v; }
 
@@ -72,15 +69,24 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
-static int user_signal(struct vcpu *v) {
-  const struct trap *t = &v->c->trap;
-  switch (t->kind) {
-  case ARM64_TRAP_brk: return SIGTRAP_;
-  case ARM64_TRAP_pc_alignment: return SIGBUS_;
-  case ARM64_TRAP_insn_abort: return SIGSEGV_;
-  case ARM64_TRAP_data_abort: return (t->arg[1] & FSC) == FSC_ALIGNMENT ? SIGBUS_ : SIGSEGV_;
-  default: return SIGILL_;
-  }
+/* Linux: arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst. Programs with FP have ASIMD. */
+enum { HWCAP_FP = 1 << 0, HWCAP_ASIMD = 1 << 1 };
+/* Frame of a signal handler without SVE: arch/arm64/kernel/signal.c. */
+enum { SIGNAL_FRAME = 4720 };
+
+static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
+  if (v->c->features >> ARM64_FEATURE_ASIMD & 1) out->hwcap = HWCAP_FP | HWCAP_ASIMD;
+  out->has_hwcap2 = true;
+  out->platform = "aarch64";
+  out->minsigstksz = SIGNAL_FRAME;
+}
+
+/* arch/arm64/kernel/cpuinfo.c */
+static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  return snprintf(buf, n,
+                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t: %s\nCPU implementer\t: 0x00\nCPU architecture: 8\nCPU variant\t: 0x0\n"
+                  "CPU part\t: 0x000\nCPU revision\t: 0\n\n",
+                  processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
 }
 
 /* isb: instructions written before it are fetched after it. */
@@ -104,5 +110,10 @@ const struct arch_ops arm64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
-    .user_signal = user_signal,
+    .user_signal = arm64_user_signal,
+    .user_stack = arm64_user_stack,
+    .user_tls = arm64_user_tls,
+    .signals = &arm64_signals,
+    .user_auxv = user_auxv,
+    .user_cpuinfo = user_cpuinfo,
 };

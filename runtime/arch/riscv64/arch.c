@@ -2,7 +2,7 @@
  * in walk.c, protection in pmp.c; what CSRs hold and allow is in isa/riscv64/sysregs.yaml. */
 #include "priv.h"
 
-#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -60,12 +60,8 @@ static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
 static uint64_t insn_bits(struct vcpu *v) {
   uint64_t bits = 0;
   for (unsigned i = 0; i < 4; i += 2) {
-    gpa_t page;
-    const uint8_t *host;
     uint16_t half;
-    gva_t at = v->pc + i;
-    if (tlb_fetch(v, at, &page, &host) || !host) return 0;
-    memcpy(&half, host + (at & ~GUEST_PAGE_MASK), sizeof half);
+    if (tlb_fetch_bytes(v, v->pc + i, &half, sizeof half) < sizeof half) return 0;
     bits |= (uint64_t)half << 8 * i;
     if ((bits & 3) != 3) break;
   }
@@ -194,9 +190,11 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
-/* As Linux maps causes in arch/riscv/kernel/traps.c and mm/fault.c. */
-/* One bit per single-letter extension, as Linux reports them. */
-static uint64_t user_hwcap(const struct vcpu *v) {
+/* Frame of a signal handler without vector registers: struct rt_sigframe, arch/riscv/kernel/signal.c. */
+enum { SIGNAL_FRAME = 1088 };
+
+/* AT_HWCAP has one bit per single-letter extension. */
+static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
   static const struct {
     uint8_t feature;
     char letter;
@@ -205,21 +203,28 @@ static uint64_t user_hwcap(const struct vcpu *v) {
                  {RISCV64_FEATURE_F, 'F'},
                  {RISCV64_FEATURE_D, 'D'},
                  {RISCV64_FEATURE_C, 'C'}};
-  uint64_t bits = UINT64_C(1) << ('I' - 'A');
+  out->hwcap = UINT64_C(1) << ('I' - 'A');
   for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
-    bits |= (v->c->features >> letters[i].feature & 1) << (letters[i].letter - 'A');
-  return bits;
+    out->hwcap |= (v->c->features >> letters[i].feature & 1) << (letters[i].letter - 'A');
+  out->minsigstksz = SIGNAL_FRAME;
 }
 
-static int user_signal(struct vcpu *v) {
-  switch (v->c->trap.kind) {
-  case RISCV64_TRAP_illegal: return SIGILL;
-  case RISCV64_TRAP_breakpoint: return SIGTRAP;
-  case RISCV64_TRAP_fetch_misaligned:
-  case RISCV64_TRAP_load_misaligned:
-  case RISCV64_TRAP_store_misaligned: return SIGBUS;
-  default: return SIGSEGV;
-  }
+/* arch/riscv/kernel/cpu.c. The names of features are those of extensions; letters come first, then names in lower case,
+ * supervisor ones left out. */
+static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  const struct isa *isa = v->c->isa;
+  char text[512] = "rv64i";
+  size_t at = strlen(text);
+  for (unsigned pass = 0; pass < 2; pass++)
+    for (unsigned i = 0; i < isa->nfeatures; i++) {
+      const char *name = isa->features[i].name;
+      if (!(v->c->features >> i & 1) || (pass ? name[0] != 'Z' : name[1])) continue;
+      if (pass && at < sizeof text - 2) text[at++] = '_';
+      for (; *name && at < sizeof text - 2; name++) text[at++] = (char)(*name | 0x20);
+    }
+  text[at] = 0;
+  return snprintf(buf, n, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: sv39\nmvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\nhart isa\t: %s\n\n",
+                  processor, processor, text, text);
 }
 
 const struct arch_ops riscv64_arch = {
@@ -236,6 +241,10 @@ const struct arch_ops riscv64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
-    .user_hwcap = user_hwcap,
-    .user_signal = user_signal,
+    .user_signal = riscv64_user_signal,
+    .user_stack = riscv64_user_stack,
+    .user_tls = riscv64_user_tls,
+    .signals = &riscv64_signals,
+    .user_auxv = user_auxv,
+    .user_cpuinfo = user_cpuinfo,
 };

@@ -64,4 +64,10 @@ uint64_t riscv64_pmp_block(const struct vcpu *v, gpa_t pa, uint64_t size);
 int riscv64_translate(struct vcpu *v, gva_t va, enum access access, struct translation *out);
 int riscv64_bus_fault(struct vcpu *v, gva_t va, enum access access);
 
+/* User mode (signal.c). */
+extern const struct arch_signals riscv64_signals;
+struct user_fault riscv64_user_signal(struct vcpu *v);
+void riscv64_user_stack(struct vcpu *v, gva_t at);
+void riscv64_user_tls(struct vcpu *v, uint64_t tls);
+
 #endif

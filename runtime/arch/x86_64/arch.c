@@ -1,19 +1,20 @@
 /* x86_64's arch_ops for programs in user mode: entry, system calls, signals. There is no system mode here: no exception
  * delivery, no page walk. Instruction meanings are in isa/x86_64. Manual = Intel SDM. */
+#include <stdio.h>
+#include <string.h>
+
+#include "user.h"
+
+
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
-#include "x86_64/state.h"
 
 /* Error code of a page fault (vol. 3, 4.7). */
 enum { PF_WRITE = 1 << 1, PF_USER = 1 << 2, PF_FETCH = 1 << 4 };
 
-/* Linux signal numbers. */
-enum { SIGILL_ = 4, SIGTRAP_ = 5, SIGBUS_ = 7, SIGFPE_ = 8, SIGSEGV_ = 11 };
-
-enum { RAX, RCX, RDX, RSP = 4, RSI = 6, RDI, R8, R9, R10, R11 };
 enum { MAX_LENGTH = 15 };
 
 static struct x86_64_vcpu *state(struct vcpu *v) { return (struct x86_64_vcpu *)v; }
@@ -81,15 +82,36 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc = s->r[RCX];
 }
 
-static int user_signal(struct vcpu *v) {
-  switch (v->c->trap.kind) {
-  case X86_64_TRAP_DE: return SIGFPE_;
-  case X86_64_TRAP_BP: return SIGTRAP_;
-  case X86_64_TRAP_UD: return SIGILL_;
-  case X86_64_TRAP_SS:
-  case X86_64_TRAP_AC: return SIGBUS_;
-  default: return SIGSEGV_;
-  }
+/* What CPUID leaf 1 would have in EDX (vol. 2A, CPUID), and the names Linux has for it and for the features here
+ * (arch/x86/include/asm/cpufeatures.h). */
+enum { EDX_CX8 = 1 << 8, EDX_CMOV = 1 << 15, EDX_MMX_TO_SSE2 = 7 << 24 };
+/* Frame of a signal handler with AVX state: arch/x86/kernel/fpu/signal.c. */
+enum { SIGNAL_FRAME = 1776 };
+
+static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
+  (void)v;
+  out->hwcap = EDX_CX8 | EDX_CMOV | EDX_MMX_TO_SSE2;
+  out->has_hwcap2 = true;
+  out->platform = "x86_64";
+  out->minsigstksz = SIGNAL_FRAME;
+}
+
+/* arch/x86/kernel/cpu/proc.c */
+static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  static const struct {
+    uint8_t feature;
+    const char *name;
+  } names[] = {{X86_64_FEATURE_CX16, "cx16"},     {X86_64_FEATURE_SSE41, "sse4_1"}, {X86_64_FEATURE_SSE42, "sse4_2"},
+               {X86_64_FEATURE_POPCNT, "popcnt"}, {X86_64_FEATURE_AVX, "avx"},      {X86_64_FEATURE_LZCNT, "abm"},
+               {X86_64_FEATURE_BMI1, "bmi1"},     {X86_64_FEATURE_AVX2, "avx2"}};
+  char flags[200] = "cx8 cmov fxsr sse sse2 syscall lm";
+  for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+    if (v->c->features >> names[i].feature & 1) strcat(strcat(flags, " "), names[i].name);
+  return snprintf(buf, n,
+                  "processor\t: %u\nvendor_id\t: Isomer\ncpu family\t: 6\nmodel\t\t: 0\nmodel name\t: Isomer\nstepping\t: 0\n"
+                  "fpu\t\t: yes\nflags\t\t: %s\nbogomips\t: 2000.00\nclflush size\t: 64\naddress sizes\t: 46 bits physical, "
+                  "48 bits virtual\n\n",
+                  processor, flags);
 }
 
 const struct arch_ops x86_64_arch = {
@@ -102,5 +124,10 @@ const struct arch_ops x86_64_arch = {
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
-    .user_signal = user_signal,
+    .user_signal = x86_64_user_signal,
+    .user_stack = x86_64_user_stack,
+    .user_tls = x86_64_user_tls,
+    .signals = &x86_64_signals,
+    .user_auxv = user_auxv,
+    .user_cpuinfo = user_cpuinfo,
 };

@@ -1,0 +1,21 @@
+PRAGMA journal_mode = wal;
+CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, name TEXT, v REAL);
+BEGIN;
+INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+  SELECT i, (i * 7919) % 10007, printf('name-%06d', (i * 104729) % 100003), i / 7.0 FROM n;
+COMMIT;
+CREATE INDEX by_k ON t (k);
+CREATE INDEX by_name ON t (name);
+SELECT count(*), sum(k), round(avg(v), 6), min(name), max(name) FROM t;
+SELECT k, count(*) AS c, round(sum(v), 3) FROM t GROUP BY k ORDER BY c DESC, k LIMIT 5;
+SELECT a.id, b.id FROM t a JOIN t b ON a.name = b.name AND a.id < b.id LIMIT 5;
+UPDATE t SET v = v * 2, name = name || '!' WHERE k BETWEEN 100 AND 400;
+DELETE FROM t WHERE k % 5 = 0;
+SELECT count(*), round(sum(v), 3), count(DISTINCT name) FROM t;
+CREATE VIRTUAL TABLE f USING fts5(body);
+INSERT INTO f SELECT name || ' and ' || k FROM t WHERE id <= 2000;
+SELECT count(*) FROM f WHERE f MATCH '"and" NOT "name-000001"';
+SELECT json_group_array(id) FROM (SELECT id FROM t WHERE name LIKE '%00017%' ORDER BY id);
+PRAGMA integrity_check;
+VACUUM;
+PRAGMA page_count;
