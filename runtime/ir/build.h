@@ -18,7 +18,11 @@ struct lift {
   struct ir_block *b;
   const struct ir_guest *guest;
   uint64_t features;
-  bool fold; /* simplify and common; off only in tests */
+  bool fold;       /* simplify and common; off only in tests */
+  unsigned follow; /* unconditional jumps to known places of the page that may still be followed */
+  /* Where the line goes on behind the last lifted instruction, from the page's start; how it gets there. */
+  int64_t next;
+  uint8_t next_jump; /* enum ir_jump_kind */
   /* Value of a context slot where translation starts. */
   uint64_t (*context)(void *data, unsigned slot);
   void *data;
@@ -61,8 +65,11 @@ void lift_begin(struct lift *l, struct ir_block *b, const struct ir_guest *g, ui
 /* Lifts one decoded instruction of which the first byte lies `pc` bytes from the start of the block's page. True when the
  * block goes on; false when it has ended (then lift_close does nothing). */
 bool lift_insn(struct lift *l, const struct insn *d, int32_t pc);
-/* Ends the block: control falls through to what follows its last instruction. */
+/* Ends the block: control goes on at l->next. */
 void lift_close(struct lift *l);
+/* The last instruction was a conditional jump and nothing else, exit x its way to a known place: the block goes on there and
+ * leaves when it is not taken. False, and nothing changed, when that is not so. */
+bool lift_turn(struct lift *l, unsigned x);
 /* Is there room for another instruction? */
 bool lift_room(const struct lift *l);
 
@@ -123,7 +130,8 @@ ref ir_vhigh(struct lift *l, ref a);
 ref ir_vjoin(struct lift *l, ref low, ref high);
 ref ir_vop(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, ref a, ref b);
 ref ir_vnot(struct lift *l, enum ir_type t, ref a);
-ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a, ref b); /* bits of a where mask is 1, else of b */
+ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a,
+               ref b); /* bits of a where mask is 1, else of b */
 ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x);
 ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a);
 ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x);

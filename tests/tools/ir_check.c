@@ -13,12 +13,14 @@
 #include "interp/interp.h"
 #include "ir/build.h"
 #include "mem/access.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
+#include "tests/oracle/identity.h"
 #include "tests/unit/ir_eval.h"
 
-enum { SCRATCH = 0x40000, PAGES = 2, BYTES = PAGES * GUEST_PAGE_SIZE, WINDOW = 512, LINE = 20 };
-enum { PAGE = 0x7000 }; /* of the code; nothing is fetched from it */
+enum { SCRATCH = 0x40000, PAGES = 3, BYTES = PAGES * GUEST_PAGE_SIZE, WINDOW = 512, LINE = 20 };
+enum {
+  PAGE = SCRATCH + 2 * GUEST_PAGE_SIZE
+}; /* of the code, as instructions see it; it is not fetched from */
 
 struct code {
   uint8_t len, bytes[15];
@@ -140,7 +142,7 @@ struct state {
   u128 excl_value;
   uint8_t excl_size;
 };
-static uint8_t *window; /* both pages */
+static uint8_t *window; /* all of it */
 
 static void save(struct state *s) {
   memcpy(s->regs, (char *)v + sizeof *v, isa->vcpu_size - sizeof *v);
@@ -350,10 +352,9 @@ int main(int argc, char **argv) {
   seed = strtoull(argv[2], NULL, 0) * 2 + 1;
   unsigned tries = (unsigned)strtoul(argv[3], NULL, 0), programs = (unsigned)strtoul(argv[4], NULL, 0);
   struct phys *p = phys_new();
-  struct flat *f = p ? flat_new(p) : NULL;
-  v = f ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
-  if (!v || flat_attach(f, v) || flat_map(f, SCRATCH, BYTES, FLAT_R | FLAT_W) || flat_map(f, PAGE, GUEST_PAGE_SIZE, FLAT_R))
-    die("cannot set up");
+  v = p ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
+  if (!v || phys_add_ram(p, SCRATCH, BYTES, "scratch")) die("cannot set up");
+  identity_attach(v);
   window = phys_ptr(p, SCRATCH, BYTES, true);
   struct state s[3];
   for (unsigned i = 0; i < 3; i++) s[i].regs = calloc(1, isa->vcpu_size);
@@ -388,7 +389,6 @@ int main(int argc, char **argv) {
           isa->name, npool, count.runs, count.jumps, count.steps, count.interp, count.wrongly,
           count.entries / (count.runs + !count.runs));
   vcpu_free(v);
-  flat_free(f);
   phys_free(p);
   return 0;
 }
