@@ -93,10 +93,10 @@ unsigned ir_form(struct ir_block *b, struct lift *l, const struct ir_guest *g, u
                  const struct ir_source *src, uint32_t off, const struct ir_policy *policy) {
   struct former f = {.b = b, .l = l, .g = g, .src = src};
   l->fold = policy->fold;
-  l->follow = policy->follow;
   l->context = src->context;
   l->data = src->data;
   lift_begin(l, b, g, features);
+  l->follow = policy->follow;
   unsigned sides = 0, copies = 1, start = 0;
   const uint32_t first = off;
   while (b->ninsn < policy->insns && lift_room(l) && decode(&f, off)) {

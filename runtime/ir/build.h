@@ -18,14 +18,14 @@ struct lift {
   struct ir_block *b;
   const struct ir_guest *guest;
   uint64_t features;
-  bool fold;       /* simplify and common; off only in tests */
+  bool fold; /* simplify and common; off only in tests */
+  /* Value of a context slot where translation starts. */
+  uint64_t (*context)(void *data, unsigned slot);
+  void *data;
   unsigned follow; /* unconditional jumps to known places of the page that may still be followed */
   /* Where the line goes on behind the last lifted instruction, from the page's start; how it gets there. */
   int64_t next;
   uint8_t next_jump; /* enum ir_jump_kind */
-  /* Value of a context slot where translation starts. */
-  uint64_t (*context)(void *data, unsigned slot);
-  void *data;
 
   /* Internal from here on. */
   uint16_t hash[LIFT_HASH];
@@ -54,7 +54,9 @@ struct lift {
   ref target;        /* jump of this instruction, 0 = none */
   uint8_t jump, end; /* enum ir_jump_kind; 0 or enum ir_exit_kind */
   bool restart;
-  bool stored; /* this instruction has changed memory */
+  bool stored;                      /* this instruction has changed memory */
+  struct lift_pend kept[LIFT_PEND]; /* of `pend`, at its last commit */
+  unsigned nkept;
 };
 
 enum lift_result { LIFT_NEXT, LIFT_BY_HANDLER };

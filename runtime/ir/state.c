@@ -10,15 +10,9 @@ void lift_begin(struct lift *l, struct ir_block *b, const struct ir_guest *g, ui
   uint64_t (*context)(void *, unsigned) = l->context;
   void *data = l->data;
   bool fold = l->fold;
-  unsigned follow = l->follow;
   assert(g->nslots <= LIFT_SLOTS && g->isa->insn_size <= IR_INSN_BYTES);
-  *l = (struct lift){.b = b,
-                     .guest = g,
-                     .features = features,
-                     .fold = fold,
-                     .follow = follow,
-                     .context = context,
-                     .data = data};
+  *l =
+      (struct lift){.b = b, .guest = g, .features = features, .fold = fold, .context = context, .data = data};
   b->guest = g;
   b->features = features;
   b->n = 1;
@@ -156,6 +150,8 @@ static unsigned end_exit(struct lift *l, bool needed) {
   if (l->restart) {
     x.jump = IR_JUMP_RESTART;
     x.target = (uint16_t)ir_pc_at(l, in->pc);
+    l->npend = l->nkept; /* the rest is discarded */
+    memcpy(l->pend, l->kept, sizeof *l->pend * l->npend);
     x.snap = snapshot(l, true);
     return new_exit(l, x);
   }
@@ -182,7 +178,10 @@ static bool in_page(const struct lift *l, ref r, int64_t *at) {
 bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
   struct ir_block *b = l->b;
   assert(!l->closed && lift_room(l));
+  l->next = pc + d->len;
+  l->next_jump = IR_JUMP_NEXT;
   l->insn = b->ninsn++;
+  l->nkept = 0;
   b->insn[l->insn] = (struct ir_insn){.pc = pc, .len = d->len, .first = (uint16_t)b->n};
   memcpy(b->decoded[l->insn], d, l->guest->isa->insn_size);
   ((struct insn *)(void *)b->decoded[l->insn])->off = (uint16_t)pc;
@@ -192,8 +191,6 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
   l->end = 0;
   l->skip = l->side = l->restart = l->stored = false;
   l->guest->lift[d->op](l, ir_decoded(b, l->insn));
-  l->next = pc + d->len;
-  l->next_jump = IR_JUMP_NEXT;
   if (l->closed) {
     b->n = l->last + 1; /* what was built behind cannot be reached */
     return false;
@@ -330,7 +327,10 @@ void ir_restart(struct lift *l) {
 
 /* Until memory was changed, running the whole instruction again comes to the same. */
 void ir_commit(struct lift *l) {
-  if (!l->skip && l->stored) flush_pend(l);
+  if (l->skip) return;
+  if (l->stored) flush_pend(l);
+  l->nkept = l->npend;
+  memcpy(l->kept, l->pend, sizeof *l->pend * l->npend);
 }
 
 /* ---- handlers ---- */

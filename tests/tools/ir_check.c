@@ -200,7 +200,6 @@ static void build(const struct code *const *code, unsigned n, bool fold, bool op
   char err[200];
   lift.fold = fold;
   lift.context = context;
-  lift.follow = 0;
   lift_begin(&lift, &block, guest, v->c->features);
   int32_t pc = 0x40;
   for (unsigned i = 0; i < n; i++) {
