@@ -198,18 +198,6 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS] | --binfmt install|remove",
     .summary = "runs a Linux program of another ISA",
-    .about = "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their "
-             "libraries: -L DIR.\n"
-             "What becomes of each system call is listed in docs/syscalls.md; those that are not there are "
-             "answered\n"
-             "ENOSYS and counted (--stats).\n"
-             "The program has your own rights: whatever you may read, change or send, it may. --sandbox "
-             "confines it.\n"
-             "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal "
-             "(a shell "
-             "shows 128 +\n"
-             "its number); 126 when it cannot be run, 127 when it, its script's interpreter or its dynamic "
-             "linker is not there; 120 for wrong usage.\n",
     .about = "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their\n"
              "libraries: -L DIR. docs/syscalls.md lists what becomes of each system call; those that are\n"
              "not there are answered ENOSYS and counted (--stats).\n"

@@ -5,8 +5,14 @@
 
 #include "ir/int.h"
 
-const struct ir_policy ir_policy_default = {
-    .insns = 64, .side_exits = 3, .reach = 256, .look = 12, .fold = true};
+const struct ir_policy ir_policy_default = {.insns = 64,
+                                            .side_exits = 3,
+                                            .reach = 256,
+                                            .follow = 2,
+                                            .copies = 4,
+                                            .body = 12,
+                                            .look = 12,
+                                            .fold = true};
 
 struct former {
   struct ir_block *b;
@@ -30,16 +36,16 @@ static bool decode(struct former *f, uint32_t off) {
   return n && isa->decode(f->l->features, bytes, n, &f->insn.d) > 0;
 }
 
-/* The exit made since there were `n`, that continues elsewhere than behind the block's last instruction: its offset from
- * the page's start in *to. */
-static bool side_exit(const struct former *f, unsigned n, int64_t *to) {
+/* The exit made since there were `n` that continues elsewhere than behind the block's last instruction, -1 if there is none;
+ * its offset from the page's start in *to. */
+static int side_exit(const struct former *f, unsigned n, int64_t *to) {
   for (unsigned i = n; i < f->b->nexit; i++) {
     const struct ir_exit *x = &f->b->exit[i];
     if (x->kind != IX_JUMP) continue;
     *to = f->b->ins[x->target].op == IR_PC ? (int64_t)(uint64_t)ir_const_value(f->b, x->target) : INT64_MIN;
-    return true;
+    return (int)i;
   }
-  return false;
+  return -1;
 }
 
 /* Condition flags that code at off overwrites before anything can see them. */
@@ -90,15 +96,29 @@ unsigned ir_form(struct ir_block *b, struct lift *l, const struct ir_guest *g, u
   l->context = src->context;
   l->data = src->data;
   lift_begin(l, b, g, features);
-  unsigned sides = 0;
+  l->follow = policy->follow;
+  unsigned sides = 0, copies = 1, start = 0;
+  const uint32_t first = off;
   while (b->ninsn < policy->insns && lift_room(l) && decode(&f, off)) {
     unsigned n = b->nexit;
     int64_t to;
-    unsigned len = f.insn.d.len;
     if (!lift_insn(l, &f.insn.d, (int32_t)off)) break;
-    off += len;
-    if (side_exit(&f, n, &to) && (to < off || to > off + policy->reach || ++sides > policy->side_exits))
+    int x = side_exit(&f, n, &to);
+    off = (uint32_t)l->next;
+    if (x >= 0 && (to < l->next || to > l->next + (int64_t)policy->reach)) {
+      /* A loop: its way back is the block's way on. */
+      unsigned body = b->ninsn - start;
+      bool turned = to < l->next && lift_turn(l, (unsigned)x);
+      if (!turned || to != first || copies == policy->copies || body > policy->body ||
+          b->ninsn + body > policy->insns)
+        break;
+      copies++;
+      start = b->ninsn;
+      sides = 0;
+      off = first;
+    } else if (x >= 0 && ++sides > policy->side_exits) {
       break;
+    }
   }
   if (!b->ninsn) return 0;
   lift_close(l);

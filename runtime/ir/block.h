@@ -17,8 +17,11 @@ struct ir_policy {
   unsigned insns;      /* at most, 1..IR_MAX_INSN */
   unsigned side_exits; /* conditional jumps passed without ending the block */
   uint32_t reach;      /* a conditional jump is passed when it goes forward by at most so many bytes */
-  unsigned
-      look;  /* instructions looked at behind each exit for flags that are overwritten; 0: keep all flags */
+  unsigned follow;     /* unconditional jumps to known places of the page that are followed */
+  /* A loop of at most `body` instructions from the block's start on is in it `copies` times. */
+  unsigned copies, body;
+  /* Instructions looked at behind each exit for flags that are overwritten; 0: all flags are kept. */
+  unsigned look;
   bool fold; /* off only in tests */
 };
 extern const struct ir_policy ir_policy_default;

@@ -25,6 +25,10 @@ struct lift {
   /* Value of a context slot where translation starts. */
   uint64_t (*context)(void *data, unsigned slot);
   void *data;
+  unsigned follow; /* unconditional jumps to known places of the page that may still be followed */
+  /* Where the line goes on behind the last lifted instruction, from the page's start; how it gets there. */
+  int64_t next;
+  uint8_t next_jump; /* enum ir_jump_kind */
 
   /* Internal from here on. */
   uint16_t hash[LIFT_HASH];
@@ -53,7 +57,9 @@ struct lift {
   ref target;        /* jump of this instruction, 0 = none */
   uint8_t jump, end; /* enum ir_jump_kind; 0 or enum ir_exit_kind */
   bool restart;
-  bool stored; /* this instruction has changed memory */
+  bool stored;                      /* this instruction has changed memory */
+  struct lift_pend kept[LIFT_PEND]; /* of `pend`, at its last commit */
+  unsigned nkept;
 };
 
 enum lift_result { LIFT_NEXT, LIFT_BY_HANDLER };
@@ -64,8 +70,11 @@ void lift_begin(struct lift *l, struct ir_block *b, const struct ir_guest *g, ui
 /* Lifts one decoded instruction of which the first byte lies `pc` bytes from the start of the block's page. True when the
  * block goes on; false when it has ended (then lift_close does nothing). */
 bool lift_insn(struct lift *l, const struct insn *d, int32_t pc);
-/* Ends the block: control falls through to what follows its last instruction. */
+/* Ends the block: control goes on at l->next. */
 void lift_close(struct lift *l);
+/* The last instruction was a conditional jump and nothing else, exit x its way to a known place: the block goes on there and
+ * leaves when it is not taken. False, and nothing changed, when that is not so. */
+bool lift_turn(struct lift *l, unsigned x);
 /* Is there room for another instruction? */
 bool lift_room(const struct lift *l);
 

@@ -281,11 +281,29 @@ ref ir_fold_cast(struct lift *l, enum ir_type t, ref a) {
   return 0;
 }
 
+/* What descriptions spell out for a zero divisor or the signed overflow is what the division does by itself: r, a quotient of
+ * b's a, already is `value` when c holds. */
+static bool division_covers(const struct lift *l, ref c, ref value, ref r) {
+  const struct ir_ins q = *at(l, r), i = *at(l, c);
+  if ((q.op != IR_DIVS && q.op != IR_DIVU) || !ir_is_int((enum ir_type)q.type)) return false;
+  if (i.op == IR_EQ && i.a == q.b && k_is(l, i.b, 0)) return k_is(l, value, 0);
+  if (i.op != IR_AND || q.op != IR_DIVS || value != q.a) return false;
+  for (int turn = 0; turn < 2; turn++) {
+    const struct ir_ins x = *at(l, turn ? i.b : i.a), y = *at(l, turn ? i.a : i.b);
+    unsigned w = ir_type_bits((enum ir_type)q.type);
+    if (x.op == IR_EQ && y.op == IR_EQ && x.a == q.a && y.a == q.b && k_is(l, x.b, (uint64_t)1 << (w - 1)) &&
+        k_is(l, y.b, bits_mask(w)))
+      return true;
+  }
+  return false;
+}
+
 static ref fold_select(struct lift *l, enum ir_type t, ref c, ref a, ref b) {
   uint64_t x;
   const struct ir_ins i = *at(l, c);
   if (k64(l, c, &x)) return x ? a : b;
   if (a == b) return a;
+  if (division_covers(l, c, a, b)) return b;
   if (i.op == IR_XOR && k_is(l, i.b, 1)) return ir_emit(l, IR_SELECT, t, i.a, b, a, 0);
   if (!ir_is_int(t)) return 0;
   if (k_is(l, a, 1) && k_is(l, b, 0)) return t == IT_I64 ? e1(l, IR_ZEXT, t, c) : c;

@@ -156,6 +156,8 @@ static unsigned end_exit(struct lift *l, bool needed) {
   if (l->restart) {
     x.jump = IR_JUMP_RESTART;
     x.target = (uint16_t)ir_pc_at(l, in->pc);
+    l->npend = l->nkept; /* the rest is discarded */
+    memcpy(l->pend, l->kept, sizeof *l->pend * l->npend);
     x.snap = snapshot(l, true);
     return new_exit(l, x);
   }
@@ -172,10 +174,20 @@ static void close_with(struct lift *l, unsigned exit) {
   l->closed = l->skip = true;
 }
 
+/* Is r a known address of the block's page? */
+static bool in_page(const struct lift *l, ref r, int64_t *at) {
+  if (ir_at(l, r)->op != IR_PC) return false;
+  *at = (int64_t)(uint64_t)ir_const_value(l->b, r);
+  return *at >= 0 && *at < (int64_t)GUEST_PAGE_SIZE;
+}
+
 bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
   struct ir_block *b = l->b;
   assert(!l->closed && lift_room(l));
+  l->next = pc + d->len;
+  l->next_jump = IR_JUMP_NEXT;
   l->insn = b->ninsn++;
+  l->nkept = 0;
   b->insn[l->insn] = (struct ir_insn){.pc = pc, .len = d->len, .first = (uint16_t)b->n};
   memcpy(b->decoded[l->insn], d, l->guest->isa->insn_size);
   ((struct insn *)(void *)b->decoded[l->insn])->off = (uint16_t)pc;
@@ -191,6 +203,13 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
     b->n = l->last + 1; /* what was built behind cannot be reached */
     return false;
   }
+  if (l->follow && l->target && l->jump == IR_JUMP_BRANCH && !l->end && !l->restart &&
+      in_page(l, l->target, &l->next)) {
+    l->follow--;
+    l->next_jump = IR_JUMP_BRANCH;
+    flush_pend(l);
+    return true;
+  }
   unsigned x = end_exit(l, false);
   if (x != 0xffff) {
     close_with(l, x);
@@ -203,10 +222,36 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
 void lift_close(struct lift *l) {
   if (l->closed) return;
   assert(l->b->ninsn && !l->npend);
-  l->restart = false;
-  l->target = 0;
-  l->end = 0;
-  close_with(l, end_exit(l, true));
+  close_with(l, new_exit(l, (struct ir_exit){.kind = IX_JUMP,
+                                             .jump = l->next_jump,
+                                             .insn = (uint16_t)l->insn,
+                                             .count = (uint16_t)(l->insn + 1),
+                                             .target = (uint16_t)ir_pc_at(l, l->next),
+                                             .snap = snapshot(l, false)}));
+}
+
+bool lift_turn(struct lift *l, unsigned n) {
+  struct ir_block *b = l->b;
+  struct ir_exit *x = &b->exit[n];
+  const struct ir_snap *s = &b->snap[x->snap];
+  ref g = b->n - 1;
+  int64_t to;
+  while (g && ir_op_info[ir_at(l, g)->op].kind == 'P') g--;
+  if (l->closed || ir_at(l, g)->op != IR_GUARD || ir_at(l, g)->c != n || x->kind != IX_JUMP ||
+      s->n != l->ndirty || !in_page(l, x->target, &to))
+    return false;
+  for (unsigned i = 0; i < s->n; i++) {
+    const struct ir_slot_value *v = &b->snap_value[s->first + i];
+    if (!l->dirty[v->slot] || l->value[v->slot] != v->value) return false;
+  }
+  x->target = (uint16_t)ir_pc_at(l, l->next);
+  x->jump = l->next_jump;
+  const struct ir_ins old = *ir_at(l, g);
+  b->ins[g] = (struct ir_ins){.op = IR_NOP};
+  ir_append(l, IR_GUARD, IT_NONE, old.a, !old.b, n, 0);
+  l->next = to;
+  l->next_jump = IR_JUMP_BRANCH;
+  return true;
 }
 
 /* ---- control ---- */
@@ -290,7 +335,10 @@ void ir_restart(struct lift *l) {
 
 /* Until memory was changed, running the whole instruction again comes to the same. */
 void ir_commit(struct lift *l) {
-  if (!l->skip && l->stored) flush_pend(l);
+  if (l->skip) return;
+  if (l->stored) flush_pend(l);
+  l->nkept = l->npend;
+  memcpy(l->kept, l->pend, sizeof *l->pend * l->npend);
 }
 
 /* ---- handlers ---- */

@@ -30,10 +30,13 @@ ref ir_vop(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, ref a, 
 ref ir_vnot(struct lift *l, enum ir_type t, ref a) { return ir_emit(l, IR_NOT, t, as_vector(l, a), 0, 0, 0); }
 
 ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a, ref b) {
-  return ir_vop(l, IR_OR, t, 0, ir_vop(l, IR_AND, t, 0, a, mask), ir_emit(l, IR_ANDN, t, as_vector(l, b), mask, 0, 0));
+  return ir_vop(l, IR_OR, t, 0, ir_vop(l, IR_AND, t, 0, a, mask),
+                ir_emit(l, IR_ANDN, t, as_vector(l, b), mask, 0, 0));
 }
 
-ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x) { return ir_emit(l, IR_VSPLAT, t, x, 0, 0, lane); }
+ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x) {
+  return ir_emit(l, IR_VSPLAT, t, x, 0, 0, lane);
+}
 
 ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x) {
   a = as_vector(l, a);

@@ -3,22 +3,25 @@
  *   ir_check ISA SEED TRIES PROGRAMS <pool >report
  *
  * pool: per instruction a length byte and its bytes. Every instruction runs alone, TRIES times, as it is built, and without
- * simplification; then PROGRAMS random straight lines of 2 to 20 instructions. One line per leaf goes to stdout: name and
- * entries of its IR. The first difference is described on stderr, status 1. */
+ * simplification; then PROGRAMS random straight lines of 2 to 20 instructions, and PROGRAMS pieces of code with jumps and
+ * loops of which blocks are formed. One line per leaf goes to stdout: name and entries of its IR. The first difference is
+ * described on stderr, status 1. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bits.h"
 #include "interp/interp.h"
-#include "ir/build.h"
+#include "ir/block.h"
 #include "mem/access.h"
-#include "mem/flat.h"
 #include "mem/phys.h"
+#include "tests/oracle/identity.h"
 #include "tests/unit/ir_eval.h"
 
-enum { SCRATCH = 0x40000, PAGES = 2, BYTES = PAGES * GUEST_PAGE_SIZE, WINDOW = 512, LINE = 20 };
-enum { PAGE = 0x7000 }; /* of the code; nothing is fetched from it */
+enum { SCRATCH = 0x40000, PAGES = 3, BYTES = PAGES * GUEST_PAGE_SIZE, WINDOW = 512, LINE = 20 };
+enum {
+  PAGE = SCRATCH + 2 * GUEST_PAGE_SIZE
+}; /* of the code, as instructions see it; it is not fetched from */
 
 struct code {
   uint8_t len, bytes[15];
@@ -140,7 +143,7 @@ struct state {
   u128 excl_value;
   uint8_t excl_size;
 };
-static uint8_t *window; /* both pages */
+static uint8_t *window; /* all of it */
 
 static void save(struct state *s) {
   memcpy(s->regs, (char *)v + sizeof *v, isa->vcpu_size - sizeof *v);
@@ -216,9 +219,57 @@ static void build(const struct code *const *code, unsigned n, bool fold, bool op
   count.blocks++;
 }
 
-/* The interpreter on instruction i of the block: a STEP_*, the next PC in *pc. */
-static int interpret(unsigned i, gva_t *pc) {
-  const struct insn *d = ir_decoded(&block, i);
+static uint8_t text[GUEST_PAGE_SIZE]; /* the code that blocks are formed of */
+static uint32_t text_end;
+
+static unsigned fetch(void *data, uint32_t off, uint8_t *to, unsigned n) {
+  (void)data;
+  if (off >= text_end) return 0;
+  if (n > text_end - off) n = text_end - off;
+  memcpy(to, text + off, n);
+  return n;
+}
+
+/* A jump by `by` bytes, conditional or not. */
+static void add_jump(bool conditional, int by) {
+  static const struct {
+    const char *isa, *always, *sometimes;
+    int unit;
+  } how[] = {{"riscv64", "jal zero, %d", "bne a%u, a%u, %d", 2},
+             {"arm64", "b #%d", "cbnz x%u, #%d", 4},
+             {"x86_64", "jmp %d", "jne %d", 1}};
+  for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+    if (strcmp(isa->name, how[i].isa)) continue;
+    char line[80], err[200];
+    int at = by / how[i].unit * how[i].unit;
+    unsigned a = (unsigned)(rnd() % 8), b = (unsigned)(rnd() % 8);
+    if (!conditional) snprintf(line, sizeof line, how[i].always, at);
+    else if (i == 0) snprintf(line, sizeof line, how[i].sometimes, a, b, at);
+    else if (i == 1) snprintf(line, sizeof line, how[i].sometimes, a, at);
+    else snprintf(line, sizeof line, how[i].sometimes, at);
+    int n = isa->assemble(v->c->features, line, PAGE + text_end, text + text_end, err, sizeof err);
+    if (n <= 0) die(err);
+    text_end += (uint32_t)n;
+  }
+}
+
+static void add_code(const struct code *c) {
+  memcpy(text + text_end, c->bytes, c->len);
+  text_end += c->len;
+}
+
+/* Forms a block of random code from its start on; false when there is none. */
+static bool form(const struct ir_policy *policy) {
+  const struct ir_source src = {fetch, context, NULL};
+  char err[200];
+  if (!ir_form(&block, &lift, guest, v->c->features, &src, 0x40, policy)) return false;
+  if (!ir_verify(&block, err, sizeof err)) fail("the formed block breaks a rule", err);
+  count.blocks++;
+  return true;
+}
+
+/* The interpreter on d at its offset of the page: a STEP_*, the next PC in *pc. */
+static int interpret(const struct insn *d, gva_t *pc) {
   v->pc = v->pcbase + d->off;
   int rc = isa->exec[d->op](v, d);
   if (rc == STEP_JUMP || rc == STEP_JUMP_END) *pc = v->pc;
@@ -226,7 +277,27 @@ static int interpret(unsigned i, gva_t *pc) {
   return rc;
 }
 
-static void compare(struct state *start, struct state *want, struct state *got) {
+/* After a step rc to pc, does instruction i of the block follow? */
+static bool goes_on(int rc, gva_t pc, unsigned i) {
+  return (rc == STEP_NEXT || rc == STEP_JUMP) && pc == v->pcbase + (gva_t)block.insn[i].pc;
+}
+
+/* Runs on in the interpreter for up to n instructions, from pc. */
+static void run_on(gva_t pc, unsigned n) {
+  int rc = STEP_NEXT;
+  while (n-- && (rc == STEP_NEXT || rc == STEP_JUMP)) {
+    uint8_t bytes[16];
+    uint64_t off = pc - v->pcbase;
+    memset(&d, 0, sizeof d);
+    unsigned have = off < GUEST_PAGE_SIZE ? fetch(NULL, (uint32_t)off, bytes, isa->insn_max) : 0;
+    if (!have || isa->decode(v->c->features, bytes, have, &d.d) <= 0) return;
+    d.d.off = (uint16_t)off;
+    rc = interpret(&d.d, &pc);
+  }
+}
+
+/* look: so many instructions behind the block's end flags may have been given up for that these overwrite. */
+static void compare(struct state *start, struct state *want, struct state *got, unsigned look) {
   char text[200];
   restore(start);
   struct ir_outcome o = ir_eval(&block, v);
@@ -236,27 +307,30 @@ static void compare(struct state *start, struct state *want, struct state *got) 
     snprintf(text, sizeof text, "entry %u", o.at);
     fail(o.broken, text);
   }
+  const struct ir_exit *x = o.exit;
+  if (look && x->kind == IX_JUMP) run_on(o.target, look);
   save(got);
   restore(start);
-  const struct ir_exit *x = o.exit;
   gva_t pc = 0;
   int rc = STEP_NEXT;
   unsigned n = x->count;
   if (x->kind == IX_STEP) n++;
   for (unsigned i = 0; i < n; i++) {
-    if (rc != STEP_NEXT) {
+    if (i && !goes_on(rc, pc, i)) {
       snprintf(text, sizeof text, "instruction %u leaves the line", i - 1);
       fail("the IR goes on", text);
     }
-    rc = interpret(i, &pc);
+    rc = interpret(ir_decoded(&block, i), &pc);
   }
+  const gva_t reached = pc;
+  if (look && x->kind == IX_JUMP && rc != STEP_TRAP) run_on(pc, look);
   save(want);
   const char *what = NULL;
   if (x->kind == IX_INTERP) {
     count.interp++;
-    what = rc == STEP_NEXT ? NULL : "the IR stops behind an instruction that leaves the line";
+    what = !n || goes_on(rc, pc, x->insn) ? NULL : "the IR stops behind an instruction that leaves the line";
     if (!what && !(what = differ(want, got))) {
-      rc = interpret(x->insn, &pc);
+      rc = interpret(ir_decoded(&block, x->insn), &pc);
       count.wrongly += rc != STEP_TRAP;
     }
   } else if (x->kind == IX_STEP) {
@@ -272,8 +346,8 @@ static void compare(struct state *start, struct state *want, struct state *got) 
     else if (end && x->kind != IX_END) what = "the IR does not see that the context may have changed";
     else if ((rc == STEP_RESTART) != (x->kind == IX_JUMP && x->jump == IR_JUMP_RESTART))
       what = "restarted or not";
-    else if (pc != o.target) {
-      snprintf(text, sizeof text, "interpreter goes to %#" PRIx64 ", IR to %#" PRIx64, pc, o.target);
+    else if (reached != o.target) {
+      snprintf(text, sizeof text, "interpreter goes to %#" PRIx64 ", IR to %#" PRIx64, reached, o.target);
       fail("another target", text);
     }
   }
@@ -281,19 +355,23 @@ static void compare(struct state *start, struct state *want, struct state *got) 
   if (what) fail("a difference", what);
 }
 
+static void prepare(struct state *s) {
+  randomize();
+  unsigned r = (unsigned)rnd();
+  set("FS", r & 7 ? 3 : r >> 3 & 3);
+  set("FRM", r & 0x700 ? r >> 11 & 3 : r >> 11 & 7);
+  save(s);
+  if (r & 0x100000) s->excl_size = 0;
+}
+
 static void both_ways(const struct code *const *code, unsigned n, unsigned tries, struct state s[3]) {
   for (unsigned t = 0; t < tries; t++) {
-    randomize();
-    unsigned r = (unsigned)rnd();
-    set("FS", r & 7 ? 3 : r >> 3 & 3);
-    set("FRM", r & 0x700 ? r >> 11 & 3 : r >> 11 & 7);
-    save(&s[0]);
-    if (r & 0x100000) s[0].excl_size = 0;
+    prepare(&s[0]);
     build(code, n, true, true);
-    compare(&s[0], &s[1], &s[2]);
+    compare(&s[0], &s[1], &s[2], 0);
     restore(&s[0]);
     build(code, n, false, false);
-    compare(&s[0], &s[1], &s[2]);
+    compare(&s[0], &s[1], &s[2], 0);
   }
 }
 
@@ -344,16 +422,40 @@ static const struct code *pick(void) {
   }
 }
 
+/* Code with jumps, and blocks of it under random policies. */
+static void formed(struct state s[3]) {
+  const unsigned n = 1 + (unsigned)(rnd() % LINE);
+  text_end = 0x40;
+  for (unsigned k = 0; k < n; k++) {
+    unsigned r = (unsigned)rnd();
+    if (r % 5 == 0) add_jump(r & 64, (int)(r >> 8 & 31));
+    else add_code(pick());
+  }
+  add_jump(rnd() % 8, 0x40 - (int)text_end);
+  for (unsigned k = 0; k < 4; k++) add_code(pick());
+  for (unsigned t = 0; t < 4; t++) {
+    struct ir_policy p = ir_policy_default;
+    unsigned r = (unsigned)rnd();
+    p.side_exits = r & 3;
+    p.copies = 1 + (r >> 2 & 3);
+    p.body = r & 16 ? 20 : 6;
+    p.look = r & 32 ? 12 : 0;
+    p.follow = r >> 6 & 3;
+    p.fold = r & 0x300;
+    prepare(&s[0]);
+    if (form(&p)) compare(&s[0], &s[1], &s[2], p.look);
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc != 5 || !(isa = isa_find(argv[1])) || !(guest = isa->guest))
     die("usage: ir_check ISA SEED TRIES PROGRAMS");
   seed = strtoull(argv[2], NULL, 0) * 2 + 1;
   unsigned tries = (unsigned)strtoul(argv[3], NULL, 0), programs = (unsigned)strtoul(argv[4], NULL, 0);
   struct phys *p = phys_new();
-  struct flat *f = p ? flat_new(p) : NULL;
-  v = f ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
-  if (!v || flat_attach(f, v) || flat_map(f, SCRATCH, BYTES, FLAT_R | FLAT_W) || flat_map(f, PAGE, GUEST_PAGE_SIZE, FLAT_R))
-    die("cannot set up");
+  v = p ? vcpu_new(isa, p, 0, isa->default_features) : NULL;
+  if (!v || phys_add_ram(p, SCRATCH, BYTES, "scratch")) die("cannot set up");
+  identity_attach(v);
   window = phys_ptr(p, SCRATCH, BYTES, true);
   struct state s[3];
   for (unsigned i = 0; i < 3; i++) s[i].regs = calloc(1, isa->vcpu_size);
@@ -378,6 +480,7 @@ int main(int argc, char **argv) {
     unsigned n = 2 + (unsigned)(rnd() % (LINE - 1));
     for (unsigned k = 0; k < n; k++) line[k] = pick();
     both_ways(line, n, 3, s);
+    formed(s);
   }
   for (unsigned i = 1; count.runs && i < isa->nleaves; i++) {
     if (!done[i]) fprintf(stderr, "%s: never to its end\n", isa->strings + isa->leaves[i].name);
@@ -388,7 +491,6 @@ int main(int argc, char **argv) {
           isa->name, npool, count.runs, count.jumps, count.steps, count.interp, count.wrongly,
           count.entries / (count.runs + !count.runs));
   vcpu_free(v);
-  flat_free(f);
   phys_free(p);
   return 0;
 }

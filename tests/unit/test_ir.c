@@ -93,21 +93,53 @@ static bool snapshot_has_flag(const struct rig *r, const struct ir_exit *x) {
   return false;
 }
 
+/* A loop goes back by the block's last exit and leaves by a guard. */
 static void ends_at_a_backward_branch(void **state) {
   (void)state;
   struct rig *r = rig("riscv64");
   assemble(r, 0x100,
            (const char *[]){"addi a0, a0, -1", "add a1, a1, a0", "bnez a0, -8", "addi a2, a2, 1", NULL});
-  assert_int_equal(form(r, 0x100, &ir_policy_default), 3);
+  struct ir_policy p = ir_policy_default;
+  p.copies = 1;
+  assert_int_equal(form(r, 0x100, &p), 3);
   assert_int_equal(uses(r, IR_GUARD), 1);
   const struct ir_exit *x = guarded(r, 0);
   assert_int_equal(x->kind, IX_JUMP);
-  assert_int_equal(x->jump, IR_JUMP_BRANCH);
+  assert_int_equal(x->jump, IR_JUMP_NEXT);
   assert_int_equal(x->count, 3);
-  assert_int_equal(target(r, x), 0x100);
+  assert_int_equal(target(r, x), r->block.insn[2].pc + r->block.insn[2].len);
   assert_int_equal(r->block.snap[x->snap].n, 2);
-  assert_int_equal(last(r)->jump, IR_JUMP_NEXT);
-  assert_int_equal(target(r, last(r)), r->block.insn[2].pc + r->block.insn[2].len);
+  assert_int_equal(last(r)->jump, IR_JUMP_BRANCH);
+  assert_int_equal(last(r)->count, 3);
+  assert_int_equal(target(r, last(r)), 0x100);
+  p.copies = 3;
+  assert_int_equal(form(r, 0x100, &p), 9);
+  assert_int_equal(uses(r, IR_GUARD), 3);
+  assert_int_equal(guarded(r, 1)->count, 6);
+  assert_int_equal(target(r, last(r)), 0x100);
+  p.insns = 8;
+  assert_int_equal(form(r, 0x100, &p), 6);
+  p.body = 2;
+  assert_int_equal(form(r, 0x100, &p), 3);
+  free(r);
+}
+
+static void follows_jumps_inside_the_page(void **state) {
+  (void)state;
+  struct rig *r = rig("riscv64");
+  uint32_t at = assemble(r, 0, (const char *[]){"addi a0, a0, 3", NULL});
+  assemble(r, at, (const char *[]){"jal zero, 0x30", NULL});
+  assemble(r, at + 0x30, (const char *[]){"addi a1, a1, 3", NULL});
+  assert_int_equal(form(r, 0, &ir_policy_default), 3);
+  assert_int_equal(r->block.insn[2].pc, at + 0x30);
+  struct ir_policy p = ir_policy_default;
+  p.follow = 0;
+  assert_int_equal(form(r, 0, &p), 2);
+  assert_int_equal(last(r)->jump, IR_JUMP_BRANCH);
+  assert_int_equal(target(r, last(r)), at + 0x30);
+  assemble(r, 0x20, (const char *[]){"addi a3, a3, 3", "jal ra, 16", NULL});
+  assert_int_equal(form(r, 0x20, &ir_policy_default), 2);
+  assert_int_equal(last(r)->jump, IR_JUMP_CALL);
   free(r);
 }
 
@@ -209,6 +241,7 @@ static void names_its_context(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ends_at_a_backward_branch),
+      cmocka_unit_test(follows_jumps_inside_the_page),
       cmocka_unit_test(goes_on_over_forward_branches),
       cmocka_unit_test(stops_at_the_end_of_what_it_may_read),
       cmocka_unit_test(flags_that_nobody_sees_are_gone),
