@@ -122,6 +122,7 @@ static void unlink_page(struct cache *k, uint32_t i) {
 }
 
 static void evict(struct cache *k, uint32_t i) {
+  if (k->pages[i].shared && k->in.gone) k->in.gone(k->v, k->pages[i].pa & ~(gpa_t)1);
   k->ninsns -= k->pages[i].used;
   unlink_page(k, i);
   madvise(window(k, i), k->win_bytes, MADV_DONTNEED);

@@ -45,8 +45,12 @@ void jit_context(struct jit *j) {
     }
     j->context = i + 1;
   }
-  /* Never 0, which is the key of empty entries. */
-  j->env.key = (j->v->tag_fetch & 0xfff) | (uint32_t)j->context << 12;
+  /* A flush of translations makes all entries of the jump table old; when epochs repeat they are gone. Never 0, which is
+   * the key of empty entries. */
+  const uint32_t epoch = j->v->c->flush_epoch;
+  if ((epoch ^ j->epoch) >> 12) jit_forget_jumps(j);
+  j->epoch = epoch;
+  j->env.key = (j->v->tag_fetch & 0xfff) | (uint32_t)j->context << 12 | epoch << 20;
 }
 
 struct block *jit_block(struct jit *j, gpa_t page, unsigned off) {

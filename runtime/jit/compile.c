@@ -145,6 +145,7 @@ int jit_compile(struct jit *j, struct block *b) {
   const struct ir_source source = {fetch, context_value, j};
   struct ir_policy policy = ir_policy_default;
   unsigned max = jit_options.max_insns;
+  if (j->check) policy.look = 0; /* all flags are compared */
   int rc = -ENOMEM;
   if (!ir && !(ir = malloc(sizeof *ir))) return -ENOMEM;
   for (unsigned tries = 0; tries < 200; tries++) {

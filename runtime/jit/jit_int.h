@@ -68,6 +68,7 @@ struct jit {
   unsigned nrecords;
   uint64_t contexts[MAX_CONTEXTS][IR_MAX_CONTEXT];
   unsigned ncontexts, context; /* of now; 0: none yet */
+  uint32_t epoch;              /* flush_epoch that the key has */
   int64_t base;                /* v->budget - CG_COUNT while code runs */
   int64_t adjust;              /* to be added to CG_COUNT after code was left */
   int step;                    /* of a handler that did not end with STEP_NEXT */
