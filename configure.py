@@ -274,12 +274,15 @@ class Builder:
         g = self.g
         g.comment("what is embedded: board scripts, the list of ISAs")
         boards = sorted(f for f in listing("scripts/boards", "*.lua"))
+        engines = [n for n, there in (("interp", True), ("jit", jit)) if there and (ROOT / "runtime" / n).exists()]
         for out, kind, inputs, args in (
             ("boards.h", "header", [], ""),
             ("boards.c", "files", boards, " ".join(boards)),
             ("isa_list.c", "isas", [], " ".join(names)),
-            ("engine_list.c", "engines", [], "interp" + " jit" * jit),
+            ("engine_list.c", "engines", [], " ".join(engines)),
         ):
+            if kind == "engines" and not engines:
+                continue
             g.build([f"$builddir/gen/{out}"], "embed", [], ["scripts/embed.py", *inputs], kind=kind, args=args)
             self.generated.append(f"$builddir/gen/{out}")
             if out.endswith(".c"):

@@ -66,7 +66,7 @@ def isas(names: list[str]) -> str:
 
 
 def engines(names: list[str]) -> str:
-    return (NOTE + '#include "core/engine.h"\n\n' + "".join(f"extern const struct engine_ops {n}_engine;\n" for n in names)
+    return (NOTE + "struct engine_ops;\n" + "".join(f"extern const struct engine_ops {n}_engine;\n" for n in names)
             + "\nconst struct engine_ops *const engine_list[] = {" + ", ".join(f"&{n}_engine" for n in names) + "};\n"
             f"const unsigned engine_count = {len(names)};\n")
 
