@@ -81,6 +81,10 @@ DEATHS = {
     "null": ("*(volatile int *)16 = 1;", signal.SIGSEGV, r"\(main\+0x[0-9a-f]+\): .*: killed by signal 11"),
     "abort": ("abort();", signal.SIGABRT, r"killed by signal 6"),
     "illegal": ('__asm__(".word 0");', signal.SIGILL, r"illegal.*\(main\+0x[0-9a-f]+\).*killed by signal 4"),
+    "frame": ('__asm__("li sp, 16\\n li a7, 139\\n ecall");', signal.SIGSEGV, "killed by signal 11"),
+    "alternate stack": ("stack_t s = {.ss_sp = (void *)64, .ss_size = 8192}; sigaltstack(&s, 0);"
+                        " struct sigaction a = {.sa_handler = (void (*)(int))64, .sa_flags = SA_ONSTACK};"
+                        " sigaction(SIGUSR1, &a, 0); raise(SIGUSR1);", signal.SIGSEGV, "killed by signal 11"),
     "terminated": ("raise(SIGTERM);", signal.SIGTERM, "^$"),
     "real-time": ("raise(SIGRTMAX);", signal.SIGRTMAX, "^$"),
 }
@@ -98,6 +102,17 @@ def test_death(name: str, tmp_path: Path) -> None:
     shell = subprocess.run(["sh", "-c", f"{ISOMER} user {elf}; echo $?"], capture_output=True, text=True, env=ENV)
     assert shell.stdout == f"{128 + number}\n"
     assert not list(tmp_path.glob("core*"))
+
+
+def test_death_in_a_library_names_the_file(tmp_path: Path) -> None:
+    root = Path("/usr/riscv64-linux-gnu")
+    if not (root / "lib/libc.so.6").exists():
+        pytest.skip("the cross compiler has no shared C library")
+    elf = tmp_path / "p"
+    (tmp_path / "p.c").write_text("#include <stdlib.h>\nint main(void) { abort(); }\n")
+    subprocess.run([programs.TARGETS["riscv64"].gcc, str(tmp_path / "p.c"), "-o", str(elf)], check=True)
+    status, _, err = run([str(ISOMER), "user", "-L", str(root), str(elf)])
+    assert status == -signal.SIGABRT and re.search(r"\(libc\.so\.6\+0x[0-9a-f]+\): .*killed by signal 6", err)
 
 
 def test_death_while_others_run(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ struct space {
   uint64_t *code;         /* bit per page of [0, 1 << SPACE_BITS): an engine holds instructions of it */
   gva_t code_lo, code_hi; /* pages outside of [code_lo, code_hi) have no bit */
   uint32_t guarded;       /* atomic: code pages that the guest may write and the host may not */
+  uint32_t aliased;       /* atomic: code pages of shared mappings */
   const struct space_listener *listener;
 };
 

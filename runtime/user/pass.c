@@ -82,6 +82,12 @@ int user_touch(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
   return space_holds(s, va, n) ? 0 : -EFAULT;
 }
 
+uint64_t user_pointer(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
+  /* Nobody has memory below the program's: the kernel finds that out when it comes to it. */
+  if (!user_touch(t, va, n, dir) || (va < USER_START && n <= USER_END - va)) return va;
+  return USER_NOWHERE;
+}
+
 int user_iovec(struct user_thread *t, gva_t from, uint64_t n, unsigned dir, struct iovec *out) {
   int r = space_read(t->process->space, from, out, n * sizeof *out);
   for (uint64_t i = 0; !r && i < n; i++)
@@ -122,8 +128,8 @@ static int pointer(struct pass *p, unsigned i) {
     p->host[i] = r ? USER_NOWHERE : (uint64_t)p->translated;
     return 0;
   }
-  if (__builtin_mul_overflow(n, width, &bytes) || user_touch(p->t, va, bytes, a->dir))
-    p->host[i] = USER_NOWHERE;
+  p->host[i] =
+      __builtin_mul_overflow(n, width, &bytes) ? USER_NOWHERE : user_pointer(p->t, va, bytes, a->dir);
   return 0;
 }
 

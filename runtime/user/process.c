@@ -151,7 +151,7 @@ void user_loop(struct user_thread *t) {
     log_error("cannot set up a stack for memory faults: %s", strerror(-e));
     user_end(t, 125);
   }
-  while (!t->ended) {
+  for (;;) {
     uint64_t nr, arg[6];
     int64_t r;
     if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);
@@ -188,7 +188,6 @@ void user_run(struct user_process *p) {
   t->tid = (int)syscall(SYS_gettid);
   user_signals_start(t);
   user_loop(t);
-  user_thread_exit(t, 0);
 }
 
 void user_stats(struct user_process *p, struct vcpu_stats *out) {

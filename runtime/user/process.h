@@ -80,9 +80,9 @@ struct user_thread {
   int tid;         /* the host's, too */
   gva_t clear_tid; /* zeroed, and a waiter woken, when the thread ends; 0: nothing is */
   gva_t robust;    /* robust list, 0: none */
-  bool ended;
   bool
       vfork; /* it runs in a child that shares its parent's memory: nothing of the process is its own to end */
+  struct user_exec *exec; /* a call of execve in progress */
   struct user_signals sig;
 };
 
@@ -96,8 +96,8 @@ enum { USER_RESTART = OS_RESTART, USER_JUMPED = OS_RESTART - 1 };
 _Noreturn void user_end(struct user_thread *t, int status);
 /* Ends it as a signal does whose default action that is. `trap`: the vCPU's trap is the reason. */
 _Noreturn void user_die(struct user_thread *t, int signal, bool trap);
-/* Runs the thread until it has ended. */
-void user_loop(struct user_thread *t);
+/* Runs the thread until it, or the process, has ended. */
+_Noreturn void user_loop(struct user_thread *t);
 
 /* --- thread.c --- */
 

@@ -48,6 +48,11 @@ static void stop(struct user_thread *t, void *context) {
 
 /* On the thread that is to handle the signal, anywhere in it. */
 static void on_signal(int signal, siginfo_t *info, void *context) {
+  if (!current) { /* a thread of Isomer's own: another one of the process takes it */
+    os_handler_mask(context, ~FAULTS);
+    syscall(SYS_rt_sigqueueinfo, getpid(), signal, info);
+    return;
+  }
   take(&current->sig.slot, signal, info);
   os_handler_mask(context, ~FAULTS);
   stop(current, context);

@@ -67,11 +67,6 @@ int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t raw[6]) {
   return r;
 }
 
-bool user_call_restarts(const struct user_abi *abi, uint64_t nr) {
-  const struct call_info *c = user_call_info(abi, nr);
-  return c && !(c->flags & CALL_NORESTART);
-}
-
 /* --- for --stats --- */
 
 bool user_counted_call(const struct user_process *p, unsigned *index, const char **name, uint64_t *calls,

@@ -19,6 +19,7 @@
 #include "os/guest_access.h"
 #include "mem/space.h"
 #include "user/call.h"
+#include "user/exec.h"
 
 /* Host stacks: of a guest thread; of a vfork's child, on which it runs until it has called execve. */
 #define THREAD_STACK (UINT64_C(512) << 10)
@@ -157,7 +158,6 @@ static void *thread_main(void *arg) {
   if (r->flags & CLONE_CHILD_CLEARTID) t->clear_tid = r->child_tid;
   sem_post(&start->known); /* start and request are gone then */
   user_loop(t);
-  user_thread_exit(t, 0);
 }
 
 /* --- making one --- */
@@ -267,10 +267,12 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   }
   pthread_mutex_lock(&p->lock);
   pthread_mutex_lock(&t->sig.actions->lock);
+  user_shm_fork(true);
   space_fork_prepare(p->space);
   const pid_t pid = fork();
   const int error = errno;
   space_fork_done(p->space, !pid);
+  user_shm_fork(false);
   pthread_mutex_unlock(&t->sig.actions->lock);
   if (!pid) {
     forget_others(p, t);
@@ -308,7 +310,6 @@ static int vfork_child(void *arg) {
   set_registers(t, f->request);
   t->sig.stop = 1; /* the host's mask */
   user_loop(t);
-  _exit(0);
 }
 
 static int64_t new_vfork(struct user_thread *t, const struct request *r) {
@@ -331,6 +332,7 @@ static int64_t new_vfork(struct user_thread *t, const struct request *r) {
     const int flags = (int)((r->flags & VFORK_HOST) | CLONE_VM | CLONE_VFORK) | r->exit_signal;
     result = clone(vfork_child, stack + VFORK_STACK, flags, f);
     if (result < 0) result = -errno;
+    user_exec_free(t, false);
     struct user_thread *const next = t->next; /* other threads may have ended meanwhile */
     *t = before;
     t->next = next;

@@ -100,7 +100,9 @@ static void save(struct vcpu *v, struct user_frame *f) {
   frame_put_stack(f, UC);
   for (unsigned i = 8; i < 16; i++) frame_put(f, MC + 8 * (i - 8), s->r[i], 8);
   for (unsigned i = 0; i < ARRAY_SIZE(places); i++) frame_put(f, MC + places[i].off, s->r[places[i].reg], 8);
-  frame_put(f, MC + IP, v->pc, 8);
+  /* A breakpoint is a trap: its handler returns behind it (vol. 3, 6.5). */
+  const bool behind = f->fault.signal && v->c->trap.kind == X86_64_TRAP_BP;
+  frame_put(f, MC + IP, v->pc + behind, 8);
   frame_put(f, MC + FLAGS, flags(s), 8);
   frame_put(f, MC + SELECTORS, USER_CS | (uint64_t)USER_SS << 48, 8);
   if (f->fault.signal) {

@@ -16,6 +16,8 @@ static long call(long nr, long a, long b, long c, long d) {
 __asm__("restorer:\n movl $15, %eax\n syscall\n");
 #define CONTEXT_PC 168 /* ucontext: flags, link, stack, then r8 to r15, di, si, bp, bx, dx, ax, cx, sp, ip */
 #define CONTEXT_SP 160
+#define BREAKPOINT __asm__ goto("int3" : : : "memory" : after)
+enum { BREAKPOINT_CODE = 0x80, BREAKPOINT_STAYS = 0 }; /* SI_KERNEL; the PC is behind it */
 #elif defined(__aarch64__)
 enum { GETPID = 172, TGKILL = 131, GETTID = 178, SIGACTION = 134, SIGPROCMASK = 135, SIGALTSTACK = 132 };
 #define RESTORER   0
@@ -27,6 +29,8 @@ static long call(long nr, long a, long b, long c, long d) {
 }
 #define CONTEXT_PC 440 /* 176: fault address, x0 to x30, sp, pc */
 #define CONTEXT_SP 432
+#define BREAKPOINT __asm__ goto("brk 0" : : : "memory" : after)
+enum { BREAKPOINT_CODE = 1, BREAKPOINT_STAYS = 1 };
 #else
 enum { GETPID = 172, TGKILL = 131, GETTID = 178, SIGACTION = 134, SIGPROCMASK = 135, SIGALTSTACK = 132 };
 #define RESTORER   0
@@ -38,9 +42,11 @@ static long call(long nr, long a, long b, long c, long d) {
 }
 #define CONTEXT_PC 176 /* pc, ra, sp */
 #define CONTEXT_SP 192
+#define BREAKPOINT __asm__ goto("ebreak" : : : "memory" : after)
+enum { BREAKPOINT_CODE = 1, BREAKPOINT_STAYS = 1 };
 #endif
 
-enum { SIGUSR1 = 10, SIGSEGV = 11, SA_SIGINFO = 4, SA_ONSTACK = 0x08000000 };
+enum { SIGTRAP = 5, SIGUSR1 = 10, SIGSEGV = 11, SA_SIGINFO = 4, SA_ONSTACK = 0x08000000 };
 
 struct action {
   void (*handler)(int, const int *, char *);
@@ -73,7 +79,7 @@ static void handler(int n, const int *info, char *context) {
   call(SIGPROCMASK, 0, 0, (long)&set, 8);
   masked = set;
   handled++;
-  if (n == SIGSEGV) __builtin_memcpy(context + CONTEXT_PC, &landing, 8);
+  if (n == SIGSEGV || (n == SIGTRAP && BREAKPOINT_STAYS)) __builtin_memcpy(context + CONTEXT_PC, &landing, 8);
 }
 
 static long handle(int n, unsigned long flags, uint64_t mask) {
@@ -95,6 +101,14 @@ static __attribute__((noinline)) void fault(volatile int *at) {
   landing = (uint64_t) && after;
   __asm__ volatile goto("" : : "r"(at) : "memory" : after);
   *at = 1;
+after:
+  __asm__ volatile("" ::: "memory");
+}
+
+static __attribute__((noinline)) void breakpoint(void) {
+  __label__ after;
+  landing = (uint64_t) && after;
+  BREAKPOINT;
 after:
   __asm__ volatile("" ::: "memory");
 }
@@ -133,5 +147,7 @@ int prog_main(void) {
   call(SIGPROCMASK, 1, (long)&set, 0, 8);
   check("unblocked", handled == 3);
   check("registers", mix(5, 1, pid, tid) == mix(5, 0, pid, tid) && handled == 53);
+  check("breakpoint", handle(SIGTRAP, 0, 0) == 0 && (breakpoint(), handled == 54) && number == SIGTRAP &&
+                          code == BREAKPOINT_CODE);
   return 0;
 }
