@@ -73,6 +73,7 @@ struct block *jit_block(struct jit *j, gpa_t page, unsigned off) {
 
 static void patch(struct jit *j, struct exit *x, const uint8_t *to) {
   uint8_t *at = x->code + x->e.patch;
+  if (j->ending) return;
   cg_patch(at, to);
   os_code_written(&j->code, at - 4, 4);
 }

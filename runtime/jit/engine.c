@@ -195,6 +195,7 @@ static void jit_destroy(struct vcpu *v) {
   if (*at) *at = j->link;
   pthread_mutex_unlock(&all_lock);
   if (jit_now() == j) jit_running(NULL);
+  j->ending = true;
   jit_gone(v, ~(gpa_t)0);
   v->c->jit = NULL;
   v->helpers = NULL;
