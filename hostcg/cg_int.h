@@ -38,7 +38,6 @@ struct late {
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
-  uint32_t back; /* instructions to give back to CG_COUNT */
 };
 enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT };
 static inline bool is_cold(unsigned kind) { return kind != IX_JUMP; }

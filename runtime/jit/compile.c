@@ -37,12 +37,13 @@ static unsigned fetch(void *data, uint32_t off, uint8_t *to, unsigned n) {
 
 /* ---- room ---- */
 
+/* Memory that lives as long as what is in the segment, aligned to 16; a copy of `from` unless that is NULL. */
 static void *keep(struct segment *s, const void *from, size_t n) {
   struct chunk *c = malloc(sizeof *c + n);
   if (!c) return NULL;
   c->next = s->chunks;
   s->chunks = c;
-  return n ? memcpy(c + 1, from, n) : c + 1;
+  return from ? memcpy(c + 1, from, n) : c + 1;
 }
 
 static bool grow(void *array, uint32_t *room, uint32_t want, size_t size) {
@@ -66,20 +67,15 @@ static int install(struct jit *j, struct block *b, const struct ir_block *ir, co
       !grow(&s->blocks, &s->blocks_room, s->nblocks + 1, sizeof *s->blocks))
     return -ENOMEM;
   const struct cg_place *place = keep(s, r->place, r->nplaces * sizeof *r->place);
-  char *decoded = keep(s, NULL, 0);
-  if (!place || !decoded) return -ENOMEM;
-  decoded = NULL;
+  char *decoded = NULL;
+  if (!place) return -ENOMEM;
   for (unsigned i = 0; i < r->nexits; i++) {
     struct exit *x = &s->exit[s->nexits + i];
     *x = (struct exit){.e = r->exit[i], .owner = b, .count = r->count, .place = place, .code = r->entry};
     if (x->e.kind != IX_STEP) continue;
     if (!decoded) {
-      decoded = keep(s, NULL, 0);
-      struct chunk *c = malloc(sizeof *c + ir->ninsn * size + 16);
-      if (!c) return -ENOMEM;
-      c->next = s->chunks;
-      s->chunks = c;
-      decoded = (char *)(((uintptr_t)(c + 1) + 15) & ~(uintptr_t)15);
+      decoded = keep(s, NULL, ir->ninsn * size);
+      if (!decoded) return -ENOMEM;
       for (unsigned k = 0; k < ir->ninsn; k++) memcpy(decoded + k * size, ir->decoded[k], size);
     }
     x->insn = (const struct insn *)(const void *)(decoded + x->e.insn * size);

@@ -47,7 +47,8 @@ struct segment {
   uint32_t nfaults, faults_room;
   struct chunk {
     struct chunk *next;
-  } * chunks; /* memory of places and decoded instructions */
+    void *unused; /* what follows is aligned to 16 */
+  } * chunks;     /* memory of places and decoded instructions */
   struct block **blocks;
   uint32_t nblocks, blocks_room;
 };
