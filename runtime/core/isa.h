@@ -63,7 +63,7 @@ struct feature_info {
   bool by_default;
 };
 
-struct board; /* devices/board.h */
+struct board;    /* devices/board.h */
 struct ir_guest; /* ir/ir.h */
 
 /* A signal of a user-mode program on its way between the registers and the program's stack. `bytes` is what Linux calls
