@@ -26,8 +26,10 @@ ROOT = Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
 HOSTS = {"x86_64": ("gcc", "ar"), "arm64": ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ar")}
 CFLAGS = "-std=gnu17 -g -Wall -Wextra -Werror -fPIE -pthread"
-# libseccomp statically: as a shared library it would add a tenth to the start of every command, which only one needs.
 LIBS = "-Wl,--as-needed -lfdt -llua5.4 -ljansson -l:libseccomp.a -lm -lpthread -ldl"
+# The program itself has no shared libraries: they would add a quarter to the start of every command. (The linker warns of dlopen, which
+# Lua has for modules in C: scripts cannot load any.) Sanitizers need them.
+STATIC = "-static-pie -Wl,--no-warnings"
 TEST_LIBS = "-lcmocka -lmpfr -lgmp"
 # Compilers of `ninja fuzz` and what their links add: libFuzzer brings main, for AFL++ fuzz/replay.c is it.
 FUZZERS = {"libfuzzer": ("clang-19", "clang++-19", "llvm-ar-19"), "afl": ("afl-clang-fast", "afl-clang-fast++", "llvm-ar-14")}
@@ -188,7 +190,8 @@ def rules(g: Graph) -> None:
     g.rule("cxx", "$cxx $cxxflags $incs $extra -MMD -MF $out.d -c $in -o $out",
            depfile="$out.d", deps="gcc", description="CXX $out")
     g.rule("ar", "rm -f $out && $ar qcsD $out $in", description="AR $out")
-    g.rule("link", "$cc $cflags -pie -o $out $in $libs", description="LINK $out")
+    g.var("kind", "-pie")
+    g.rule("link", "$cc $cflags $kind -o $out $in $libs", description="LINK $out")
     g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
            depfile="$outdir.d", restat="1", description="GEN $in")
     g.rule("gencalls", f"{PYTHON} -B -m gen --calls $in --out $outdir --depfile $outdir/user_calls.d",
@@ -244,6 +247,8 @@ class Builder:
 
     def calls(self) -> None:
         g = self.g
+        if not listing("isa/common", "linux.yaml"):
+            return
         g.comment("system calls: description to C")
         outputs = [f"$builddir/gen/{f}" for f in generator().call_outputs()]
         g.build(outputs, "gencalls", call_inputs(), gen_inputs(), outdir="$builddir/gen")
@@ -386,7 +391,7 @@ class Builder:
         library = "$builddir/libisomer.a"
         g.build([library], "ar", self.objects)
         if main:
-            g.build(["$builddir/isomer"], "link", [*main, *self.objects])
+            g.build(["$builddir/isomer"], "link", [*main, *self.objects], **({} if o.sanitize or o.fuzz else {"kind": STATIC}))
             g.build(["install"], "install", ["$builddir/isomer"])
         if not o.fuzz:
             self.tests(library)

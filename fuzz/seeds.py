@@ -122,7 +122,8 @@ def dtbs() -> dict[str, bytes]:
     whole = fdt(node("", cpus, memory, chosen), names)
     return {"bare": b"\0" + fdt(node("", cpus), names), "whole": b"\3" + whole, "kept": b"\0" + whole, "args": b"\1" + whole,
             "no_cpus": b"\1" + fdt(node("", memory), names), "cut": b"\1" + whole[:-9], "old": b"\1" + fdt(node("", cpus), names, 3),
-            "trailing": b"\2" + whole + bytes(64)}
+            "trailing": b"\2" + whole + bytes(64),
+            "made": bytes([7, 1]) + bytes(16) + bytes([4, 12, 1, 1, 8, 30, 5]) + b"quiet" + bytes([34, 8]) + bytes(8) + bytes([1])}
 
 
 # ---- steps of devices: the formats are in fuzz/virtqueue.c and fuzz/mmio.c -----------------------------------------------

@@ -10,7 +10,7 @@ from .source import Map, Scalar, read
 VALUES = ("int", "uint", "long", "ulong", "hex", "size", "off", "mode", "pid", "ptr")
 PATHS = ("path", "link", "new")
 ELEMENTS = {"byte": 1, "int": 4, "long": 8}
-OWN_ATTRIBUTES = ("own", "none", "norestart", "noreturn")
+OWN_ATTRIBUTES = ("own", "none", "noreturn")
 
 
 @dataclass
@@ -36,7 +36,6 @@ class Call:
     result: Arg
     own: bool = False
     none: bool = False
-    norestart: bool = False
     noreturn: bool = False
     error: str = ""
     via: str = ""
@@ -251,6 +250,8 @@ class _Rows:
         words = t.s.split()
         if words == ["none"]:
             return Ioctl(name, Arg("", "void"))
+        if words == ["ptr"]:                    # to more pointers: the implementation knows
+            return Ioctl(name, Arg("arg", "ptr"))
         return Ioctl(name, self.arg(f"{t.s} arg", t))
 
 

@@ -384,7 +384,7 @@ def field_decl(isa: Isa, key: Text, node: Node) -> FieldDecl:
     else:
         m = mapping(node, f'field "{key.s}"')
         known(m, "bits view add", f'field "{key.s}"')
-        bits, offset = get_int(m, "bits", None, 1, 64), get_int(m, "add", 0)
+        bits, offset = get_int(m, "bits", None, 1, 64), get_int(m, "add", 0, 0)
         view_name = get_str(m, "view") or None
     if view_name and view_name not in isa.views:
         raise DescError(where, f'no view "{view_name}"')
@@ -392,6 +392,8 @@ def field_decl(isa: Isa, key: Text, node: Node) -> FieldDecl:
         if not view_name:
             raise DescError(key, f'field "{key.s}" has neither bits nor a view')
         bits = (view_file(isa, isa.views[view_name]).n - 1).bit_length()
+    if offset + (1 << bits) > 1 << 64:
+        raise DescError(where, f'field "{key.s}": what it holds does not fit 64 bits')
     return FieldDecl(key.s, bits, view_name, offset, key)
 
 

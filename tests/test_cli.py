@@ -312,6 +312,7 @@ def program(path: Path, *lines: str, raw: str = "") -> Path:
     header += struct.pack("<HHIQQQIHHHHHH", 2, 243, 1, 0x10078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     size = 0x78 + len(code)
     path.write_bytes(header + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x10000, 0x10000, size, size, 0x1000) + code)
+    path.chmod(0o755)
     return path
 
 
@@ -346,10 +347,10 @@ def test_user_unknown_calls_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw, lines, status, words", [
-    ("0000", [], 128 + 4, ["illegal", "0x1007c"]),
-    ("", ["ebreak"], 128 + 5, ["breakpoint", "0x10078", "ebreak"]),
-    ("", ["addi a0, zero, 16", "ld a0, 8(a0)"], 128 + 11, ["load", "0x18", "0x1007c", "ld"]),
-    ("", ["jr zero"], 128 + 11, ["fetch", "pc 0x0"]),
+    ("0000", [], -4, ["illegal", "0x1007c"]),
+    ("", ["ebreak"], -5, ["breakpoint", "0x10078", "ebreak"]),
+    ("", ["addi a0, zero, 16", "ld a0, 8(a0)"], -11, ["load", "0x18", "0x1007c", "ld"]),
+    ("", ["jr zero"], -11, ["fetch", "pc 0x0"]),
 ])
 def test_user_fatal_traps(tmp_path: Path, raw: str, lines: list[str], status: int, words: list[str]) -> None:
     p = program(tmp_path / "p", *(lines or ["addi zero, zero, 0"]), raw=raw)
@@ -358,8 +359,9 @@ def test_user_fatal_traps(tmp_path: Path, raw: str, lines: list[str], status: in
 
 def test_user_program_is_missing_or_bad(tmp_path: Path) -> None:
     refused(isomer("user", tmp_path / "none"), "none", code=127)
-    (tmp_path / "text").write_text("#!/bin/sh\n")
-    refused(isomer("user", tmp_path / "text"), code=126)
+    (tmp_path / "text").write_text("echo hello\n")
+    (tmp_path / "text").chmod(0o755)
+    refused(isomer("user", tmp_path / "text"), "script", code=126)
     p = program(tmp_path / "p", "ecall")
     refused(isomer("user", "--isa", "x86_64", p), "x86_64", code=126)
 

@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 from gen import calls as gen_calls  # noqa: E402
+from gen.model import DescError  # noqa: E402
 from lib import hostile, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
@@ -90,6 +91,16 @@ def test_values_are_the_kernels(facts: dict[str, dict[str, str]]) -> None:
                 assert {facts[i][key] for i in ISAS} == {value}, key
 
 
+@pytest.mark.parametrize("isa", ["arm64", "riscv64"])
+def test_tables_compile_for_other_hosts(isa: str) -> None:
+    """The host's side comes from its kernel's headers."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    for source in ("out/gen/user_calls.c", "runtime/user/pass.c", "runtime/user/calls_fd.c"):
+        subprocess.run([programs.TARGETS[isa].gcc, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I.", "-Iruntime",
+                        "-Iout/gen", source], cwd=ROOT, check=True)
+
+
 def test_page_is_what_the_description_says() -> None:
     assert (ROOT / "docs/syscalls.md").read_text() == (ROOT / "out/gen/syscalls.md").read_text(), \
         "run: cp out/gen/syscalls.md docs/syscalls.md"
@@ -108,13 +119,13 @@ def test_faulty_descriptions_are_refused(tmp_path: Path) -> None:
         assert old in text
         path = tmp_path / "linux.yaml"
         path.write_text(text.replace(old, new))
-        r = subprocess.run(["/usr/bin/python3", "-B", "-m", "gen", "--calls", str(path), "isa/common/linux_numbers.yaml",
-                            "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
-        assert r.returncode == 1 and message in r.stderr and re.match(rf"{path}:\d+:\d+: ", r.stderr), r.stderr
+        with pytest.raises(DescError) as e:
+            gen_calls.load(str(path), str(ROOT / "isa/common/linux_numbers.yaml"), [])
+        assert message in str(e.value) and re.match(rf"{path}:\d+:\d+: ", str(e.value))
 
 
-def build(source: Path, isa: str, out: Path) -> Path:
-    subprocess.run([programs.TARGETS[isa].gcc, *FLAGS, f"-I{SOURCES}", str(source), "-o", str(out)], check=True)
+def build(source: Path, isa: str, out: Path, *more: str) -> Path:
+    subprocess.run([programs.TARGETS[isa].gcc, *FLAGS, *more, f"-I{SOURCES}", str(source), "-o", str(out)], check=True)
     return out
 
 
@@ -135,13 +146,25 @@ def test_same_as_native(name: str, tmp_path: Path) -> None:
     assert (got.returncode, got.stdout, got.stderr) == (0, expected.stdout, "")
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_layouts_in_use(isa: str, tmp_path: Path) -> None:
+    """What ABIs lay out differently, through system calls, on every ISA: the native program's output."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    native, guest = programs.build("x86_64", "abi", tmp_path), programs.build(isa, "abi", tmp_path)
+    expected = run([str(native)], tmp_path / "n")
+    got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
+    assert expected.returncode == 42 and len(expected.stdout.splitlines()) > 50
+    assert (got.returncode, got.stdout, got.stderr) == (42, expected.stdout, "")
+
+
 def test_hostile_pointers(tmp_path: Path) -> None:
     """Every call, every pointer: unmapped, Isomer's own, read-only, at the end of the address space. Errors are the native ones."""
     if why := programs.missing("riscv64"):
         pytest.skip(why)
     source = tmp_path / "hostile.c"
     source.write_text(hostile.program(description()))
-    native, guest = build(source, "x86_64", tmp_path / "native"), build(source, "riscv64", tmp_path / "guest")
+    native, guest = (build(source, isa, tmp_path / isa, "-O0") for isa in ("x86_64", "riscv64"))
     expected = run([str(native)], tmp_path / "n")
     got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
     assert expected.returncode == 0 and len(expected.stdout.splitlines()) > 500
@@ -149,6 +172,95 @@ def test_hostile_pointers(tmp_path: Path) -> None:
     differ = [(a, b) for a, b in zip(expected.stdout.splitlines(), got.stdout.splitlines()) if a != b]
     assert len(expected.stdout.splitlines()) == len(got.stdout.splitlines())
     assert not differ
+
+
+FOREIGN = r"""
+#include "sys.h"
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <time.h>
+int main(void) {
+  unsigned long at;
+  int p[2], s[2];
+  pipe2(p, O_NONBLOCK);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+  printf("ready\n");
+  fflush(stdout);
+  while (scanf("%lx", &at) == 1) {
+    char *bad = (char *)at;
+    struct iovec iov = {bad, 8};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1}, c = {.msg_control = bad, .msg_controllen = 32};
+    write(p[1], "12345678", 8);
+    write(s[0], "12345678", 8);
+    T(read(p[0], bad, 8));
+    T(readv(p[0], &iov, 1));
+    T(write(p[1], bad, 8));
+    T(writev(p[1], &iov, 1));
+    T(vmsplice(p[1], &iov, 1, 0));
+    T(recvmsg(s[1], &m, 0));
+    T(sendmsg(s[1], &m, 0));
+    T(sendmsg(s[1], &c, 0));
+    T(recv(s[1], bad, 8, 0));
+    T(getrandom(bad, 8, 0));
+    T(syscall(SYS_getcwd, bad, 4096));
+    T(openat(AT_FDCWD, bad, O_RDONLY));
+    T(mkdirat(AT_FDCWD, bad, 0700));
+    T(syscall(SYS_newfstatat, AT_FDCWD, "/", bad, 0));
+    T(syscall(SYS_ppoll, bad, 1, NULL, NULL, 0));
+    T(syscall(SYS_nanosleep, bad, NULL));
+    T(syscall(SYS_clock_gettime, 0, bad));
+    T(uname((struct utsname *)bad));
+    T(syscall(SYS_pipe2, bad, 0));
+    T(memfd_create(bad, 0));
+    T(syscall(SYS_sched_getaffinity, 0, 128, bad));
+    T(fcntl(p[0], F_GETLK, bad));
+    T(syscall(SYS_futex, bad, 1, 1, 0, 0, 0));
+    T(syscall(SYS_prlimit64, 0, 7, 0, bad));
+    T(syscall(SYS_rt_sigprocmask, 0, bad, 0, 8));
+    T(munmap(bad, 4096));
+    T(mprotect(bad, 4096, 0));
+    T(madvise(bad, 4096, MADV_DONTNEED));
+    T(mremap(bad, 4096, 8192, MREMAP_MAYMOVE));
+    T(mmap(bad, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    printf("next\n");
+    fflush(stdout);
+  }
+  return 7;
+}
+"""
+
+
+def test_isomers_own_memory_is_out_of_reach(tmp_path: Path) -> None:
+    """A running program is given addresses of Isomer's own mappings: no call reads, writes or changes them."""
+    if why := programs.missing("riscv64"):
+        pytest.skip(why)
+    source = tmp_path / "p.c"
+    source.write_text(FOREIGN)
+    guest = build(source, "riscv64", tmp_path / "guest")
+    p = subprocess.Popen([str(ISOMER), "user", str(guest)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert p.stdin and p.stdout and p.stdout.readline() == "ready\n"
+    maps = [line.split() for line in Path(f"/proc/{p.pid}/maps").read_text().splitlines()]
+    own = [(m[0].split("-")[0], m[1]) for m in maps if int(m[0].split("-")[0], 16) >= 1 << 38 and "vsyscall" not in m[-1]]
+    writable = [at for at, rights in own if rights.startswith("rw")]
+    assert len(writable) >= 3
+    for at in writable[:4] + [at for at, rights in own if rights.startswith("r-x")][:2]:
+        p.stdin.write(at + "\n")
+        p.stdin.flush()
+        lines = []
+        while (line := p.stdout.readline()) not in ("next\n", ""):
+            lines.append(line.strip())
+        assert len(lines) == 30, lines
+        for line in lines:
+            assert re.search(r"= -1 (EFAULT|EINVAL|ENOMEM|EPERM)$", line), (at, line)
+    assert [m for m in maps if int(m[0].split("-")[0], 16) >= 1 << 38] == \
+        [m for m in (line.split() for line in Path(f"/proc/{p.pid}/maps").read_text().splitlines()) if int(m[0].split("-")[0], 16) >= 1 << 38]
+    p.stdin.close()
+    assert p.wait(60) == 7 and p.stderr and not p.stderr.read()
 
 
 def test_own_descriptors_are_hidden(tmp_path: Path) -> None:

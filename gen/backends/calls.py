@@ -41,7 +41,7 @@ def c_arg(a: Arg, names: list[str]) -> str:
 
 
 def c_call(c: Call) -> str:
-    flags = [f"CALL_{w.upper()}" for w in ("none", "norestart", "noreturn") if getattr(c, w)]
+    flags = [f"CALL_{w.upper()}" for w in ("none", "noreturn") if getattr(c, w)]
     parts = [f".name = {c_string(c.name)}", f".nargs = {len(c.args)}", f".result = ARG_{c.result.kind.upper()}"]
     if c.result.kind == "set":
         parts.append(f".result_set = SET_{c.result.type}")

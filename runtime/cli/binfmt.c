@@ -80,8 +80,9 @@ int binfmt_change(const char *action, const char *dir, const struct isa *only) {
     int r = install ? install_one(dir, *p, self) : remove_one(dir, *p);
     if (!r || (!install && r == -ENOENT)) continue;
     log_error("--binfmt %s: %s in %s: %s%s", action, (*p)->name, dir, strerror(-r),
-              r == -ENOENT ? " (mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc)"
-                           : r == -EACCES || r == -EPERM ? " (as root)" : "");
+              r == -ENOENT                  ? " (mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc)"
+              : r == -EACCES || r == -EPERM ? " (as root)"
+                                            : "");
     return EXIT_HOST;
   }
   if (only && only->elf_machine == OS_ELF_MACHINE) {

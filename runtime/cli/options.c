@@ -150,16 +150,23 @@ void options_again(const struct command *c, const void *config, const char **out
   unsigned at = 0, k = 0;
   for (const struct option *o = c->options; o->names && k < ARRAY_SIZE(names); o++) {
     const char *from = (const char *)config + o->offset;
-    const char *const *text = o->type == OPT_STR ? (const char *const *)from : ((const struct strings *)from)->at;
-    const unsigned times = o->type == OPT_FLAG   ? *(const bool *)from
-                           : o->type == OPT_STR  ? *(const char *const *)from != NULL
-                           : o->type == OPT_LIST ? ((const struct strings *)from)->n
-                                                 : 0;
+    const char *const *text = NULL;
+    unsigned times = 0;
+    if (o->type == OPT_FLAG) {
+      times = *(const bool *)from;
+    } else if (o->type == OPT_STR) {
+      text = (const char *const *)from;
+      times = *text != NULL;
+    } else if (o->type == OPT_LIST) {
+      const struct strings *list = (const struct strings *)from;
+      text = list->at;
+      times = list->n;
+    }
     if (!times) continue;
     snprintf(names[k], sizeof names[k], "--%.*s", (int)strcspn(o->names, " "), o->names);
     for (unsigned i = 0; i < times && at + 3 <= n; i++) {
       out[at++] = names[k];
-      if (o->type != OPT_FLAG) out[at++] = text[i];
+      if (text) out[at++] = text[i];
     }
     k++;
   }

@@ -185,8 +185,8 @@ static int run_machine(struct machine *m, const struct run *o) {
     if (r) return failed(r);
   }
   if (o->stats)
-    stats_print(m->isa, m->vcpu, m->nvcpus, NULL, (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu},
-                o->json, NULL);
+    stats_print(m->isa, m->vcpu, m->nvcpus, NULL,
+                (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu}, o->json, NULL);
   return exit_code(m);
 }
 

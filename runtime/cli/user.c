@@ -76,22 +76,20 @@ static int confine(const struct user *o, const struct user_process *p) {
   return r == -EOPNOTSUPP ? EXIT_HOST : EXIT_USAGE;
 }
 
-/* The options for programs that this one executes, wherever they are then: paths are absolute. */
+/* The options for programs that this one executes, wherever they are then: paths are absolute. A sandbox is inherited. */
 static void again(const struct user *o, const struct sysroot *root, const char *out[AGAIN_MAX]) {
   struct user u = *o;
   u.path = NULL;
   u.sysroot = root->len ? root->path : NULL;
-  for (unsigned i = 0; i < u.ro.n + u.rw.n; i++) {
-    const char **at = i < u.ro.n ? &u.ro.at[i] : &u.rw.at[i - u.ro.n];
-    const char *real = realpath(*at, NULL);
-    if (real) *at = real; /* lives as long as the process */
-  }
+  u.sandbox = u.net = false;
+  u.ro.n = u.rw.n = 0;
   out[0] = "isomer";
   out[1] = cmd_user.name;
   options_again(&cmd_user, &u, out + 2, AGAIN_MAX - 2);
 }
 
-static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc, char **argv) {
+static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc,
+               char **argv) {
   struct user_process *p;
   char why[200];
   struct end end = {o, clock_ns(), cpu_ns()};
@@ -192,14 +190,15 @@ const struct command cmd_user = {
     .name = "user",
     .usage = "[OPTIONS] PROGRAM [ARGUMENTS] | --binfmt install|remove",
     .summary = "runs a Linux program of another ISA",
-    .about =
-        "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their libraries: -L DIR.\n"
-        "What becomes of each system call is listed in docs/syscalls.md; those that are not there are answered\n"
-        "ENOSYS and counted (--stats).\n"
-        "The program has your own rights: whatever you may read, change or send, it may. --sandbox confines it.\n"
-        "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal (a shell "
-        "shows 128 +\n"
-        "its number); 126 when it cannot be run, 127 when it, its script's interpreter or its dynamic linker is not there; 120 for wrong usage.\n",
+    .about = "PROGRAM without a slash is looked for in $PATH. Dynamically linked programs need their\n"
+             "libraries: -L DIR. docs/syscalls.md lists what becomes of each system call; those that are\n"
+             "not there are answered ENOSYS and counted (--stats).\n"
+             "The program has your own rights: whatever you may read, change or send, it may. --sandbox\n"
+             "confines it.\n"
+             "Exit code: the program's, and when a signal kills the program, Isomer dies of the same signal\n"
+             "(a shell shows 128 + its number); 126 when it cannot be run, 127 when it, its script's\n"
+             "interpreter or its dynamic linker is not there; 120 for wrong usage. docs/user-mode.md says\n"
+             "more.\n",
     .options = options,
     .config_size = sizeof(struct user),
     .min_args = 0,

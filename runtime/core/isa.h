@@ -71,24 +71,24 @@ struct ir_guest; /* ir/ir.h */
 #define USER_FRAME_MAX 8192
 struct user_frame {
   int signal;
-  uint8_t info[128];         /* siginfo */
-  uint64_t mask;             /* that the handler's return brings back */
-  uint64_t stack[3];         /* the alternate stack: address, flags, size (stack_t) */
-  gva_t handler, restorer;   /* restorer: where the handler returns to */
-  gva_t top;                 /* the frame lies below */
-  struct user_fault fault;   /* signal 0: the signal is not due to a memory access */
-  gva_t at;                  /* where `bytes` belong */
-  unsigned size;             /* of them */
-  gva_t more_at;             /* see arch_signals.locate_more */
+  uint8_t info[128];       /* siginfo */
+  uint64_t mask;           /* that the handler's return brings back */
+  uint64_t stack[3];       /* the alternate stack: address, flags, size (stack_t) */
+  gva_t handler, restorer; /* restorer: where the handler returns to */
+  gva_t top;               /* the frame lies below */
+  struct user_fault fault; /* signal 0: the signal is not due to a memory access */
+  gva_t at;                /* where `bytes` belong */
+  unsigned size;           /* of them */
+  gva_t more_at;           /* see arch_signals.locate_more */
   unsigned more_size;
   uint8_t bytes[USER_FRAME_MAX];
 };
 
 /* Signals of user-mode programs as Linux has them on this ISA. */
 struct arch_signals {
-  bool restorer;         /* struct sigaction has sa_restorer */
-  uint8_t red_zone;      /* bytes below the stack pointer that are the program's */
-  uint16_t min_stack;    /* MINSIGSTKSZ */
+  bool restorer;      /* struct sigaction has sa_restorer */
+  uint8_t red_zone;   /* bytes below the stack pointer that are the program's */
+  uint16_t min_stack; /* MINSIGSTKSZ */
   gva_t (*sp)(const struct vcpu *v);
   /* Composes the frame of the present registers: sets at, size and bytes. */
   void (*save)(struct vcpu *v, struct user_frame *f);

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -23,13 +22,13 @@
 #define MAX_INSN_BYTES 16u
 #define QUEUE          256u /* pages written by other threads since the last poll */
 #define NO_PAGE        UINT32_MAX
+#define AHEAD          256u /* bytes decoded at once */
 
 struct page {
   gpa_t pa;
   uint32_t next; /* hash chain or free list */
   uint32_t used; /* instructions in the window, pseudo-instructions included */
   bool live, marked, recent;
-  bool shared; /* of a shared mapping: fences drop it */
 };
 
 /* A decoded instruction that crosses a page, valid while the bytes are equal, with the pseudo-instruction behind it. */
@@ -44,10 +43,11 @@ struct cache {
   struct interp in; /* first: what the run loop sees */
   struct vcpu *v;
   unsigned unit, size, nslots, cap;
-  size_t win_bytes;
+  size_t win_bytes, mapped; /* of a window; of everything */
   char *arena;
   struct page *pages;
-  uint32_t bucket[BUCKETS], free, hand, npages;
+  uint32_t bucket[BUCKETS]; /* ~page, so that fresh memory says NO_PAGE */
+  uint32_t free, hand, npages;
   uint32_t fresh; /* windows from this one on were never used */
   uint64_t ninsns, max_insns;
   unsigned max_pages;
@@ -59,7 +59,6 @@ struct cache {
   const void *lookup;        /* labels[DISP_LOOKUP] */
   const void *memory;        /* whose pages these are: a space or a physical map */
   uint8_t *bytes;            /* at identity: copy of the page being decoded, for it may vanish at any time */
-  unsigned nshared;          /* live pages that are `shared` */
   struct cache *link;        /* list of all caches of the process, for the code listener */
   pthread_mutex_t lock;
   unsigned nqueue; /* > QUEUE: too many to remember, drop everything */
@@ -72,25 +71,21 @@ static __thread struct cache *mine; /* the cache whose vCPU runs on this thread 
 
 static struct cache *cache_of(struct vcpu *v) { return (struct cache *)interp_of(v); }
 static char *window(struct cache *k, uint32_t i) { return k->arena + (size_t)i * k->win_bytes; }
-static size_t slot_bytes(const struct cache *k) { return ((size_t)k->nslots * 2 + 7) & ~(size_t)7; }
-static char *insns(struct cache *k, uint32_t i) { return window(k, i) + slot_bytes(k); }
+static size_t slot_bytes(unsigned nslots) { return ((size_t)nslots * 2 + 7) & ~(size_t)7; }
+static size_t whole_pages(size_t n) { return (n + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK; }
+static char *insns(struct cache *k, uint32_t i) { return window(k, i) + slot_bytes(k->nslots); }
 static uint32_t hash(gpa_t pa) {
   return (uint32_t)((pa >> GUEST_PAGE_BITS) * 0x9e3779b97f4a7c15ull >> 52) % BUCKETS;
 }
 
 static uint32_t find(struct cache *k, gpa_t pa) {
-  for (uint32_t i = k->bucket[hash(pa)]; i != NO_PAGE; i = k->pages[i].next)
+  for (uint32_t i = ~k->bucket[hash(pa)]; i != NO_PAGE; i = k->pages[i].next)
     if (k->pages[i].pa == pa) return i;
   return NO_PAGE;
 }
 
 static void forget_virtual(struct cache *k) {
   for (unsigned i = 0; i < INTERP_VPAGES; i++) k->in.vpage[i].key = ~0ull;
-}
-
-static void set_shared(struct cache *k, struct page *p, bool shared) {
-  k->nshared += (unsigned)shared - (unsigned)p->shared;
-  p->shared = shared;
 }
 
 /* Makes every instruction of the page look itself up again. The memory stays as it is until interp_miss. */
@@ -103,9 +98,8 @@ static void drop(struct cache *k, uint32_t i) {
     d->disp = DISP_LOOKUP;
     d->go = k->lookup;
   }
-  memset(window(k, i), 0, slot_bytes(k));
+  memset(window(k, i), 0, slot_bytes(k->nslots));
   p->live = p->marked = false;
-  set_shared(k, p, false);
 }
 
 /* Starts the page over; nobody may hold a pointer into its window. */
@@ -116,16 +110,19 @@ static void restart(struct cache *k, uint32_t i) {
 }
 
 static void unlink_page(struct cache *k, uint32_t i) {
-  uint32_t *at = &k->bucket[hash(k->pages[i].pa)];
-  while (*at != i) at = &k->pages[*at].next;
-  *at = k->pages[i].next;
+  uint32_t *head = &k->bucket[hash(k->pages[i].pa)], at = ~*head;
+  if (at == i) {
+    *head = ~k->pages[i].next;
+    return;
+  }
+  while (k->pages[at].next != i) at = k->pages[at].next;
+  k->pages[at].next = k->pages[i].next;
 }
 
 static void evict(struct cache *k, uint32_t i) {
   k->ninsns -= k->pages[i].used;
   unlink_page(k, i);
   madvise(window(k, i), k->win_bytes, MADV_DONTNEED);
-  set_shared(k, &k->pages[i], false);
   k->pages[i] = (struct page){.next = k->free};
   k->free = i;
   k->npages--;
@@ -160,8 +157,8 @@ static uint32_t page_for(struct cache *k, gpa_t pa) {
       i = k->free;
       k->free = k->pages[i].next;
     }
-    k->pages[i] = (struct page){.pa = pa | 1, .next = k->bucket[hash(pa | 1)], .live = true};
-    k->bucket[hash(pa | 1)] = i;
+    k->pages[i] = (struct page){.pa = pa | 1, .next = ~k->bucket[hash(pa | 1)], .live = true};
+    k->bucket[hash(pa | 1)] = ~i;
     k->npages++;
   } else if (!k->pages[i].live) {
     restart(k, i);
@@ -200,14 +197,17 @@ static void fuse(struct cache *k, struct insn *a, const struct insn *b) {
   a->go = k->labels ? k->labels[disp] : NULL;
 }
 
-/* Decodes from `off` to the end of the straight line, the page or known code. False when the first instruction cannot
- * be decoded within the page (illegal, or it crosses). */
-static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigned off) {
+/* Decodes from `off` to the end of the straight line, the page or known code, but not from `end` on; at `host` the page can be
+ * read to `end` and the longest instruction behind. False when the first instruction cannot be decoded within the page
+ * (illegal, or it crosses). */
+static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigned off, unsigned end) {
   const struct isa *isa = k->v->c->isa;
   struct page *p = &k->pages[i];
   uint16_t *slot = (uint16_t *)window(k, i);
   bool first = true;
   struct insn *prev = NULL;
+  unsigned known = end + isa->insn_max;
+  if (known > GUEST_PAGE_SIZE) known = GUEST_PAGE_SIZE;
 
   for (;;) {
     if (p->used + 2 > k->cap) { /* overlapping code filled the window: start it over (first) or stop here */
@@ -216,10 +216,10 @@ static bool decode_run(struct cache *k, uint32_t i, const uint8_t *host, unsigne
       p->marked = true;
       restart(k, i);
     }
-    if (off >= GUEST_PAGE_SIZE || slot[off / k->unit]) break;
+    if (off >= end || slot[off / k->unit]) break;
     struct insn *d = (struct insn *)(insns(k, i) + (size_t)p->used * k->size);
     d->flags = 0;
-    int len = isa->decode(k->v->c->features, host + off, GUEST_PAGE_SIZE - off, d);
+    int len = isa->decode(k->v->c->features, host + off, known - off, d);
     if (len <= 0) break;
     struct insn *last = p->used ? (struct insn *)((char *)d - k->size) : NULL;
     if (last && last->op == 0 && last->off == off)
@@ -321,11 +321,11 @@ static const struct insn *decode_guarded(struct cache *k, unsigned off) {
 struct source {
   gpa_t key;
   const uint8_t *host;
-  bool whole, shared;
+  bool whole;
 };
 static bool find_source(struct vcpu *v, gva_t va, struct source *out) {
   *out = (struct source){.key = va & GUEST_PAGE_MASK, .whole = true};
-  if (v->c->space) return !space_fetch(v, va, &out->shared);
+  if (v->c->space) return !space_fetch(v, va);
   if (tlb_fetch(v, va, &out->key, &out->host)) return false;
   if (!out->host) {
     v->c->isa->arch->bus_fault(v, va, ACCESS_FETCH);
@@ -340,7 +340,6 @@ static bool mark(struct cache *k, struct page *p, const struct source *from) {
   if (p->marked) return true;
   if (!k->bytes) phys_code_mark(k->v->c->phys, from->key);
   else if (space_code_mark(k->v, from->key)) return false;
-  set_shared(k, p, from->shared);
   p->marked = true;
   return true;
 }
@@ -371,11 +370,14 @@ const struct insn *interp_miss(struct vcpu *v) {
     return (const struct insn *)(k->in.win + (size_t)s * 8);
   }
   if (!mark(k, &k->pages[i], &from)) return NULL;
+  unsigned end = off + AHEAD < GUEST_PAGE_SIZE ? off + AHEAD : (unsigned)GUEST_PAGE_SIZE;
   if (k->bytes) {
+    unsigned n = end - off + isa->insn_max;
+    if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
     from.host = k->bytes;
-    if (space_fetch_copy(v, pc, k->bytes + off, (unsigned)GUEST_PAGE_SIZE - off)) return NULL;
+    if (space_fetch_copy(v, pc, k->bytes + off, n)) return NULL;
   }
-  if (decode_run(k, i, from.host, off)) {
+  if (decode_run(k, i, from.host, off, end)) {
     s = ((uint16_t *)k->in.win)[off / k->unit];
     return (const struct insn *)(k->in.win + (size_t)s * 8);
   }
@@ -449,10 +451,8 @@ void cache_sync(struct vcpu *v) {
 
 void interp_fence_i(struct vcpu *v) {
   if (v->c->engine_ops != &interp_engine) return;
-  struct cache *k = cache_of(v);
   cache_sync(v);
-  for (uint32_t i = 0; k->nshared && i < MAX_PAGES; i++)
-    if (k->pages[i].shared) drop(k, i);
+  if (v->c->space) space_fence(v->c->space);
 }
 
 void interp_flush(struct vcpu *v) {
@@ -476,19 +476,32 @@ void interp_limit(struct vcpu *v, unsigned max_pages, uint64_t max_insns) {
 int cache_create(struct vcpu *v) {
   const struct isa *isa = v->c->isa;
   assert(isa->insn_size % 8 == 0 && isa->insn_max <= MAX_INSN_BYTES);
-  struct cache *k = calloc(1, sizeof *k);
-  if (!k) return -ENOMEM;
+  const unsigned nslots = (unsigned)GUEST_PAGE_SIZE / isa->insn_unit;
+  const size_t slots = slot_bytes(nslots);
+  unsigned cap = 2 * nslots + 2; /* every offset once, and a pseudo-instruction behind each */
+  while (slots + (size_t)cap * isa->insn_size > UINT16_MAX * (size_t)8)
+    cap -= cap / 8; /* what a slot can say */
+  const size_t win_bytes = whole_pages(slots + (size_t)cap * isa->insn_size);
+  /* All in one mapping, of which only what is used costs anything. */
+  const size_t pages_at = whole_pages(sizeof(struct cache)),
+               cross_at = pages_at + MAX_PAGES * sizeof(struct page),
+               none_at = cross_at + CROSS * 2 * (size_t)isa->insn_size,
+               bytes_at = whole_pages(none_at + slots), arena_at = bytes_at + GUEST_PAGE_SIZE,
+               size = arena_at + MAX_PAGES * win_bytes;
+  char *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return -ENOMEM;
+  struct cache *k = (struct cache *)(void *)base;
   k->v = v;
   k->unit = isa->insn_unit;
   k->size = isa->insn_size;
-  k->nslots = (unsigned)GUEST_PAGE_SIZE / k->unit;
-  k->cap = 2 * k->nslots + 2; /* every offset once, and a pseudo-instruction behind each */
-  k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
-  /* A slot counts in 8 bytes and has 16 bits. */
-  while (k->win_bytes / 8 > UINT16_MAX) {
-    k->cap -= k->cap / 8;
-    k->win_bytes = (slot_bytes(k) + (size_t)k->cap * k->size + 4095) & ~(size_t)4095;
-  }
+  k->nslots = nslots;
+  k->cap = cap;
+  k->win_bytes = win_bytes;
+  k->mapped = size;
+  k->pages = (struct page *)(void *)(base + pages_at);
+  k->cross_buf = base + cross_at;
+  k->no_slots = base + none_at;
+  k->arena = base + arena_at;
   k->in.win_bytes = k->win_bytes;
   struct space *const space = v->c->space;
   k->memory = space ? (void *)space : (void *)v->c->phys;
@@ -498,22 +511,7 @@ int cache_create(struct vcpu *v) {
   k->max_pages = MAX_PAGES;
   k->max_insns = MAX_INSNS;
   k->epoch = v->c->flush_epoch;
-  k->pages = calloc(MAX_PAGES, sizeof *k->pages);
-  k->cross_buf = calloc(CROSS, 2 * (size_t)k->size);
-  k->no_slots = calloc(1, slot_bytes(k));
-  if (space) k->bytes = malloc(GUEST_PAGE_SIZE);
-  k->arena = mmap(NULL, MAX_PAGES * k->win_bytes, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if ((space && !k->bytes) || !k->pages || !k->cross_buf || !k->no_slots || k->arena == MAP_FAILED) {
-    if (k->arena != MAP_FAILED) munmap(k->arena, MAX_PAGES * k->win_bytes);
-    free(k->bytes);
-    free(k->pages);
-    free(k->cross_buf);
-    free(k->no_slots);
-    free(k);
-    return -ENOMEM;
-  }
-  for (uint32_t i = 0; i < BUCKETS; i++) k->bucket[i] = NO_PAGE;
+  if (space) k->bytes = (uint8_t *)base + bytes_at;
   k->free = NO_PAGE;
   for (unsigned i = 0; i < CROSS; i++)
     k->cross[i].insn = (struct insn *)(k->cross_buf + (size_t)i * 2 * k->size);
@@ -538,12 +536,7 @@ void cache_destroy(struct vcpu *v) {
   if (*at) *at = k->link; /* else a fork forgot it */
   pthread_mutex_unlock(&all_lock);
   if (mine == k) mine = NULL;
-  munmap(k->arena, MAX_PAGES * k->win_bytes);
   pthread_mutex_destroy(&k->lock);
-  free(k->bytes);
-  free(k->cross_buf);
-  free(k->no_slots);
-  free(k->pages);
-  free(k);
+  munmap(k, k->mapped);
   v->c->engine = NULL;
 }

@@ -64,7 +64,8 @@ static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char 
       p->p_paddr + (p->p_memsz - 1) < p->p_paddr)
     return BAD("damaged: segment %u has 0x%llx bytes at 0x%llx", index, (ull)p->p_memsz, (ull)p->p_vaddr);
   if (e->nsegs == ELF_MAX_SEGMENTS) return BAD("more than %u segments", ELF_MAX_SEGMENTS);
-  if (p->p_align > e->align && !(p->p_align & (p->p_align - 1))) e->align = p->p_align; /* others: as Linux, ignored */
+  if (p->p_align > e->align && !(p->p_align & (p->p_align - 1)))
+    e->align = p->p_align; /* others: as Linux, ignored */
   unsigned i = e->nsegs++;
   for (; i && e->seg[i - 1].vaddr > p->p_vaddr; i--) e->seg[i] = e->seg[i - 1];
   e->seg[i] = (struct elf_segment){.vaddr = p->p_vaddr,
@@ -145,7 +146,8 @@ int elf_parse(const uint8_t *bytes, size_t n, struct elf *e, char *why, size_t n
   return parse(bytes, n, n, false, e, why, nwhy);
 }
 
-int elf_parse_program(const uint8_t *head, size_t have, uint64_t size, struct elf *e, char *why, size_t nwhy) {
+int elf_parse_program(const uint8_t *head, size_t have, uint64_t size, struct elf *e, char *why,
+                      size_t nwhy) {
   return parse(head, have, size, true, e, why, nwhy);
 }
 
@@ -159,21 +161,22 @@ uint64_t elf_need(const uint8_t *head, size_t have) {
 
 #define PAGE_UP(x) (((x) + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK)
 
-int elf_plan(const struct elf *e, uint64_t bias, gva_t lo, gva_t hi, struct elf_step step[ELF_MAX_STEPS], char *why,
-             size_t nwhy) {
+int elf_plan(const struct elf *e, uint64_t bias, gva_t lo, gva_t hi, struct elf_step step[ELF_MAX_STEPS],
+             char *why, size_t nwhy) {
   int n = 0;
   for (unsigned i = 0; i < e->nsegs; i++) {
     const struct elf_segment *s = &e->seg[i];
     gva_t at = s->vaddr + bias, last = at + (s->memsz - 1), start = at & GUEST_PAGE_MASK;
     unsigned into = (unsigned)(at & ~GUEST_PAGE_MASK);
     if (last < at || at < lo || last >= hi)
-      return BAD("wants 0x%llx bytes at 0x%llx; programs live between 0x%llx and 0x%llx", (ull)s->memsz, (ull)at,
-                 (ull)lo, (ull)hi);
+      return BAD("wants 0x%llx bytes at 0x%llx; programs live between 0x%llx and 0x%llx", (ull)s->memsz,
+                 (ull)at, (ull)lo, (ull)hi);
     gva_t end = PAGE_UP(last + 1), middle = start;
     if (s->filesz) {
       if ((s->offset & ~GUEST_PAGE_MASK) != into)
-        return BAD("damaged: the segment at 0x%llx lies in the file where no page of it can be mapped (byte 0x%llx)",
-                   (ull)s->vaddr, (ull)s->offset);
+        return BAD(
+            "damaged: the segment at 0x%llx lies in the file where no page of it can be mapped (byte 0x%llx)",
+            (ull)s->vaddr, (ull)s->offset);
       middle = PAGE_UP(at + s->filesz);
       /* Only what can be written: Linux leaves the file's bytes elsewhere. */
       bool clear = s->memsz > s->filesz && s->prot & 1u << ACCESS_WRITE;

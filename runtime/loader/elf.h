@@ -22,14 +22,15 @@ struct elf {
   uint16_t machine; /* EM_* */
   bool pie;         /* load anywhere (page-aligned bias) */
   gva_t entry;
-  struct elf_segment seg[ELF_MAX_SEGMENTS]; /* ascending by vaddr, disjoint; of a machine's file by paddr as well */
-  unsigned nsegs;                           /* at least 1 */
-  gva_t lo, last;                           /* first and last byte of the virtual span */
-  gva_t phdr;                               /* where a segment maps the program headers (for AT_PHDR), or 0 */
+  struct elf_segment
+      seg[ELF_MAX_SEGMENTS]; /* ascending by vaddr, disjoint; of a machine's file by paddr as well */
+  unsigned nsegs;            /* at least 1 */
+  gva_t lo, last;            /* first and last byte of the virtual span */
+  gva_t phdr;                /* where a segment maps the program headers (for AT_PHDR), or 0 */
   uint16_t phnum;
-  uint64_t align;             /* the largest alignment that a segment asks for, a power of two of at least a page */
+  uint64_t align; /* the largest alignment that a segment asks for, a power of two of at least a page */
   uint64_t interp_off, interp_len; /* where the file names its dynamic linker; length 0: it has none */
-  bool exec_stack;            /* PT_GNU_STACK asks for an executable one */
+  bool exec_stack;                 /* PT_GNU_STACK asks for an executable one */
 };
 
 /* 0, or -EINVAL with the reason in `why`: not ELF, another class or byte order, not an executable, needs a dynamic
@@ -38,7 +39,8 @@ int elf_parse(const uint8_t *bytes, size_t n, struct elf *out, char *why, size_t
 
 /* The same for a Linux program of `size` bytes, of which the first `have` are at hand; the program headers are among them
  * (elf_need). Its dynamic linker is found, physical addresses mean nothing. */
-int elf_parse_program(const uint8_t *head, size_t have, uint64_t size, struct elf *out, char *why, size_t nwhy);
+int elf_parse_program(const uint8_t *head, size_t have, uint64_t size, struct elf *out, char *why,
+                      size_t nwhy);
 /* How many bytes from the start elf_parse_program needs, judged by the first `have` (any number). */
 uint64_t elf_need(const uint8_t *head, size_t have);
 
@@ -55,8 +57,8 @@ struct elf_step {
 
 /* The steps that map `e` at vaddr + bias (a multiple of a page) within [lo, hi): their number, or -EINVAL with the
  * reason. */
-int elf_plan(const struct elf *e, uint64_t bias, gva_t lo, gva_t hi, struct elf_step step[ELF_MAX_STEPS], char *why,
-             size_t nwhy);
+int elf_plan(const struct elf *e, uint64_t bias, gva_t lo, gva_t hi, struct elf_step step[ELF_MAX_STEPS],
+             char *why, size_t nwhy);
 
 /* "RISC-V", "AArch64", "x86-64", ..., or "machine 1234" written to buf (at least 24 bytes). */
 const char *elf_machine_name(uint16_t machine, char *buf, size_t n);

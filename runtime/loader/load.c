@@ -61,11 +61,6 @@ void load_file_free(struct load_file *f) {
   *f = (struct load_file){0};
 }
 
-void load_file_shut(struct load_file *f) {
-  if (f->fd) close(f->fd);
-  f->fd = 0;
-}
-
 /* Files that people hand to --kernel by mistake. */
 static const struct foreign {
   unsigned off, n;

@@ -11,14 +11,12 @@ struct isa;
 struct load_file {
   uint8_t *bytes;
   size_t size;
-  int fd; /* at least 3; 0 when nothing is loaded, or it is shut */
+  int fd; /* at least 3; 0 when nothing is loaded */
 };
 
 /* Reads a regular file whole. -errno with one line in `why` that names the file. */
 int load_file(const char *path, struct load_file *out, char *why, size_t nwhy);
 void load_file_free(struct load_file *f);
-/* Closes the descriptor; the bytes stay. */
-void load_file_shut(struct load_file *f);
 
 enum load_kind {
   LOAD_RAW, /* nothing we know: acceptable as firmware, never as a kernel or program */

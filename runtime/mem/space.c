@@ -45,6 +45,7 @@ struct space *space_new(gva_t lo, gva_t hi) {
     space_free(s);
     return NULL;
   }
+  os_guest_room(hi);
   int r = os_fault_install();
   if (r) {
     log_error("cannot handle memory faults: %s", strerror(-r));
@@ -186,24 +187,28 @@ gva_t space_gap(const struct space *s, gva_t below, uint64_t len, uint64_t align
   }
 }
 
+/* The next hole of [at, last]: its start, with *end behind it; last + 1 when there is none. */
+static gva_t hole(const struct space *s, gva_t at, gva_t last, gva_t *end) {
+  size_t i = space_lower(s, at);
+  for (; i < s->n && s->map[i].start <= at && at <= last; i++) at = s->map[i].last + 1;
+  *end = i < s->n && s->map[i].start <= last ? s->map[i].start : last + 1;
+  return at > last ? last + 1 : at;
+}
+
+void space_unclaim(struct space *s, gva_t first, gva_t last) {
+  for (gva_t end; (first = hole(s, first, last, &end)) <= last; first = end)
+    munmap(space_host(first), end - first);
+}
+
 int space_claim(struct space *s, gva_t first, gva_t last) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
   gva_t at = first;
-  for (size_t i = space_lower(s, first);; i++) {
-    const gva_t end = i < s->n && s->map[i].start <= last ? s->map[i].start : last + 1;
-    if (end > at &&
-        mmap(space_host(at), end - at, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
-      break;
-    if (end > last || s->map[i].last >= last) return 0;
-    at = s->map[i].last + 1;
+  for (gva_t end; (at = hole(s, at, last, &end)) <= last; at = end) {
+    if (mmap(space_host(at), end - at, PROT_NONE, flags, -1, 0) != MAP_FAILED) continue;
+    if (at > first) space_unclaim(s, first, at - 1);
+    return -ENOMEM;
   }
-  for (size_t i = space_lower(s, first); first < at; i++) { /* give back what was claimed below `at` */
-    const gva_t end = i < s->n && s->map[i].start < at ? s->map[i].start : at;
-    if (end > first) munmap(space_host(first), end - first);
-    if (end >= at) break;
-    first = s->map[i].last + 1;
-  }
-  return -ENOMEM;
+  return 0;
 }
 
 /* Nothing has changed when the first call of the host fails; it runs out of memory for a hole in the middle, so there is
@@ -278,12 +283,18 @@ static int64_t map_fixed(struct space *s, gva_t at, uint64_t len, unsigned prot,
     return r == -EEXIST && replace ? -ENOMEM : r;
   }
   if (!replace) return -EEXIST;
+  const gva_t probe = s->map[i].start > at ? s->map[i].start : at;
   int r = space_claim(s, at, last);
   if (r) return r;
-  space_split(s, at, last);
-  space_code_clear(s, at, last, false);
+  space_code_clear(s, at, last, true);
   int64_t to = host_map(at, len, prot, flags | MAP_FIXED, fd, off);
-  if (to < 0) munmap(space_host(at), len); /* as Linux: what was there is gone */
+  unsigned char in;
+  if (to < 0 && !mincore(space_host(probe), GUEST_PAGE_SIZE, &in)) { /* refused before anything changed */
+    space_unclaim(s, at, last);
+    return to;
+  }
+  if (to < 0) munmap(space_host(at), len); /* kernels differ in what is left then */
+  space_split(s, at, last);
   space_forget(s, at, last);
   return to;
 }

@@ -79,8 +79,8 @@ struct space_listener {
 };
 void space_listen(struct space *s, const struct space_listener *l);
 
-/* May `v` fetch at va? 0, or STEP_TRAP. *shared: the page may change by other addresses than its own. */
-int space_fetch(struct vcpu *v, gva_t va, bool *shared);
+/* May `v` fetch at va? 0, or STEP_TRAP. */
+int space_fetch(struct vcpu *v, gva_t va);
 /* Makes the page at va code, before its bytes are copied. 0, or STEP_TRAP when it cannot be fetched from any more. */
 int space_code_mark(struct vcpu *v, gva_t va);
 /* Copies n bytes, all of the page at va, that an engine wants to decode. 0, or STEP_TRAP. */
@@ -91,6 +91,10 @@ int space_fetch_copy(struct vcpu *v, gva_t va, void *buf, unsigned n);
 int space_repair(struct vcpu *v, gva_t a, uint64_t n, enum access access);
 /* The trap of the first byte in [a, a + n) without the right, or 0. */
 int space_probe(struct vcpu *v, gva_t a, uint64_t n, enum access access);
+
+/* The program synchronises fetches with stores (an instruction or system call): code pages of shared mappings become plain,
+ * for they may have changed by other addresses than their own. Cheap when there are none. */
+void space_fence(struct space *s);
 
 /* Around a host fork: no other thread holds the space's locks in the child, which has only the calling thread's vCPU. */
 void space_fork_prepare(struct space *s);

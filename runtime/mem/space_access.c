@@ -46,6 +46,7 @@ static void plain(struct space *s, gva_t page, bool restore) {
   s->code[i / 64] &= ~(UINT64_C(1) << (i % 64));
   /* Engines first: they look again once they may see a new byte. */
   if (s->listener) s->listener->code(s, page);
+  if (m && m->shared) __atomic_fetch_sub(&s->aliased, 1, __ATOMIC_RELAXED);
   if (!m || !(m->prot & SPACE_W)) return;
   __atomic_fetch_sub(&s->guarded, 1, __ATOMIC_RELAXED);
   if (restore) mprotect(space_host(page), GUEST_PAGE_SIZE, space_host_prot(m->prot));
@@ -59,6 +60,14 @@ void space_code_clear(struct space *s, gva_t first, gva_t last, bool restore) {
     if (!s->code[i / 64]) i |= 63;
     else if (s->code[i / 64] >> (i % 64) & 1) plain(s, i << GUEST_PAGE_BITS, restore);
   }
+}
+
+void space_fence(struct space *s) {
+  if (likely(!__atomic_load_n(&s->aliased, __ATOMIC_RELAXED))) return;
+  pthread_mutex_lock(&s->lock);
+  for (size_t i = 0; i < s->n; i++)
+    if (s->map[i].shared) space_code_clear(s, s->map[i].start, s->map[i].last, true);
+  pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- faults ---- */
@@ -120,12 +129,11 @@ int space_probe(struct vcpu *v, gva_t a, uint64_t n, enum access access) {
 
 /* ---- fetches ---- */
 
-int space_fetch(struct vcpu *v, gva_t va, bool *shared) {
+int space_fetch(struct vcpu *v, gva_t va) {
   struct space *s = v->c->space;
   gva_t at;
   pthread_mutex_lock(&s->lock);
   int code = missing(s, va, 1, ACCESS_FETCH, &at);
-  *shared = !code && space_find(s, va)->shared;
   pthread_mutex_unlock(&s->lock);
   return code ? refuse(v, va, ACCESS_FETCH, SIGSEGV, code) : 0;
 }
@@ -148,6 +156,7 @@ int space_code_mark(struct vcpu *v, gva_t va) {
       }
       __atomic_fetch_add(&s->guarded, 1, __ATOMIC_RELAXED);
     }
+    if (m->shared) __atomic_fetch_add(&s->aliased, 1, __ATOMIC_RELAXED);
     s->code[i / 64] |= UINT64_C(1) << (i % 64);
     if (page < s->code_lo) s->code_lo = page;
     if (page >= s->code_hi) s->code_hi = page + GUEST_PAGE_SIZE;
@@ -159,9 +168,8 @@ out:
 
 int space_fetch_copy(struct vcpu *v, gva_t va, void *buf, unsigned n) {
   for (;;) {
-    bool shared;
     if (!os_guest_read(buf, va, n)) return 0;
-    int signal = os_fault_last.signal, rc = space_fetch(v, va, &shared);
+    int signal = os_fault_last.signal, rc = space_fetch(v, va);
     if (rc) return rc;
     if (!reaches(va, ACCESS_READ, &signal))
       return refuse(v, va, ACCESS_FETCH, signal, signal == SIGBUS ? BUS_ADRERR : SEGV_ACCERR);

@@ -30,6 +30,7 @@ struct space {
   uint64_t *code;         /* bit per page of [0, 1 << SPACE_BITS): an engine holds instructions of it */
   gva_t code_lo, code_hi; /* pages outside of [code_lo, code_hi) have no bit */
   uint32_t guarded;       /* atomic: code pages that the guest may write and the host may not */
+  uint32_t aliased;       /* atomic: code pages of shared mappings */
   const struct space_listener *listener;
 };
 
@@ -55,6 +56,7 @@ bool space_whole(const struct space *s, gva_t first, gva_t last);
 gva_t space_gap(const struct space *s, gva_t below, uint64_t len, uint64_t align);
 /* Makes the host's memory at the holes of [first, last] ours, or -ENOMEM when something else is there. */
 int space_claim(struct space *s, gva_t first, gva_t last);
+void space_unclaim(struct space *s, gva_t first, gva_t last); /* gives the holes of [first, last] back */
 /* Unmaps [first, last], at whose edges mappings are split, from the host and the table, what is not ours excepted.
  * -errno. */
 int space_drop(struct space *s, gva_t first, gva_t last);

@@ -113,7 +113,8 @@ int space_advise(struct space *s, gva_t at, uint64_t len, int advice) {
   int r = 0;
   if (at & ~GUEST_PAGE_MASK || size < len) return -EINVAL;
   if (advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE) return -EPERM;
-  if (!size) return madvise(NULL, 0, advice) ? -errno : 0; /* is it a known one? */
+  if (madvise(NULL, 0, advice)) return -errno; /* is it a known one? */
+  if (!size) return 0;
   if (size > s->hi || at > s->hi - size) return -ENOMEM;
   const gva_t last = at + (size - 1);
   pthread_mutex_lock(&s->lock);

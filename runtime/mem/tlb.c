@@ -395,10 +395,7 @@ unsigned tlb_fetch_bytes(struct vcpu *v, gva_t va, void *buf, unsigned n) {
   const uint8_t *host;
   const gva_t left = GUEST_PAGE_SIZE - (va & ~GUEST_PAGE_MASK);
   if (n > left) n = (unsigned)left;
-  if (v->c->space) {
-    bool shared;
-    return space_fetch(v, va, &shared) || space_fetch_copy(v, va, buf, n) ? 0 : n;
-  }
+  if (v->c->space) return space_fetch(v, va) || space_fetch_copy(v, va, buf, n) ? 0 : n;
   if (tlb_fetch(v, va, &page, &host)) return 0;
   if (!host) {
     v->c->isa->arch->bus_fault(v, va, ACCESS_FETCH);

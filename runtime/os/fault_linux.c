@@ -115,7 +115,6 @@ bool os_guest_cas128(uint64_t a, u128 expect, u128 value, u128 *old) {
 }
 #endif
 
-/* AddressSanitizer's gap between its shadows is where guests live; it need not be guarded. */
 #if defined(__SANITIZE_ADDRESS__)
 #define ASAN 1
 #elif defined(__has_feature)
@@ -124,8 +123,18 @@ bool os_guest_cas128(uint64_t a, u128 expect, u128 value, u128 *old) {
 #endif
 #endif
 #ifdef ASAN
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "protect_shadow_gap=0"; }
+void __asan_get_shadow_mapping(size_t *scale, size_t *offset);
 #endif
+
+void os_guest_room(uint64_t hi) {
+  (void)hi;
+#ifdef ASAN
+  /* Between its shadows of low and high memory lies a guarded gap, with the guests' addresses in it. */
+  size_t scale, offset;
+  __asan_get_shadow_mapping(&scale, &offset);
+  const uint64_t gap = ((offset - 1) >> scale) + offset + 1;
+  if (gap < hi) munmap((void *)(uintptr_t)gap, hi - gap);
+#endif
+}
 
 #endif

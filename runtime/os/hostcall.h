@@ -11,7 +11,7 @@
 #define OS_RESTART (-512)
 
 /* Signal n as a bit of a kernel signal mask. */
-#define OS_SIGBIT(n) (UINT64_C(1) << ((n) - 1))
+#define OS_SIGBIT(n) (UINT64_C(1) << ((n)-1))
 
 /* Makes host system call nr: its result or -errno. When *stop is not zero, or becomes so before the kernel is entered
  * and the handler that did it calls os_call_interrupt, nothing is done and the result is OS_RESTART. So it is, too, when

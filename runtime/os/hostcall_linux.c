@@ -13,7 +13,7 @@
 extern const char os_call_from[], os_call_at[], os_call_stopped[];
 
 #if defined(__x86_64__)
-#define SA_RESTORER_ 0x04000000
+#define SA_RESTORER_  0x04000000
 #define CONTEXT_PC(u) ((u)->uc_mcontext.gregs[REG_RIP])
 void os_restorer(void);
 __asm__(".text\n"

@@ -27,8 +27,9 @@ int sandbox_enter(const struct sandbox *s, char *why, size_t n);
 
 /* The other sandbox: of a user-mode program, whose system calls the host's kernel does. */
 struct sandbox_user {
-  const char *const *ro, *const *rw; /* files and directories: to read; to do anything with. NULL-terminated */
-  bool net;                          /* sockets may be made */
+  const char *const *ro, *const
+                             *rw; /* files and directories: to read; to do anything with. NULL-terminated */
+  bool net;                       /* sockets may be made */
 };
 
 /* Landlock: only the paths given, /proc to read, the harmless devices of /dev, and this very executable with the libraries

@@ -18,8 +18,8 @@
 #include "os/sandbox.h"
 #include "os/sandbox_int.h"
 
-#define READ       (LL_READ_FILE | LL_READ_DIR)
-#define FILE_ONLY  (LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV)
+#define READ      (LL_READ_FILE | LL_READ_DIR)
+#define FILE_ONLY (LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV)
 
 static int allow(int ruleset, const char *path, uint64_t rights, uint64_t handled, char *why, size_t n) {
   struct stat st;
@@ -41,7 +41,8 @@ static int allow_self(int ruleset, uint64_t handled, char *why, size_t n) {
   int rc = f ? 0 : err_set(why, n, -errno, "/proc/self/maps: %s", strerror(errno));
   while (f && !rc && fgets(line, sizeof line, f)) {
     char *path = strchr(line, '/'), exec[5] = "";
-    if (!path || sscanf(line, "%*s %4s", exec) != 1 || exec[2] != 'x') continue; /* guest mappings never are */
+    if (!path || sscanf(line, "%*s %4s", exec) != 1 || exec[2] != 'x')
+      continue; /* guest mappings never are */
     path[strcspn(path, "\n")] = 0;
     if (!strcmp(path, last)) continue;
     snprintf(last, sizeof last, "%s", path);
@@ -62,11 +63,13 @@ static int confine_files(const struct sandbox_user *s, char *why, size_t n) {
   fd = (int)syscall(LL_CREATE_RULESET, &all, sizeof all, 0);
   if (fd < 0) goto fail;
   /* What the host does not have cannot be reached either. */
-  for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) allow(fd, harmless[i], READ | LL_WRITE_FILE | LL_IOCTL_DEV, all.fs, NULL, 0);
+  for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+    allow(fd, harmless[i], READ | LL_WRITE_FILE | LL_IOCTL_DEV, all.fs, NULL, 0);
   for (size_t i = 0; i < ARRAY_SIZE(read); i++) allow(fd, read[i], READ, all.fs, NULL, 0);
   rc = allow_self(fd, all.fs, why, n);
   for (const char *const *p = s->ro; !rc && *p; p++) rc = allow(fd, *p, READ, all.fs, why, n);
-  for (const char *const *p = s->rw; !rc && *p; p++) rc = allow(fd, *p, all.fs & ~(uint64_t)LL_EXECUTE, all.fs, why, n);
+  for (const char *const *p = s->rw; !rc && *p; p++)
+    rc = allow(fd, *p, all.fs & ~(uint64_t)LL_EXECUTE, all.fs, why, n);
   if (!rc && syscall(LL_RESTRICT_SELF, fd, 0)) goto fail;
   close(fd);
   return rc;
@@ -78,21 +81,55 @@ fail:
 
 /* Reach other processes, the kernel's configuration, or parts of it that were the way out of other sandboxes. */
 static const int refused[] = {
-    SCMP_SYS(ptrace),         SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(kcmp),
-    SCMP_SYS(pidfd_getfd),    SCMP_SYS(process_madvise),  SCMP_SYS(perf_event_open),   SCMP_SYS(bpf),
-    SCMP_SYS(userfaultfd),    SCMP_SYS(keyctl),           SCMP_SYS(add_key),           SCMP_SYS(request_key),
-    SCMP_SYS(unshare),        SCMP_SYS(setns),            SCMP_SYS(chroot),            SCMP_SYS(pivot_root),
-    SCMP_SYS(mount),          SCMP_SYS(umount2),          SCMP_SYS(move_mount),        SCMP_SYS(open_tree),
-    SCMP_SYS(fsopen),         SCMP_SYS(fsconfig),         SCMP_SYS(fsmount),           SCMP_SYS(fspick),
-    SCMP_SYS(mount_setattr),  SCMP_SYS(open_by_handle_at), SCMP_SYS(name_to_handle_at), SCMP_SYS(quotactl),
-    SCMP_SYS(swapon),         SCMP_SYS(swapoff),          SCMP_SYS(reboot),            SCMP_SYS(kexec_load),
-    SCMP_SYS(kexec_file_load), SCMP_SYS(init_module),     SCMP_SYS(finit_module),      SCMP_SYS(delete_module),
-    SCMP_SYS(acct),           SCMP_SYS(sethostname),      SCMP_SYS(setdomainname),     SCMP_SYS(settimeofday),
-    SCMP_SYS(clock_settime),  SCMP_SYS(syslog),           SCMP_SYS(vhangup),           SCMP_SYS(io_uring_setup),
-    SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(process_madvise),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(bpf),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(chroot),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsconfig),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(fspick),
+    SCMP_SYS(mount_setattr),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(reboot),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(acct),
+    SCMP_SYS(sethostname),
+    SCMP_SYS(setdomainname),
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(syslog),
+    SCMP_SYS(vhangup),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
 };
 
-#define NEW_NAMESPACES                                                                                         \
+#define NEW_NAMESPACES \
   (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static int fill(scmp_filter_ctx f, const struct sandbox_user *s) {
@@ -117,8 +154,8 @@ static int confine_calls(const struct sandbox_user *s, char *why, size_t n) {
   scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
   if (!f) goto out;
   if ((rc = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) ||
-      (rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_SSB, 1)) || (rc = seccomp_attr_set(f, SCMP_FLTATR_API_SYSRAWRC, 1)) ||
-      (rc = fill(f, s)))
+      (rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_SSB, 1)) ||
+      (rc = seccomp_attr_set(f, SCMP_FLTATR_API_SYSRAWRC, 1)) || (rc = fill(f, s)))
     goto out;
   rc = seccomp_load(f);
 out:

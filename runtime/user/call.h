@@ -7,8 +7,6 @@
 
 /* The call of a number, or NULL. */
 const struct call_info *user_call_info(const struct user_abi *abi, uint64_t nr);
-/* Is the call made again after a handler with SA_RESTART? */
-bool user_call_restarts(const struct user_abi *abi, uint64_t nr);
 
 /* --- pass.c --- */
 
@@ -31,9 +29,7 @@ int user_touch(struct user_thread *t, gva_t va, uint64_t n, unsigned dir);
  * finds the call's errors in its own order. */
 #define USER_NOWHERE (~UINT64_C(0xffff))
 /* What the kernel gets for the pointer va to n bytes. */
-static inline uint64_t user_pointer(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
-  return user_touch(t, va, n, dir) ? USER_NOWHERE : va;
-}
+uint64_t user_pointer(struct user_thread *t, gva_t va, uint64_t n, unsigned dir);
 
 #define USER_IOV_MAX 1024
 struct iovec;
@@ -59,6 +55,11 @@ void strace_enter(struct strace *s, struct user_thread *t, const struct call_inf
 /* After it: the rest, and the line is printed. */
 void strace_leave(struct strace *s, struct user_thread *t, const struct call_info *c, const uint64_t arg[6],
                   int64_t r);
+
+/* --- calls_shm.c --- */
+
+/* Around a fork of the host process: no other thread holds its lock in the child. */
+void user_shm_fork(bool before);
 
 /* --- syscalls.c --- */
 

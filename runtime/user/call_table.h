@@ -44,12 +44,7 @@ struct arg_info {
   uint16_t width; /* bytes per element */
 };
 
-enum {
-  CALL_NONE = 1,      /* ENOSYS */
-  CALL_NORESTART = 2, /* a handled signal interrupts it in spite of SA_RESTART */
-  CALL_NORETURN = 4,
-  CALL_NUMBERLESS = 8, /* the host has no such call */
-};
+enum { CALL_NONE = 1 /* ENOSYS */, CALL_NORETURN = 2 };
 
 struct call_info {
   const char *name;

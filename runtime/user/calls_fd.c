@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,18 @@ int64_t call_fcntl(struct user_thread *t, const uint64_t arg[6]) {
   return HOST(t, fcntl, fd, arg[1], value);
 }
 
+/* The list of interfaces: a length and a pointer to room for them. */
+static int64_t interfaces(struct user_thread *t, uint64_t fd, gva_t at) {
+  struct {
+    int32_t len, pad;
+    uint64_t buf;
+  } conf;
+  if (space_read(t->process->space, at, &conf, sizeof conf)) return -EFAULT;
+  conf.buf = user_pointer(t, conf.buf, conf.len > 0 ? (uint64_t)conf.len : 0, ARG_OUT);
+  int64_t r = HOST(t, ioctl, fd, SIOCGIFCONF, (uint64_t)&conf);
+  return r < 0 || !space_write(t->process->space, at, &conf.len, sizeof conf.len) ? r : -EFAULT;
+}
+
 const struct ioctl_info *user_ioctl_info(uint32_t request) {
   for (unsigned i = 0; i < user_nioctls; i++)
     if (user_ioctls[i].request == request) return &user_ioctls[i];
@@ -105,6 +118,7 @@ int64_t call_ioctl(struct user_thread *t, const uint64_t arg[6]) {
     user_unknown_ioctl(t, (uint32_t)arg[1]);
     return -ENOTTY;
   }
+  if (info->request == SIOCGIFCONF) return interfaces(t, fd, value);
   switch (info->arg.kind) {
   case ARG_MEM: value = user_pointer(t, value, (uint64_t)info->arg.width * info->arg.n, info->arg.dir); break;
   case ARG_STRUCT:
@@ -151,8 +165,7 @@ int64_t call_getdents64(struct user_thread *t, const uint64_t arg[6]) {
   uint8_t buf[DIRENT_BLOCK] __attribute__((aligned(8)));
   const uint32_t size = (uint32_t)arg[2] < sizeof buf ? (uint32_t)arg[2] : sizeof buf;
   int r = user_touch(t, arg[1], size, ARG_OUT);
-  if (r) return r;
-  int64_t n = entries(t, user_fd(t, arg[0]), buf, size);
+  int64_t n = entries(t, user_fd(t, arg[0]), r ? (uint8_t *)USER_NOWHERE : buf, size);
   if (n > 0 && (r = space_write(t->process->space, arg[1], buf, (uint64_t)n))) return r;
   return n;
 }
@@ -163,8 +176,7 @@ int64_t call_getdents(struct user_thread *t, const uint64_t arg[6]) {
   uint8_t buf[DIRENT_BLOCK] __attribute__((aligned(8)));
   const uint32_t size = (uint32_t)arg[2] < sizeof buf ? (uint32_t)arg[2] : sizeof buf;
   int r = user_touch(t, arg[1], size, ARG_OUT);
-  if (r) return r;
-  int64_t n = entries(t, user_fd(t, arg[0]), buf, size);
+  int64_t n = entries(t, user_fd(t, arg[0]), r ? (uint8_t *)USER_NOWHERE : buf, size);
   for (int64_t at = 0; at < n;) {
     uint8_t *e = buf + at;
     uint16_t len;

@@ -32,8 +32,9 @@ int64_t call_personality(struct user_thread *t, const uint64_t arg[6]) {
   return old;
 }
 
-/* Code that was written is noticed when it is written. */
+/* Code that was written is noticed when it is written, unless by another address. */
 int64_t call_riscv_flush_icache(struct user_thread *t, const uint64_t arg[6]) {
-  (void)t;
-  return arg[2] & ~UINT64_C(1) ? -EINVAL : 0;
+  if (arg[2] & ~UINT64_C(1)) return -EINVAL;
+  space_fence(t->process->space);
+  return 0;
 }

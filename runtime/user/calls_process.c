@@ -25,7 +25,8 @@ int64_t call_prlimit64(struct user_thread *t, const uint64_t arg[6]) {
                             : which == RLIMIT_AS   ? &p->limit[2]
                                                    : NULL;
   const bool set = arg[2] && !(own && kept);
-  int64_t e = user_syscall_host(t, SYS_prlimit64, arg[0], which, set ? (uintptr_t) new : 0, (uintptr_t)old, 0, 0);
+  int64_t e =
+      user_syscall_host(t, SYS_prlimit64, arg[0], which, set ? (uintptr_t) new : 0, (uintptr_t)old, 0, 0);
   if (e) return e;
   if (own && kept) {
     pthread_mutex_lock(&p->lock);

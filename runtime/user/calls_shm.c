@@ -15,6 +15,11 @@ struct segment {
   uint64_t size;
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a process has one address space */
+
+void user_shm_fork(bool before) {
+  if (before) pthread_mutex_lock(&lock);
+  else pthread_mutex_unlock(&lock);
+}
 static struct segment *segments;
 
 int64_t call_shmat(struct user_thread *t, const uint64_t arg[6]) {

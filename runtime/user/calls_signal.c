@@ -10,7 +10,7 @@
 #include "user/call.h"
 
 enum { SET = 8, INFO = 128, TIMESPEC = 16 };
-#define NEVER (OS_SIGBIT(SIGKILL) | OS_SIGBIT(SIGSTOP))
+#define NEVER          (OS_SIGBIT(SIGKILL) | OS_SIGBIT(SIGSTOP))
 #define SS_DISABLE_    2u
 #define SS_ONSTACK_    1u
 #define SS_AUTODISARM_ (1u << 31)
@@ -91,7 +91,8 @@ int64_t call_rt_sigsuspend(struct user_thread *t, const uint64_t arg[6]) {
 int64_t call_pause(struct user_thread *t, const uint64_t arg[6]) {
   uint64_t host;
   (void)arg;
-  return user_syscall_masked(t, t->sig.mask, &host, SYS_rt_sigsuspend, (const uint64_t[6]){(uintptr_t)&host, SET});
+  return user_syscall_masked(t, t->sig.mask, &host, SYS_rt_sigsuspend,
+                             (const uint64_t[6]){(uintptr_t)&host, SET});
 }
 
 int64_t call_rt_sigtimedwait(struct user_thread *t, const uint64_t arg[6]) {
@@ -137,7 +138,8 @@ int64_t call_sigaltstack(struct user_thread *t, const uint64_t arg[6]) {
   if (r) return r;
   memcpy(old, s->stack, sizeof old);
   if (!(old[1] & SS_DISABLE_)) /* flags say where the thread is, and what was asked for beside that */
-    old[1] = (old[1] & SS_AUTODISARM_) | (user_on_stack(s, t->vcpu->c->isa->arch->signals->sp(t->vcpu)) ? SS_ONSTACK_ : 0);
+    old[1] = (old[1] & SS_AUTODISARM_) |
+             (user_on_stack(s, t->vcpu->c->isa->arch->signals->sp(t->vcpu)) ? SS_ONSTACK_ : 0);
   if (arg[0] && (r = set_stack(t, in))) return r;
   return arg[1] ? space_write(t->process->space, arg[1], old, sizeof old) : 0;
 }

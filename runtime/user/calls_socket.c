@@ -127,7 +127,9 @@ int64_t call_recvmmsg(struct user_thread *t, const uint64_t arg[6]) {
 
 enum { TABLES_FIRST = 64, TABLES_LAST = 69 }; /* packet filters of the system: tables full of pointers */
 
+/* In the middle of that range IPv6 has options of its own. */
 static bool refused(uint64_t level, uint64_t option) {
+  if ((int)level == SOL_IPV6 && ((int)option == IPV6_RECVTCLASS || (int)option == IPV6_TCLASS)) return false;
   return ((int)level == SOL_IP || (int)level == SOL_IPV6) && (int)option >= TABLES_FIRST &&
          (int)option <= TABLES_LAST;
 }

@@ -15,7 +15,7 @@
 #include "user/exec.h"
 #include "user/program.h"
 
-#define SELF "/proc/self/exe"
+#define SELF "/proc/thread-self/exe" /* there even when the first thread has ended */
 
 enum { STRING_MAX = 32 * 4096, TOTAL = 2 << 20 }; /* MAX_ARG_STRLEN, a quarter of the usual stack limit */
 enum { SPARE_FD = 512 };                          /* numbers that programs seldom use */
@@ -101,7 +101,8 @@ static int guard(struct list *env) {
 }
 
 /* Executes, keeping what the guest is to find in the host's process: its mask and ignored signals. */
-static int64_t replace(struct user_thread *t, int fd, const char *path, char *const *argv, char *const *envp) {
+static int64_t replace(struct user_thread *t, int fd, const char *path, char *const *argv,
+                       char *const *envp) {
   const uint64_t mask = os_sigmask(~UINT64_C(0)), guest = t->sig.mask;
   int64_t r = USER_RESTART;
   if (!t->sig.stop) {
@@ -109,45 +110,66 @@ static int64_t replace(struct user_thread *t, int fd, const char *path, char *co
     /* Signals that come from here on are the new program's. */
     os_sigmask(guest);
     if (!t->sig.stop)
-      r = fd < 0 ? user_syscall_host(t, SYS_execve, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)envp, 0, 0, 0)
-                 : user_syscall_host(t, SYS_execveat, (uint64_t)fd, (uintptr_t) "", (uintptr_t)argv,
-                                     (uintptr_t)envp, AT_EMPTY_PATH, 0);
+      r = fd < 0
+              ? user_syscall_host(t, SYS_execve, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)envp, 0, 0, 0)
+              : user_syscall_host(t, SYS_execveat, (uint64_t)fd, (uintptr_t) "", (uintptr_t)argv,
+                                  (uintptr_t)envp, AT_EMPTY_PATH, 0);
     user_signals_exec(t, false);
   }
-  if (t->sig.slot.signal) os_sigmask(user_host_mask(~UINT64_C(0)));
-  else os_sigmask(user_host_mask(mask));
+  user_signals_block(); /* so that it is certain whether one was taken */
+  if (!t->sig.slot.signal) user_signals_allow(mask);
   return r;
 }
 
+/* What a call of execve holds. When it succeeds in the child of a vfork, it is the parent that frees it. */
+struct user_exec {
+  struct list argv, env, all; /* all: of this binary's own command line */
+  struct program program;
+};
+
+void user_exec_free(struct user_thread *t, bool files) {
+  struct user_exec *e = t->exec;
+  if (!e) return;
+  t->exec = NULL;
+  if (!files) e->program.fd = e->program.interp_fd = -1;
+  program_close(&e->program);
+  list_free(&e->argv);
+  list_free(&e->env);
+  list_free(&e->all);
+  free(e);
+}
+
 /* Runs a guest's program: this binary again, with the open file under a descriptor that it will close. */
-static int64_t run_guest(struct user_thread *t, const struct program *g, struct list *env) {
-  struct list all = {0};
+static int64_t run_guest(struct user_thread *t, struct user_exec *e) {
+  const struct program *g = &e->program;
+  struct list *all = &e->all;
   char number[16];
   int fd = fcntl(g->fd, F_DUPFD, SPARE_FD);
   if (fd < 0) fd = dup(g->fd);
   if (fd < 0) return -errno;
   snprintf(number, sizeof number, "%d", fd);
-  int r = guard(env);
-  for (const char *const *a = t->process->options->again; *a && !r; a++) r = push(&all, strdup(*a));
+  int r = guard(&e->env);
+  for (const char *const *a = t->process->options->again; *a && !r; a++) r = push(all, strdup(*a));
   const char *const more[] = {"--path", g->execfn, "--path-fd", number, "--"};
-  for (unsigned i = 0; i < ARRAY_SIZE(more) && !r; i++) r = push(&all, strdup(more[i]));
-  for (int i = 0; i < g->argc && !r; i++) r = push(&all, strdup(g->argv[i]));
-  int64_t result = r ? r : replace(t, -1, SELF, all.at, env->at);
+  for (unsigned i = 0; i < ARRAY_SIZE(more) && !r; i++) r = push(all, strdup(more[i]));
+  for (int i = 0; i < g->argc && !r; i++) r = push(all, strdup(g->argv[i]));
+  int64_t result = r ? r : replace(t, -1, SELF, all->at, e->env.at);
   close(fd);
-  list_free(&all);
   return result;
 }
 
 static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t args, gva_t vars, int flags) {
   struct user_process *p = t->process;
-  char path[PATH_MAX], why[2 * PATH_MAX];
-  struct list argv = {0}, env = {0};
-  struct program *g = malloc(sizeof *g);
-  int64_t r = g ? space_string(t->process->space, name, path, sizeof path) : -ENOMEM;
+  char path[PATH_MAX], why[2 * PATH_MAX], shown[32];
+  struct user_exec *e = t->exec = calloc(1, sizeof *e);
+  if (!e) return -ENOMEM;
+  e->program.fd = e->program.interp_fd = -1;
+  int64_t r = space_string(p->space, name, path, sizeof path);
   if (r > 0) r = 0;
   if (!r && !*path && !(flags & AT_EMPTY_PATH)) r = -ENOENT;
-  if (!r) r = take_vector(t, args, &argv);
-  if (!r) r = take_vector(t, vars, &env);
+  if (!r) r = take_vector(t, args, &e->argv);
+  if (!r) r = take_vector(t, vars, &e->env);
+  snprintf(shown, sizeof shown, "/dev/fd/%d", dirfd); /* as Linux calls a program without a name */
   if (!r) {
     const struct program_request q = {
         .root = &p->root,
@@ -155,19 +177,15 @@ static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t arg
         .want = p->options->want,
         .dirfd = dirfd,
         .path = path,
+        .shown = *path ? NULL : shown,
         .nofollow = flags & AT_SYMLINK_NOFOLLOW,
-        .argc = (int)argv.n,
-        .argv = argv.at,
+        .argc = (int)e->argv.n,
+        .argv = e->argv.at,
     };
-    r = program_open(&q, g, why, sizeof why);
-    if (!r) {
-      r = g->isa ? run_guest(t, g, &env) : replace(t, g->fd, NULL, g->argv, env.at);
-      program_close(g);
-    }
+    r = program_open(&q, &e->program, why, sizeof why);
   }
-  free(g);
-  list_free(&argv);
-  list_free(&env);
+  if (!r) r = e->program.isa ? run_guest(t, e) : replace(t, e->program.fd, NULL, e->program.argv, e->env.at);
+  user_exec_free(t, true);
   return r;
 }
 

@@ -49,14 +49,16 @@ enum { AUX_MAX = 24, PHENT = 56, RANDOM = 16 };
 /* ---- segments ---- */
 
 static int host_prot(unsigned prot) {
-  return (prot & SPACE_R ? PROT_READ : 0) | (prot & SPACE_W ? PROT_WRITE : 0) | (prot & SPACE_X ? PROT_EXEC : 0);
+  return (prot & SPACE_R ? PROT_READ : 0) | (prot & SPACE_W ? PROT_WRITE : 0) |
+         (prot & SPACE_X ? PROT_EXEC : 0);
 }
 
 static int run_steps(struct space *s, const struct elf_step *step, int n, int fd) {
   static const uint8_t zeros[GUEST_PAGE_SIZE];
   for (int i = 0; i < n; i++) {
     int flags = MAP_PRIVATE | MAP_FIXED | (step[i].file ? 0 : MAP_ANONYMOUS);
-    int64_t at = space_map(s, step[i].at, step[i].len, host_prot(step[i].prot), flags, step[i].file ? fd : -1, step[i].off);
+    int64_t at = space_map(s, step[i].at, step[i].len, host_prot(step[i].prot), flags, step[i].file ? fd : -1,
+                           step[i].off);
     if (at < 0) return (int)at;
     int r = step[i].zero ? space_write(s, step[i].at + step[i].len - step[i].zero, zeros, step[i].zero) : 0;
     if (r) return r;
@@ -135,8 +137,8 @@ static void aux_add(struct aux *a, uint64_t type, uint64_t value) {
 }
 
 /* The vector in Linux's order (fs/binfmt_elf.c, create_elf_tables); strings are at the addresses given. */
-static void aux_fill(struct aux *a, const struct user_image *i, const struct user_auxv *arch, gva_t random, gva_t execfn,
-                     gva_t platform) {
+static void aux_fill(struct aux *a, const struct user_image *i, const struct user_auxv *arch, gva_t random,
+                     gva_t execfn, gva_t platform) {
   const struct elf *e = &i->program.elf;
   *a = (struct aux){0};
   if (i->vdso) aux_add(a, AT_SYSINFO_EHDR_, i->vdso);
@@ -188,15 +190,16 @@ static void put_list(char *const *list, unsigned n, char **text, gva_t *at, uint
 
 /* From the top: 8 zero bytes, the file's name, environment, arguments, platform and random bytes, then, 16-byte aligned from
  * below, argc, argv, envp and the auxiliary vector (System V ABI, process initialisation; Linux's layout). -errno. */
-static int build_stack(struct user_process *p, struct user_image *i, char *const *envp, const struct vcpu *v) {
+static int build_stack(struct user_process *p, struct user_image *i, char *const *envp,
+                       const struct vcpu *v) {
   struct user_auxv arch = {0};
   uint8_t random[RANDOM];
   struct aux aux;
   if (v->c->isa->arch->user_auxv) v->c->isa->arch->user_auxv(v, &arch);
   if (getrandom(random, sizeof random, 0) != sizeof random) return -EIO;
   const unsigned argc = (unsigned)i->program.argc, envc = count(envp);
-  const uint64_t nexec = strlen(i->program.execfn) + 1, nargs = bytes_of(i->program.argv, argc), nenv = bytes_of(envp, envc),
-                 nplat = arch.platform ? strlen(arch.platform) + 1 : 0;
+  const uint64_t nexec = strlen(i->program.execfn) + 1, nargs = bytes_of(i->program.argv, argc),
+                 nenv = bytes_of(envp, envc), nplat = arch.platform ? strlen(arch.platform) + 1 : 0;
   if (nexec + nargs + nenv + 8 * (uint64_t)(argc + envc) > STRINGS_MAX) return -E2BIG;
   const gva_t execfn = USER_STACK_TOP - 8 - nexec, args = execfn - nenv - nargs, platform = args - nplat,
               noise = (platform - RANDOM) & ~UINT64_C(15);
@@ -229,8 +232,9 @@ static int build_stack(struct user_process *p, struct user_image *i, char *const
 static int map_stack(struct user_process *p, struct user_image *i) {
   const int prot = PROT_READ | PROT_WRITE | (i->program.elf.exec_stack ? PROT_EXEC : 0);
   const gva_t bottom = USER_STACK_TOP - USER_STACK_SIZE;
-  int64_t at = space_map(p->space, bottom, USER_STACK_SIZE, prot,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED_NOREPLACE, -1, 0);
+  int64_t at =
+      space_map(p->space, bottom, USER_STACK_SIZE, prot,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED_NOREPLACE, -1, 0);
   if (at < 0) {
     log_error("%s: cannot set up its stack: %s", i->path, strerror((int)-at));
     return (int)at;

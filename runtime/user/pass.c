@@ -82,6 +82,12 @@ int user_touch(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
   return space_holds(s, va, n) ? 0 : -EFAULT;
 }
 
+uint64_t user_pointer(struct user_thread *t, gva_t va, uint64_t n, unsigned dir) {
+  /* Nobody has memory below the program's: the kernel finds that out when it comes to it. */
+  if (!user_touch(t, va, n, dir) || (va < USER_START && n <= USER_END - va)) return va;
+  return USER_NOWHERE;
+}
+
 int user_iovec(struct user_thread *t, gva_t from, uint64_t n, unsigned dir, struct iovec *out) {
   int r = space_read(t->process->space, from, out, n * sizeof *out);
   for (uint64_t i = 0; !r && i < n; i++)
@@ -122,8 +128,8 @@ static int pointer(struct pass *p, unsigned i) {
     p->host[i] = r ? USER_NOWHERE : (uint64_t)p->translated;
     return 0;
   }
-  if (__builtin_mul_overflow(n, width, &bytes) || user_touch(p->t, va, bytes, a->dir))
-    p->host[i] = USER_NOWHERE;
+  p->host[i] =
+      __builtin_mul_overflow(n, width, &bytes) ? USER_NOWHERE : user_pointer(p->t, va, bytes, a->dir);
   return 0;
 }
 
@@ -174,11 +180,25 @@ static int prepare(struct pass *p, unsigned i) {
   }
 }
 
-/* A page that the kernel was to write may have become code since it was looked at: once more, then. */
-static bool writes(const struct call_info *c) {
-  for (unsigned i = 0; i < c->nargs; i++)
-    if (c->arg[i].dir & ARG_OUT) return true;
-  return false;
+/* The kernel could not write although the program may: a page has become code since it was looked at. A call that failed for
+ * another reason must not be made again, it may have taken something already. */
+static bool became_code(const struct pass *p) {
+  bool writes = false;
+  for (unsigned i = 0; i < p->c->nargs; i++) {
+    const struct arg_info *a = &p->c->arg[i];
+    if (!(a->dir & ARG_OUT) || !p->guest[i] || p->host[i] == (uint64_t)p->translated) continue;
+    const uint64_t n = elements(p, a);
+    writes = true;
+    for (uint64_t k = 0; k < (a->kind == ARG_IOVEC ? n : 1); k++) {
+      const struct iovec one = {(void *)p->host[i],
+                                n * (a->kind == ARG_STRUCT ? user_structs[a->type].size : a->width)};
+      const struct iovec *v = a->kind == ARG_IOVEC ? &p->iov[k] : &one;
+      if (p->host[i] == USER_NOWHERE ||
+          !space_allowed(p->t->process->space, (gva_t)v->iov_base, v->iov_len, SPACE_W))
+        return false;
+    }
+  }
+  return writes;
 }
 
 int64_t user_pass(struct user_thread *t, const struct call_info *c, const uint64_t arg[6]) {
@@ -193,8 +213,8 @@ int64_t user_pass(struct user_thread *t, const struct call_info *c, const uint64
     const bool asked = !r;
     if (asked) r = user_host(t, c->host, p.host);
     for (unsigned i = 0; i < p.paths; i++) user_path_done(&p.path[i]);
-    if (r != -EFAULT || !asked || !writes(c)) break;
-    if (!attempt) r = 0;
+    if (r != -EFAULT || !asked || attempt || !became_code(&p)) break;
+    r = 0;
   }
   for (unsigned i = 0; r >= 0 && i < c->nargs; i++) {
     const struct arg_info *a = &c->arg[i];

@@ -43,7 +43,8 @@ int user_path(struct user_thread *t, int dirfd, gva_t path, unsigned flags, stru
     strcpy(out->text, p->image.program.host);
     return 0;
   }
-  int r = sysroot_find(&p->root, dirfd, guest, (nofollow ? SYSROOT_NOFOLLOW : 0) | (flags & USER_PATH_NEW ? SYSROOT_CREATE : 0),
+  int r = sysroot_find(&p->root, dirfd, guest,
+                       (nofollow ? SYSROOT_NOFOLLOW : 0) | (flags & USER_PATH_NEW ? SYSROOT_CREATE : 0),
                        &out->dir, out->text);
   if (!r && flags & USER_PATH_WHOLE) r = make_whole(out);
   if (!r && kind == PROCFS_TEXT) {

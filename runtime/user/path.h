@@ -18,11 +18,11 @@ enum {
 
 /* `dir` and `name` are what an ...at call of the host gets. */
 struct user_path {
-  int dir;               /* a descriptor or AT_FDCWD; AT_FDCWD with USER_PATH_WHOLE */
-  const char *name;      /* in `text` or constant */
-  int file;              /* -1; else an open file of ours that the path stands for (/proc/self/maps): openat gives a copy
+  int dir;          /* a descriptor or AT_FDCWD; AT_FDCWD with USER_PATH_WHOLE */
+  const char *name; /* in `text` or constant */
+  int file;  /* -1; else an open file of ours that the path stands for (/proc/self/maps): openat gives a copy
                           * of it to the program; dir and name lead to the host's file of that name */
-  int owned;             /* -1, or a descriptor that user_path_done closes */
+  int owned; /* -1, or a descriptor that user_path_done closes */
   char text[PATH_MAX];
 };
 

@@ -23,7 +23,9 @@ static int open_program(struct user_process *p, const struct user_options *o) {
       .root = &p->root,
       .want = o->want,
       .dirfd = by_fd ? o->fd : AT_FDCWD,
-      .path = by_fd ? "" : o->path ? o->path : o->argv[0],
+      .path = by_fd     ? ""
+              : o->path ? o->path
+                        : o->argv[0],
       .shown = by_fd ? o->path : NULL,
       .search = !o->path,
       .argc = o->argc,
@@ -101,6 +103,7 @@ unsigned user_files(const struct user_process *p, const char *path[4]) {
   unsigned n = 0;
   if (g->host[0] == '/' && !access(g->host, F_OK)) path[n++] = g->host;
   if (*g->interp_host) path[n++] = g->interp_host;
+  if (g->script_host[0] == '/' && !access(g->script_host, F_OK)) path[n++] = g->script_host;
   if (p->root.len) path[n++] = p->root.path;
   return n;
 }
@@ -148,7 +151,7 @@ void user_loop(struct user_thread *t) {
     log_error("cannot set up a stack for memory faults: %s", strerror(-e));
     user_end(t, 125);
   }
-  while (!t->ended) {
+  for (;;) {
     uint64_t nr, arg[6];
     int64_t r;
     if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);
@@ -172,19 +175,19 @@ void user_loop(struct user_thread *t) {
       break;
     case EXIT_ERROR:
     case EXIT_SHUTDOWN: user_end(t, 125); /* logged; as the command line has it for bugs */
-    default: break; /* kicks, budget and waiting mean nothing here: go on */
+    default: break;                       /* kicks, budget and waiting mean nothing here: go on */
     }
   }
 }
 
 void user_run(struct user_process *p) {
   struct user_thread *t = p->threads;
-  const char *name = p->image.program.execfn, *slash = strrchr(name, '/');
+  const struct program *g = &p->image.program;
+  const char *name = strncmp(g->execfn, "/dev/fd/", 8) ? g->execfn : g->exe, *slash = strrchr(name, '/');
   prctl(PR_SET_NAME, slash ? slash + 1 : name); /* the host's is that of this binary */
   t->tid = (int)syscall(SYS_gettid);
   user_signals_start(t);
   user_loop(t);
-  user_thread_exit(t, 0);
 }
 
 void user_stats(struct user_process *p, struct vcpu_stats *out) {

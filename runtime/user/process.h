@@ -59,7 +59,7 @@ struct user_process {
   unsigned nthreads, started; /* alive; ever */
   bool ending;                /* one thread ends the process, the others wait for that */
   struct vcpu_stats past;     /* counters of threads that ended */
-  gva_t brk_start, brk; /* the program's break */
+  gva_t brk_start, brk;       /* the program's break */
   unsigned nown;
   int own[USER_OWN_FDS]; /* descriptors of Isomer's */
   bool strace;
@@ -67,7 +67,7 @@ struct user_process {
   struct user_limit {
     uint64_t value[2];
     bool set;
-  } limit[3]; /* of the stack, of data, of the address space: what the program set */
+  } limit[3];               /* of the stack, of data, of the address space: what the program set */
   struct user_count *count; /* by CALL_* */
   struct user_unknown unknown[USER_UNKNOWN], unknown_ioctl[USER_UNKNOWN];
 };
@@ -80,8 +80,9 @@ struct user_thread {
   int tid;         /* the host's, too */
   gva_t clear_tid; /* zeroed, and a waiter woken, when the thread ends; 0: nothing is */
   gva_t robust;    /* robust list, 0: none */
-  bool ended;
-  bool vfork; /* it runs in a child that shares its parent's memory: nothing of the process is its own to end */
+  bool
+      vfork; /* it runs in a child that shares its parent's memory: nothing of the process is its own to end */
+  struct user_exec *exec; /* a call of execve in progress */
   struct user_signals sig;
 };
 
@@ -95,8 +96,8 @@ enum { USER_RESTART = OS_RESTART, USER_JUMPED = OS_RESTART - 1 };
 _Noreturn void user_end(struct user_thread *t, int status);
 /* Ends it as a signal does whose default action that is. `trap`: the vCPU's trap is the reason. */
 _Noreturn void user_die(struct user_thread *t, int signal, bool trap);
-/* Runs the thread until it has ended. */
-void user_loop(struct user_thread *t);
+/* Runs the thread until it, or the process, has ended. */
+_Noreturn void user_loop(struct user_thread *t);
 
 /* --- thread.c --- */
 

@@ -26,7 +26,8 @@ static int put_memory(FILE *f, struct user_thread *t, gva_t from, gva_t to) {
   char part[4096];
   for (; from < to; from += sizeof part) {
     size_t n = to - from < sizeof part ? to - from : sizeof part;
-    if (space_read(t->process->space, from, part, n)) break; /* the program unmapped it: Linux ends there, too */
+    if (space_read(t->process->space, from, part, n))
+      break; /* the program unmapped it: Linux ends there, too */
     fwrite(part, 1, n, f);
   }
   return 0;
@@ -48,9 +49,10 @@ static void put_mapping(FILE *f, struct user_thread *t, const struct space_info 
   const char *name = sysroot_shown(&t->process->root, m->name);
   const gva_t brk = t->process->brk_start;
   if (!*name && m->start <= brk && brk <= m->last && t->process->brk > brk) name = "[heap]";
-  int n = fprintf(f, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ", m->start, m->last + 1,
-                  m->prot & SPACE_R ? 'r' : '-', m->prot & SPACE_W ? 'w' : '-', m->prot & SPACE_X ? 'x' : '-',
-                  m->shared ? 's' : 'p', m->off, major(m->dev), minor(m->dev), m->ino);
+  int n = fprintf(f, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ", m->start,
+                  m->last + 1, m->prot & SPACE_R ? 'r' : '-', m->prot & SPACE_W ? 'w' : '-',
+                  m->prot & SPACE_X ? 'x' : '-', m->shared ? 's' : 'p', m->off, major(m->dev), minor(m->dev),
+                  m->ino);
   if (*name) fprintf(f, "%*s%s", n < 73 ? 73 - n : 0, "", name);
 }
 
@@ -74,7 +76,8 @@ static int put_smaps(FILE *f, struct user_thread *t) {
     uint64_t start, end;
     struct space_info m;
     if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2) {
-      show = space_holds(t->process->space, start, end - start) && space_next(t->process->space, start, &m) && m.start <= start;
+      show = space_holds(t->process->space, start, end - start) && space_next(t->process->space, start, &m) &&
+             m.start <= start;
       if (!show) continue;
       m.off += m.ino ? start - m.start : 0;
       m.start = start;
@@ -95,7 +98,8 @@ static int put_stat(FILE *f, struct user_thread *t) {
   const struct {
     unsigned field;
     uint64_t value;
-  } own[] = {{26, i->code_start}, {27, i->code_end}, {28, i->sp},       {45, i->data_start}, {46, i->data_end}, {47, p->brk_start}, {48, i->arg_start}, {49, i->arg_end},
+  } own[] = {{26, i->code_start}, {27, i->code_end},  {28, i->sp},        {45, i->data_start},
+             {46, i->data_end},   {47, p->brk_start}, {48, i->arg_start}, {49, i->arg_end},
              {50, i->env_start},  {51, i->env_end}};
   char text[2048];
   int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
@@ -108,7 +112,8 @@ static int put_stat(FILE *f, struct user_thread *t) {
   if (!at) return -EIO;
   fprintf(f, "%.*s)", (int)(at - text), text);
   unsigned field = 3, k = 0;
-  for (char *save, *word = strtok_r(at + 1, " \n", &save); word; word = strtok_r(NULL, " \n", &save), field++) {
+  for (char *save, *word = strtok_r(at + 1, " \n", &save); word;
+       word = strtok_r(NULL, " \n", &save), field++) {
     while (k < ARRAY_SIZE(own) && own[k].field < field) k++;
     if (k < ARRAY_SIZE(own) && own[k].field == field) fprintf(f, " %" PRIu64, own[k].value);
     else fprintf(f, " %s", word);
@@ -131,7 +136,7 @@ static int put_cpuinfo(FILE *f, struct user_thread *t) {
 static const struct {
   const char *name;
   int (*put)(FILE *f, struct user_thread *t);
-} texts[] = {{"cmdline", put_cmdline}, {"environ", put_environ}, {"auxv", put_auxv}, {"maps", put_maps},
+} texts[] = {{"cmdline", put_cmdline}, {"environ", put_environ}, {"auxv", put_auxv},      {"maps", put_maps},
              {"smaps", put_smaps},     {"stat", put_stat},       {"cpuinfo", put_cpuinfo}};
 
 int procfs_open(struct user_thread *t, const char *name) {
@@ -198,7 +203,7 @@ static enum procfs_kind find_below(const char *p, char name[16]) {
 static bool known_name(const char *path) {
   const char *last = strrchr(path, '/');
   last = last ? last + 1 : path;
-  if (*last >= '0' && *last <= '9') return true; /* fd/N */
+  if (*last && !last[strspn(last, "0123456789")]) return true; /* fd/N */
   if (!strcmp(last, "exe") || !strcmp(last, "cwd") || !strcmp(last, "root")) return true;
   for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
     if (!strcmp(last, texts[i].name)) return true;
@@ -228,7 +233,8 @@ bool procfs_is_fds(int fd) {
   char path[PATH_MAX];
   const char *p = path + 6;
   long n;
-  if (sysroot_name(NULL, fd, path) || strncmp(path, "/proc/", 6) || !take_number(&p, &n) || n != getpid()) return false;
+  if (sysroot_name(NULL, fd, path) || strncmp(path, "/proc/", 6) || !take_number(&p, &n) || n != getpid())
+    return false;
   if (take_word(&p, "task") && !take_number(&p, &n)) return false;
   return !strcmp(p, "fd") || !strcmp(p, "fdinfo");
 }

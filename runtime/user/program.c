@@ -14,10 +14,10 @@
 #include "os/host.h"
 
 enum {
-  HEAD = 4096,           /* bytes read to judge a file: more only if the program headers lie behind them */
-  HEAD_MAX = 1 << 20,    /* where program headers must end */
-  SCRIPT_LINE = 256,     /* include/uapi/linux/binfmts.h: BINPRM_BUF_SIZE */
-  SCRIPT_DEPTH = 5,      /* fs/exec.c: exec_binprm */
+  HEAD = 4096,        /* bytes read to judge a file: more only if the program headers lie behind them */
+  HEAD_MAX = 1 << 20, /* where program headers must end */
+  SCRIPT_LINE = 255,  /* include/uapi/linux/binfmts.h: BINPRM_BUF_SIZE, without the zero at the end */
+  SCRIPT_DEPTH = 5,   /* fs/exec.c: exec_binprm */
 };
 
 /* A file that is being judged. */
@@ -50,16 +50,20 @@ static int file_read(struct file *f, uint64_t want) {
 
 /* Opens what the host calls `path` for execution and reads its start. Judged before it is opened for reading: opening a
  * device can do something. */
-static int file_open(int dirfd, const char *path, bool nofollow, const char *name, struct file *f, char *why, size_t nwhy) {
+static int file_open(int dirfd, const char *path, bool nofollow, const char *name, struct file *f, char *why,
+                     size_t nwhy) {
   char self[40];
   struct stat st;
-  int place = *path ? openat(dirfd, path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0)) : fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+  int place = *path ? openat(dirfd, path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0))
+                    : fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
   int r = 0;
   *f = (struct file){.fd = -1};
-  if (place < 0 || fstat(place, &st)) r = err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
+  if (place < 0 || fstat(place, &st))
+    r = err_set(why, nwhy, -errno, "%s: cannot open: %s", name, strerror(errno));
   else if (S_ISLNK(st.st_mode)) r = err_set(why, nwhy, -ELOOP, "%s: a symbolic link", name);
   else if (!S_ISREG(st.st_mode))
-    r = err_set(why, nwhy, -EACCES, "%s: %s, not a program", name, S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
+    r = err_set(why, nwhy, -EACCES, "%s: %s, not a program", name,
+                S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
   else if (faccessat(place, "", X_OK, AT_EACCESS | AT_EMPTY_PATH))
     r = err_set(why, nwhy, -errno, "%s: not executable: %s (chmod +x allows it)", name, strerror(errno));
   if (!r) {
@@ -74,15 +78,20 @@ static int file_open(int dirfd, const char *path, bool nofollow, const char *nam
   return r;
 }
 
-static int find_and_open(const struct program_request *q, int dirfd, const char *path, bool nofollow, const char *name,
-                         struct file *f, char *why, size_t nwhy) {
+static int find_and_open(const struct program_request *q, int dirfd, const char *path, bool nofollow,
+                         const char *name, struct file *f, char *why, size_t nwhy) {
   char host[PATH_MAX];
   int dir, r = sysroot_find(q->root, dirfd, path, nofollow ? SYSROOT_NOFOLLOW : 0, &dir, host);
   if (r) return err_set(why, nwhy, r, "%s: %s", name, strerror(-r));
   return file_open(dir, host, nofollow, name, f, why, nwhy);
 }
 
-static bool is_elf(const struct file *f) { return f->have >= 4 && !memcmp(f->head, "\x7f" "ELF", 4); }
+static bool is_elf(const struct file *f) {
+  return f->have >= 4 && !memcmp(f->head,
+                                 "\x7f"
+                                 "ELF",
+                                 4);
+}
 
 /* All that Linux calls ENOEXEC, in words. */
 static int judge_elf(struct file *f, struct elf *e, const char *name, char *why, size_t nwhy) {
@@ -184,15 +193,16 @@ static int open_interp(const struct program_request *q, struct program *p, char 
 }
 
 /* Decides whose program the ELF file is and takes it over. */
-static int take_elf(const struct program_request *q, struct file *f, struct program *p, char *why, size_t nwhy) {
+static int take_elf(const struct program_request *q, struct file *f, struct program *p, char *why,
+                    size_t nwhy) {
   char machine[32];
   int r = judge_elf(f, &p->elf, p->path, why, nwhy);
   if (r) return r;
   p->isa = isa_of(p->elf.machine);
   if (q->self && p->isa != q->self && p->elf.machine == OS_ELF_MACHINE) p->isa = NULL;
   else if (!p->isa)
-    return err_set(why, nwhy, -ENOEXEC, "%s: a program for %s, which is not built in (isomer isa list)", p->path,
-                   elf_machine_name(p->elf.machine, machine, sizeof machine));
+    return err_set(why, nwhy, -ENOEXEC, "%s: a program for %s, which is not built in (isomer isa list)",
+                   p->path, elf_machine_name(p->elf.machine, machine, sizeof machine));
   else if (q->want && p->isa != q->want)
     return err_set(why, nwhy, -ENOEXEC, "%s: is for %s, not for %s", p->path, p->isa->name, q->want->name);
   r = sysroot_name(NULL, f->fd, p->host);
@@ -204,7 +214,8 @@ static int take_elf(const struct program_request *q, struct file *f, struct prog
 }
 
 /* Opens the first of that name in $PATH; the path it was found under goes to p->path. */
-static int search(const struct program_request *q, struct program *p, struct file *f, char *why, size_t nwhy) {
+static int search(const struct program_request *q, struct program *p, struct file *f, char *why,
+                  size_t nwhy) {
   const char *list = getenv("PATH"), *at = list ? list : "/bin:/usr/bin";
   int denied = 0;
   for (;; at++) {
@@ -219,22 +230,36 @@ static int search(const struct program_request *q, struct program *p, struct fil
     if (!*at) break;
   }
   if (denied) return err_set(why, nwhy, denied, "%s: found in $PATH, but not executable", q->path);
-  return err_set(why, nwhy, -ENOENT, "%s: not found in $PATH (a file of this directory is ./%s)", q->path, q->path);
+  return err_set(why, nwhy, -ENOENT, "%s: not found in $PATH (a file of this directory is ./%s)", q->path,
+                 q->path);
 }
 
-static int open_first(const struct program_request *q, struct program *p, struct file *f, char *why, size_t nwhy) {
+/* What execveat(2) calls a file: by its path, or as /dev/fd says when that is relative to a descriptor. */
+static int call_it(const struct program_request *q, char out[PATH_MAX]) {
   const char *shown = q->shown ? q->shown : q->path;
+  int n;
+  if (q->shown || *q->path == '/' || q->dirfd == AT_FDCWD) n = snprintf(out, PATH_MAX, "%s", shown);
+  else n = snprintf(out, PATH_MAX, "/dev/fd/%d%s%s", q->dirfd, *q->path ? "/" : "", q->path);
+  return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int open_first(const struct program_request *q, struct program *p, struct file *f, char *why,
+                      size_t nwhy) {
   if (q->search && *q->path && !strchr(q->path, '/')) return search(q, p, f, why, nwhy);
-  if (strlen(shown) >= sizeof p->path) return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", shown);
-  strcpy(p->path, shown);
+  if (call_it(q, p->path)) return err_set(why, nwhy, -ENAMETOOLONG, "%.100s...: name too long", p->path);
   return find_and_open(q, q->dirfd, q->path, q->nofollow, p->path, f, why, nwhy);
+}
+
+/* An interpreter opens its script by name, which leads nowhere when the descriptor is closed then. */
+static bool out_of_reach(const struct program_request *q) {
+  return *q->path != '/' && q->dirfd != AT_FDCWD && fcntl(q->dirfd, F_GETFD) & FD_CLOEXEC;
 }
 
 int program_open(const struct program_request *q, struct program *p, char *why, size_t nwhy) {
   struct file f = {.fd = -1};
   p->isa = NULL;
   p->elf.interp_len = 0;
-  p->interp_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
+  p->interp_host[0] = p->script_host[0] = p->path[0] = p->execfn[0] = p->host[0] = 0;
   p->argc = 0;
   p->argv = NULL;
   p->fd = p->interp_fd = -1;
@@ -253,14 +278,21 @@ int program_open(const struct program_request *q, struct program *p, char *why, 
       break;
     }
     if (f.have < 2 || memcmp(f.head, "#!", 2) || !script_line(&f, line, &interp, &arg)) {
-      r = err_set(why, nwhy, -ENOEXEC, "%s: neither an ELF program nor a script that names an interpreter%s", p->path,
-                  f.have ? "" : " (the file is empty)");
+      r = err_set(why, nwhy, -ENOEXEC, "%s: neither an ELF program nor a script that names an interpreter%s",
+                  p->path, f.have ? "" : " (the file is empty)");
+      break;
+    }
+    if (!depth && out_of_reach(q)) {
+      r = err_set(why, nwhy, -ENOENT, "%s: a script behind a descriptor that is closed on execution",
+                  p->path);
       break;
     }
     if ((r = script_arguments(p, interp, arg, p->path))) {
       err_set(why, nwhy, r, "%s: out of memory", p->path);
       break;
     }
+    if (sysroot_name(NULL, f.fd, p->script_host))
+      p->script_host[0] = 0; /* only what may be read depends on it */
     char label[2 * PATH_MAX];
     snprintf(label, sizeof label, "%s: its interpreter %s", p->path, interp);
     file_close(&f);

@@ -13,20 +13,22 @@ struct program {
   int fd;                /* of the ELF file, close-on-exec, owned; -1: nothing is open */
   const struct isa *isa; /* NULL: a program of the host that its own kernel should run */
   struct elf elf;
-  int interp_fd;         /* of the dynamic linker, owned; -1: it needs none */
+  int interp_fd; /* of the dynamic linker, owned; -1: it needs none */
   struct elf interp;
+  char script_host[PATH_MAX]; /* of the script that the program is the interpreter of; "": of none */
   char interp_host[PATH_MAX]; /* real path on the host; "": it needs none */
-  char path[PATH_MAX]; /* of the ELF file as it was asked for: by the caller, or by the last script */
-  char execfn[PATH_MAX]; /* as the caller asked for it, a script too: AT_EXECFN */
-  char host[PATH_MAX]; /* real path on the host */
-  const char *exe;     /* the same as the guest sees it, in `host`: /proc/self/exe */
-  int argc;            /* at least 1 */
-  char **argv;         /* what the program gets: a script's interpreters in front; NULL at the end; owned */
+  char path[PATH_MAX];        /* of the ELF file as it was asked for: by the caller, or by the last script */
+  char execfn[PATH_MAX];      /* as the caller asked for it, a script too: AT_EXECFN */
+  char host[PATH_MAX];        /* real path on the host */
+  const char *exe;            /* the same as the guest sees it, in `host`: /proc/self/exe */
+  int argc;                   /* at least 1 */
+  char **argv; /* what the program gets: a script's interpreters in front; NULL at the end; owned */
 };
 
 struct program_request {
   const struct sysroot *root;
-  const struct isa *self; /* ISA of the process that asks: its programs stay guests even if they are the host's own. NULL:
+  const struct isa
+      *self; /* ISA of the process that asks: its programs stay guests even if they are the host's own. NULL:
                            * every program that can be a guest is one */
   const struct isa *want; /* refuse guests of another ISA; NULL: any */
   int dirfd;              /* `path` is relative to it; AT_FDCWD */

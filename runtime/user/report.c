@@ -1,6 +1,7 @@
 /* Says where a program died. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/log.h"
 #include "debug/trace.h"
@@ -27,15 +28,27 @@ static void describe_insn(struct vcpu *v, char *text, size_t size) {
     at += (size_t)snprintf(text + at, size - at, " %02x", bytes[i]);
 }
 
+/* " (name+distance)" of pc: a symbol of the program, or the file that is mapped there; "" when there is neither. */
+static void describe_place(struct user_process *p, gva_t pc, char *text, size_t size) {
+  struct user_image *image = &p->image;
+  struct space_info m;
+  char why[200];
+  *text = 0;
+  if (pc >= image->code_start && pc < image->code_end) {
+    /* Only now: most programs end without a need for names. */
+    if (user_image_symbols(image, why, sizeof why)) log_error("%s: %s", image->path, why);
+    const struct sym *s = sym_find(&image->symbols, pc);
+    if (s) snprintf(text, size, " (%.150s+0x%" PRIx64 ")", s->name, pc - s->addr);
+  } else if (space_next(p->space, pc, &m) && m.start <= pc && *m.name) {
+    const char *slash = strrchr(m.name, '/');
+    snprintf(text, size, " (%.150s+0x%" PRIx64 ")", slash ? slash + 1 : m.name, pc - m.start + m.off);
+  }
+}
+
 void user_report(struct user_thread *t, int signal, bool because) {
-  struct user_image *image = &t->process->image;
   struct vcpu *v = t->vcpu;
   const struct trap trap = v->c->trap; /* describing the instruction may raise others */
-  char why[200];
-  /* Only now: most programs end without a need for names. */
-  if (user_image_symbols(image, why, sizeof why)) log_error("%s: %s", image->path, why);
-  const struct sym *s = sym_find(&image->symbols, v->pc);
-  char insn[200], where[200] = "", what[200] = "";
+  char insn[200], where[200], what[200] = "";
   size_t at = 0;
   if (because) {
     at += (size_t)snprintf(what, sizeof what, "%s(", trace_trap_name(v->c->isa, trap.kind));
@@ -43,7 +56,8 @@ void user_report(struct user_thread *t, int signal, bool because) {
       at += (size_t)snprintf(what + at, sizeof what - at, "%s0x%" PRIx64, i ? ", " : "", trap.arg[i]);
     snprintf(what + at, sizeof what - at, ") ");
   }
-  if (s) snprintf(where, sizeof where, " (%.150s+0x%" PRIx64 ")", s->name, v->pc - s->addr);
+  describe_place(t->process, v->pc, where, sizeof where);
   describe_insn(v, insn, sizeof insn);
-  log_error("%s: %sat pc 0x%" PRIx64 "%s: %s: killed by signal %d", image->path, what, v->pc, where, insn, signal);
+  log_error("%s: %sat pc 0x%" PRIx64 "%s: %s: killed by signal %d", t->process->image.path, what, v->pc,
+            where, insn, signal);
 }

@@ -18,15 +18,15 @@
 #define SA_RESETHAND_ UINT64_C(0x80000000)
 #define SA_RESTORER_  UINT64_C(0x04000000)
 /* Flags that mean something to the host's kernel. */
-#define SA_HOST (UINT64_C(0x10000000) | 1 | 2) /* SA_RESTART, SA_NOCLDSTOP, SA_NOCLDWAIT */
+#define SA_HOST        (UINT64_C(0x10000000) | 1 | 2) /* SA_RESTART, SA_NOCLDSTOP, SA_NOCLDWAIT */
 #define SS_DISABLE_    2
 #define SS_AUTODISARM_ (UINT64_C(1) << 31)
 
-#define FAULTS (OS_SIGBIT(SIGSEGV) | OS_SIGBIT(SIGBUS))
-#define NEVER  (OS_SIGBIT(SIGKILL) | OS_SIGBIT(SIGSTOP))
+#define FAULTS         (OS_SIGBIT(SIGSEGV) | OS_SIGBIT(SIGBUS))
+#define NEVER          (OS_SIGBIT(SIGKILL) | OS_SIGBIT(SIGSTOP))
 /* Default action: end with a core dump. Handled here so that it can be said where. */
-#define CORE                                                                                              \
-  (FAULTS | OS_SIGBIT(SIGQUIT) | OS_SIGBIT(SIGILL) | OS_SIGBIT(SIGTRAP) | OS_SIGBIT(SIGABRT) |            \
+#define CORE                                                                                   \
+  (FAULTS | OS_SIGBIT(SIGQUIT) | OS_SIGBIT(SIGILL) | OS_SIGBIT(SIGTRAP) | OS_SIGBIT(SIGABRT) | \
    OS_SIGBIT(SIGFPE) | OS_SIGBIT(SIGXCPU) | OS_SIGBIT(SIGXFSZ) | OS_SIGBIT(SIGSYS))
 
 static __thread struct user_thread *current;
@@ -48,6 +48,11 @@ static void stop(struct user_thread *t, void *context) {
 
 /* On the thread that is to handle the signal, anywhere in it. */
 static void on_signal(int signal, siginfo_t *info, void *context) {
+  if (!current) { /* a thread of Isomer's own: another one of the process takes it */
+    os_handler_mask(context, ~FAULTS);
+    syscall(SYS_rt_sigqueueinfo, getpid(), signal, info);
+    return;
+  }
   take(&current->sig.slot, signal, info);
   os_handler_mask(context, ~FAULTS);
   stop(current, context);
@@ -171,9 +176,7 @@ static bool enter(struct user_thread *t, struct user_frame *f, const struct user
   return true;
 }
 
-static void reset(struct user_thread *t, int signal) {
-  user_action_set(t, signal, &(struct user_action){0});
-}
+static void reset(struct user_thread *t, int signal) { user_action_set(t, signal, &(struct user_action){0}); }
 
 /* A signal whose default action is not ours to carry out: the host's kernel does it. */
 static void leave_to_host(struct user_thread *t, const struct user_pending *p) {

@@ -82,6 +82,7 @@ int64_t user_syscall_host(struct user_thread *t, long nr, uint64_t a0, uint64_t 
                           uint64_t a4, uint64_t a5);
 /* The same for calls that wait with the guest's mask replaced by `mask`; `host` is where the host's call finds the mask that
  * it is to use, and is filled in here. */
-int64_t user_syscall_masked(struct user_thread *t, uint64_t mask, uint64_t *host, long nr, const uint64_t arg[6]);
+int64_t user_syscall_masked(struct user_thread *t, uint64_t mask, uint64_t *host, long nr,
+                            const uint64_t arg[6]);
 
 #endif

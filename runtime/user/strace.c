@@ -12,7 +12,7 @@
 #include "mem/space.h"
 #include "user/call.h"
 
-enum { TEXT = 32, ELEMENTS = 4, LAST_ERROR = 4095 };
+enum { TEXT = 32, ELEMENTS = 4, LAST_ERROR = 511 };
 
 static void put(struct strace *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct strace *s, const char *fmt, ...) {
@@ -210,8 +210,11 @@ static void print(struct strace *s) {
 
 void strace_enter(struct strace *s, struct user_thread *t, const struct call_info *c, uint64_t nr,
                   const uint64_t arg[6]) {
+  static int alone; /* the thread that made the first call; children of the process are others */
+  const int self = (int)gettid();
   s->n = s->done = 0;
-  if (user_threads(t->process) > 1) put(s, "[pid %d] ", (int)gettid());
+  if (!alone) alone = self;
+  if (user_threads(t->process) > 1 || self != alone) put(s, "[pid %d] ", self);
   if (!c) {
     put(s, "syscall_%" PRIu64 "(", nr);
     for (unsigned i = 0; i < 6; i++) put(s, "%s%#" PRIx64, i ? ", " : "", arg[i]);
@@ -229,8 +232,9 @@ void strace_enter(struct strace *s, struct user_thread *t, const struct call_inf
 void strace_leave(struct strace *s, struct user_thread *t, const struct call_info *c, const uint64_t arg[6],
                   int64_t r) {
   if (c) arguments(s, t, c, arg, r, false);
-  if (r < -LAST_ERROR) put(s, ") = ? ERESTARTSYS (to be restarted)");
-  else if (r < 0)
+  if (r == USER_RESTART) put(s, ") = ? ERESTARTSYS (To be restarted)");
+  else if (r == USER_JUMPED) put(s, ") = ?");
+  else if (r < 0 && r >= -LAST_ERROR)
     put(s, ") = -1 %s (%s)", strerrorname_np((int)-r) ? strerrorname_np((int)-r) : "errno",
         strerror((int)-r));
   else if (c && c->result == ARG_VOID) put(s, ") = ?");

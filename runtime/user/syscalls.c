@@ -57,19 +57,14 @@ int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t raw[6]) {
   int64_t r;
   if (c && !(c->flags & CALL_NONE)) {
     r = execute(t, c, arg);
-    __atomic_add_fetch(&p->count[c - user_calls].calls, 1, __ATOMIC_RELAXED);
-    if (r < 0 && r >= -4095) __atomic_add_fetch(&p->count[c - user_calls].errors, 1, __ATOMIC_RELAXED);
+    if (r != USER_RESTART) __atomic_add_fetch(&p->count[c - user_calls].calls, 1, __ATOMIC_RELAXED);
+    if (r < 0 && r > USER_RESTART) __atomic_add_fetch(&p->count[c - user_calls].errors, 1, __ATOMIC_RELAXED);
   } else {
     count_unknown(p->unknown, nr);
     r = -ENOSYS;
   }
   if (unlikely(p->strace)) strace_leave(&line, t, c, arg, r);
   return r;
-}
-
-bool user_call_restarts(const struct user_abi *abi, uint64_t nr) {
-  const struct call_info *c = user_call_info(abi, nr);
-  return c && !(c->flags & CALL_NORESTART);
 }
 
 /* --- for --stats --- */

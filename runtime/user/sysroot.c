@@ -63,7 +63,8 @@ int sysroot_open(const char *dir, struct sysroot *out, char *why, size_t nwhy) {
   if (!out->path[1]) return 0;
   out->len = strlen(out->path);
   int r = inside(out, "/", O_DIRECTORY, probe);
-  return r ? err_set(why, nwhy, r, "sysroot %s: cannot look paths up in it: openat2: %s (Linux 5.6 and /proc are needed)",
+  return r ? err_set(why, nwhy, r,
+                     "sysroot %s: cannot look paths up in it: openat2: %s (Linux 5.6 and /proc are needed)",
                      dir, strerror(-r))
            : 0;
 }
@@ -116,7 +117,8 @@ static int find_absolute(const struct sysroot *s, const char *path, unsigned fla
     return 0;
   }
   if (r != -ENOENT && r != -ENOTDIR) return r;
-  if (!(flags & SYSROOT_CREATE) || !faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW)) return copy(host, path);
+  if (!(flags & SYSROOT_CREATE) || !faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW))
+    return copy(host, path);
   return to_create(s, path, host);
 }
 

@@ -19,6 +19,7 @@
 #include "os/guest_access.h"
 #include "mem/space.h"
 #include "user/call.h"
+#include "user/exec.h"
 
 /* Host stacks: of a guest thread; of a vfork's child, on which it runs until it has called execve. */
 #define THREAD_STACK (UINT64_C(512) << 10)
@@ -28,11 +29,12 @@
 #define CLONE_CLEAR_SIGHAND_ UINT64_C(0x100000000)
 #define CLONE_DETACHED_      UINT64_C(0x00400000)
 #define THREAD_FLAGS         ((uint64_t)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD))
-#define THREAD_MAY                                                                                              \
-  (THREAD_FLAGS | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | \
-   CLONE_DETACHED_ | CLONE_PTRACE | CLONE_IO)
-#define FORK_MAY \
-  ((uint64_t)(CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PIDFD | CLONE_PTRACE) | \
+#define THREAD_MAY                                                                          \
+  (THREAD_FLAGS | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | \
+   CLONE_CHILD_CLEARTID | CLONE_DETACHED_ | CLONE_PTRACE | CLONE_IO)
+#define FORK_MAY                                                                                             \
+  ((uint64_t)(CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PIDFD | \
+              CLONE_PTRACE) |                                                                                \
    CLONE_CLEAR_SIGHAND_)
 /* What a vfork's child shares with its parent beside memory is the host kernel's business. */
 #define VFORK_HOST ((uint64_t)(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO | CLONE_PARENT))
@@ -69,7 +71,8 @@ static void owner_died(struct user_thread *t, gva_t at, bool pi) {
   uint32_t word, want, seen;
   if (at & 3 || space_kernel_writes(t->process->space, at, sizeof word)) return;
   do {
-    if (space_read(t->process->space, at, &word, sizeof word) || (word & FUTEX_TID_MASK) != (uint32_t)t->tid) return;
+    if (space_read(t->process->space, at, &word, sizeof word) || (word & FUTEX_TID_MASK) != (uint32_t)t->tid)
+      return;
     want = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
     if (!os_guest_cas32(at, word, want, &seen)) return;
   } while (seen != word);
@@ -86,7 +89,8 @@ static void robust_exit(struct user_thread *t) {
   gva_t entry = head[0];
   for (unsigned n = 0; n < LIMIT && (entry & ~UINT64_C(1)) != t->robust; n++, entry = next) {
     const gva_t at = entry & ~UINT64_C(1);
-    const bool last = space_read(t->process->space, at, &next, sizeof next) != 0; /* before the mutex may go away */
+    const bool last =
+        space_read(t->process->space, at, &next, sizeof next) != 0; /* before the mutex may go away */
     if (at != pending) owner_died(t, at + head[1], entry & 1);
     if (last) break;
   }
@@ -154,7 +158,6 @@ static void *thread_main(void *arg) {
   if (r->flags & CLONE_CHILD_CLEARTID) t->clear_tid = r->child_tid;
   sem_post(&start->known); /* start and request are gone then */
   user_loop(t);
-  user_thread_exit(t, 0);
 }
 
 /* --- making one --- */
@@ -264,10 +267,12 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   }
   pthread_mutex_lock(&p->lock);
   pthread_mutex_lock(&t->sig.actions->lock);
+  user_shm_fork(true);
   space_fork_prepare(p->space);
   const pid_t pid = fork();
   const int error = errno;
   space_fork_done(p->space, !pid);
+  user_shm_fork(false);
   pthread_mutex_unlock(&t->sig.actions->lock);
   if (!pid) {
     forget_others(p, t);
@@ -305,7 +310,6 @@ static int vfork_child(void *arg) {
   set_registers(t, f->request);
   t->sig.stop = 1; /* the host's mask */
   user_loop(t);
-  _exit(0);
 }
 
 static int64_t new_vfork(struct user_thread *t, const struct request *r) {
@@ -315,7 +319,8 @@ static int64_t new_vfork(struct user_thread *t, const struct request *r) {
   int64_t result = USER_RESTART;
   if (t->sig.stop) goto out;
   result = -ENOMEM;
-  char *stack = mmap(NULL, VFORK_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  char *stack =
+      mmap(NULL, VFORK_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   struct vfork *f = malloc(sizeof *f);
   void *saved = malloc(state);
   if (stack != MAP_FAILED && f && saved) {
@@ -327,6 +332,7 @@ static int64_t new_vfork(struct user_thread *t, const struct request *r) {
     const int flags = (int)((r->flags & VFORK_HOST) | CLONE_VM | CLONE_VFORK) | r->exit_signal;
     result = clone(vfork_child, stack + VFORK_STACK, flags, f);
     if (result < 0) result = -errno;
+    user_exec_free(t, false);
     struct user_thread *const next = t->next; /* other threads may have ended meanwhile */
     *t = before;
     t->next = next;
@@ -377,8 +383,21 @@ int64_t call_clone(struct user_thread *t, const uint64_t arg[6]) {
 
 /* struct clone_args as of its first version, 64 bytes, to its third; further words must be zero. */
 int64_t call_clone3(struct user_thread *t, const uint64_t arg[6]) {
-  enum { FIRST = 64, KNOWN = 88, FLAGS = 0, PIDFD, CHILD_TID, PARENT_TID, EXIT, STACK, STACK_SIZE, TLS, SET_TID,
-         SET_TID_SIZE, CGROUP };
+  enum {
+    FIRST = 64,
+    KNOWN = 88,
+    FLAGS = 0,
+    PIDFD,
+    CHILD_TID,
+    PARENT_TID,
+    EXIT,
+    STACK,
+    STACK_SIZE,
+    TLS,
+    SET_TID,
+    SET_TID_SIZE,
+    CGROUP
+  };
   uint64_t a[GUEST_PAGE_SIZE / 8] = {0};
   if (arg[1] < FIRST) return -EINVAL;
   if (arg[1] > sizeof a) return -E2BIG;
@@ -412,9 +431,7 @@ int64_t call_vfork(struct user_thread *t, const uint64_t arg[6]) {
   return clone_request(t, &(struct request){.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD});
 }
 
-int64_t call_exit(struct user_thread *t, const uint64_t arg[6]) {
-  user_thread_exit(t, (int)(arg[0] & 0xff));
-}
+int64_t call_exit(struct user_thread *t, const uint64_t arg[6]) { user_thread_exit(t, (int)(arg[0] & 0xff)); }
 
 int64_t call_exit_group(struct user_thread *t, const uint64_t arg[6]) { user_end(t, (int)(arg[0] & 0xff)); }
 
@@ -432,8 +449,10 @@ int64_t call_set_robust_list(struct user_thread *t, const uint64_t arg[6]) {
 
 /* Addresses are the host's, so the host's kernel does it all. */
 int64_t call_futex(struct user_thread *t, const uint64_t arg[6]) {
-  enum { TWO_WORDS = 1 << FUTEX_REQUEUE | 1 << FUTEX_CMP_REQUEUE | 1 << FUTEX_WAKE_OP | 1 << FUTEX_WAIT_REQUEUE_PI |
-                     1 << FUTEX_CMP_REQUEUE_PI };
+  enum {
+    TWO_WORDS = 1 << FUTEX_REQUEUE | 1 << FUTEX_CMP_REQUEUE | 1 << FUTEX_WAKE_OP |
+                1 << FUTEX_WAIT_REQUEUE_PI | 1 << FUTEX_CMP_REQUEUE_PI
+  };
   const unsigned op = (unsigned)arg[1] & FUTEX_CMD_MASK;
   if (op < 32 && TWO_WORDS >> op & 1 && space_kernel_writes(t->process->space, arg[4], 4)) return -EFAULT;
   if (space_kernel_writes(t->process->space, arg[0], 4)) return -EFAULT;

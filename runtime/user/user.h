@@ -11,9 +11,10 @@ struct user_process;
 
 struct user_options {
   const struct isa *want; /* refuse programs of another ISA; NULL: any */
-  const struct sysroot *root; /* where the program's absolute paths are looked up first; copied; NULL: nowhere else */
-  const char *path;       /* the program; NULL: argv[0], looked for in $PATH when it has no slash */
-  int fd;                 /* with `path`, which then is only a name: the open file to run (not taken over); else -1 */
+  const struct sysroot
+      *root;        /* where the program's absolute paths are looked up first; copied; NULL: nowhere else */
+  const char *path; /* the program; NULL: argv[0], looked for in $PATH when it has no slash */
+  int fd; /* with `path`, which then is only a name: the open file to run (not taken over); else -1 */
   int argc;
   char *const *argv; /* argv[0] is what the program gets as such */
   char *const *envp; /* NULL-terminated */
@@ -31,7 +32,7 @@ struct user_options {
 int user_create(const struct user_options *o, struct user_process **out);
 void user_free(struct user_process *p);
 
-/* Host paths that the program needs to read to run at all: its own file, its dynamic linker, the sysroot. Their number;
+/* Host paths that the program needs to read to run at all: its own file, its script, its dynamic linker, the sysroot. Their number;
  * valid as long as p. */
 unsigned user_files(const struct user_process *p, const char *path[4]);
 

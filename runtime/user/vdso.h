@@ -5,10 +5,12 @@
 #include "core/types.h"
 
 struct vdso {
-  uint16_t machine;     /* EM_* */
-  const uint8_t *bytes; /* a shared object that works at any page; one read-only and executable segment from byte 0 */
+  uint16_t machine; /* EM_* */
+  const uint8_t
+      *bytes; /* a shared object that works at any page; one read-only and executable segment from byte 0 */
   uint32_t size;
-  uint32_t sigreturn; /* offset of the code that returns from a signal handler; 0: the ISA's programs bring their own */
+  uint32_t
+      sigreturn; /* offset of the code that returns from a signal handler; 0: the ISA's programs bring their own */
 };
 
 extern const struct vdso vdso_list[]; /* the last has bytes NULL */

@@ -140,6 +140,7 @@ def assemble(debs: list[Deb], root: Path) -> None:
     (root / "etc").mkdir(exist_ok=True)
     for name in ("passwd", "group"):
         shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\nservices: files\n")
     if not (root / "usr/bin/awk").exists():
         (root / "usr/bin/awk").symlink_to("gawk")

@@ -146,6 +146,7 @@ def test_data_of_a_prefix_scanner_is_checked(old: str, new: str, message: str, t
 
 
 @pytest.mark.parametrize("old, new, message", [
+    ("view: X, add: 8}", "view: X, add: 99999999999999999999}", 'field "rd\'": what it holds does not fit 64 bits'),
     ('args: "a:b64"', 'args: "a::b64"', '"a": a type is b1 to b128, not ":b64"'),
     ('"X[rs1] + zext(imm)"', '"X[rs1] + zext("', "expected a name, found end of text (in f.a)"),
     ('"X[rs1] + zext(imm)"', '"X[rs1] + zext"', "unknown name 'zext' (in f.a)"),

@@ -10,7 +10,6 @@ import argparse
 import json
 from pathlib import Path
 
-import yaml
 
 from gen.load import load
 from tests.lib import forms, words
@@ -47,14 +46,16 @@ def of_words(isa: str) -> str:
 def of_forms(isa: str) -> str:
     description = load(str(ROOT / f"isa/{isa}.yaml"))
     lines = [forms.line(description, leaf).split() for leaf in description.leaves]
-    rows = yaml.safe_load((ROOT / f"tests/oracle/accepted_{isa}.yaml").read_text())
+
+    def accepted(oracle: str) -> list[str]:
+        return [", ".join(map(text, (r["bytes"], r["ours"], r["theirs"]))) for r in words.accepted(isa, oracle, "bytes")]
     return "".join([
         HEAD.format(isa=isa, more=" and Zydis", link="-lLLVM-19 -lstdc++ -lZydis"),
         '#include "tests/oracle/form_bytes.h"\n#include "tests/oracle/form_texts.h"\n#include "tests/oracle/llvm_shim.h"\n\n',
         f"#define FUZZ_ISA {text(isa)}\n#define FUZZ_TRIPLE {text(LLVM_FORMS[isa])}\n\n",
         table("struct form NAME[]", "fuzz_forms", [", ".join([*map(text, x[:3]), *x[3:]]) for x in lines]),
-        table("char *const NAME[][3]", "fuzz_rows",
-              [", ".join(map(text, (r["bytes"], r["ours"], r["theirs"]))) for r in rows]),
+        table("char *const NAME[][3]", "fuzz_rows", accepted("llvm")),
+        table("char *const NAME[][3]", "fuzz_zydis_rows", accepted("zydis")),
         table("char *const NAME[][2]", "fuzz_names", [f"{text(a)}, {text(b)}" for a, b in ZYDIS_NAMES.items()]),
         '\n#include "fuzz/decode_forms.h"\n'])
 

@@ -11,15 +11,16 @@ import yaml
 from gen.load import load
 
 ROOT = Path(__file__).resolve().parents[2]
-ORACLES = ("llvm", "capstone", "objdump")
+ORACLES = ("llvm", "capstone", "objdump", "zydis")
 MAX_ROWS = 40           # of one ISA, over all oracles
 
 
-def accepted(isa: str, oracle: str) -> list[dict[str, str]]:
+def accepted(isa: str, oracle: str, key: str = "bits") -> list[dict[str, str]]:
+    """The rows for an oracle; `key` says which instructions a row is for."""
     rows = yaml.safe_load((ROOT / f"tests/oracle/accepted_{isa}.yaml").read_text()) or []
     assert len(rows) <= MAX_ROWS, "too many accepted differences"
     for r in rows:
-        assert set(r) - {"oracle"} == {"bits", "ours", "theirs", "ref"}, r
+        assert set(r) - {"oracle"} == {key, "ours", "theirs", "ref"}, r
         assert set(r.setdefault("oracle", "llvm").split()) <= set(ORACLES), r
     return [r for r in rows if oracle in r["oracle"].split()]
 

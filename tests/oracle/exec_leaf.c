@@ -105,7 +105,7 @@ static struct result step(const struct slot *s, uint64_t pc, struct insn *d) {
     r.trap = v->c->trap.kind;
     r.nargs = v->c->trap.nargs;
     memcpy(r.arg, v->c->trap.arg, sizeof r.arg);
-    r.signal = (uint32_t)isa->arch->user_signal(v);
+    r.signal = (uint32_t)isa->arch->user_signal(v).signal;
     break;
   case STEP_RESTART: r.kind = KIND_RESTART; break;
   case STEP_WAIT: r.kind = KIND_WAIT; break;

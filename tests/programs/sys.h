@@ -12,20 +12,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define T(call)                                                                            \
-  ({                                                                                       \
-    errno = 0;                                                                             \
-    long r_ = (long)(call);                                                                \
+#define T(call)                                                                                 \
+  ({                                                                                            \
+    errno = 0;                                                                                  \
+    long r_ = (long)(call);                                                                     \
     printf("%s = %ld%s%s\n", #call, r_, errno ? " " : "", errno ? strerrorname_np(errno) : ""); \
-    r_;                                                                                    \
+    r_;                                                                                         \
   })
 /* The same without the value: only whether it failed. */
-#define OK(call)                                                                                                 \
-  ({                                                                                                             \
-    errno = 0;                                                                                                   \
-    long r_ = (long)(call);                                                                                      \
-    printf("%s %s\n", #call, r_ == -1 ? strerrorname_np(errno) : "succeeds");                                    \
-    r_;                                                                                                          \
+#define OK(call)                                                              \
+  ({                                                                          \
+    errno = 0;                                                                \
+    long r_ = (long)(call);                                                   \
+    printf("%s %s\n", #call, r_ == -1 ? strerrorname_np(errno) : "succeeds"); \
+    r_;                                                                       \
   })
 #define SHOW(fmt, ...) printf(fmt "\n", __VA_ARGS__)
 

@@ -11,8 +11,9 @@
 #include <utime.h>
 
 static void show_stat(const char *what, const struct stat *s) {
-  SHOW("%s: mode %o nlink %lu size %ld blksize>0 %d mtime %ld.%09ld", what, s->st_mode, (unsigned long)s->st_nlink, (long)s->st_size,
-       s->st_blksize > 0, s->st_mtim.tv_sec, s->st_mtim.tv_nsec);
+  SHOW("%s: mode %o nlink %lu size %ld blksize>0 %d mtime %ld.%09ld", what, s->st_mode,
+       (unsigned long)s->st_nlink, (long)s->st_size, s->st_blksize > 0, s->st_mtim.tv_sec,
+       s->st_mtim.tv_nsec);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -21,7 +22,8 @@ static void list(const char *path) {
   char *names[64];
   size_t n = 0;
   DIR *d = opendir(path);
-  for (struct dirent *e; d && (e = readdir(d)) && n < 64;) asprintf(&names[n++], "%s:%d", e->d_name, e->d_type);
+  for (struct dirent *e; d && (e = readdir(d)) && n < 64;)
+    asprintf(&names[n++], "%s:%d", e->d_name, e->d_type);
   if (d) closedir(d);
   qsort(names, n, sizeof *names, by_name);
   for (size_t i = 0; i < n; i++) SHOW("entry %s", names[i]);

@@ -25,7 +25,8 @@ int main(void) {
   T(semctl(id, 1, SETVAL, (union semun){.val = 9}));
   T(semctl(id, 1, GETVAL));
   T(semctl(id, 0, IPC_STAT, (union semun){.buf = &ds}));
-  SHOW("n %lu mode %o uid %d later %d", (unsigned long)ds.sem_nsems, ds.sem_perm.mode, ds.sem_perm.uid == getuid(), labs(time(NULL) - ds.sem_ctime) < 5);
+  SHOW("n %lu mode %o uid %d later %d", (unsigned long)ds.sem_nsems, ds.sem_perm.mode,
+       ds.sem_perm.uid == getuid(), labs(time(NULL) - ds.sem_ctime) < 5);
   ds.sem_perm.mode = 0640;
   T(semctl(id, 0, IPC_SET, (union semun){.buf = &ds}));
   T(semctl(id, 0, IPC_STAT, (union semun){.buf = &ds}));
@@ -73,7 +74,8 @@ int main(void) {
   T(shmctl(sh, IPC_RMID, NULL));
   char name[64];
   snprintf(name, sizeof name, "/isomer-test-%d", (int)getpid());
-  mqd_t mq = mq_open(name, O_CREAT | O_RDWR | O_NONBLOCK, 0600, &(struct mq_attr){.mq_maxmsg = 2, .mq_msgsize = 16});
+  mqd_t mq =
+      mq_open(name, O_CREAT | O_RDWR | O_NONBLOCK, 0600, &(struct mq_attr){.mq_maxmsg = 2, .mq_msgsize = 16});
   if (mq != (mqd_t)-1) {
     char buf[16];
     unsigned prio;

@@ -34,8 +34,8 @@ int main(void) {
   T(select(p[1] + 1, &r, &w, NULL, &(struct timeval){5, 0}));
   SHOW("%d %d", FD_ISSET(p[0], &r), FD_ISSET(p[1], &w));
   FD_ZERO(&r);
-  FD_SET(200, &r);
-  T(select(201, &r, NULL, NULL, NULL));
+  FD_SET(50, &r); /* the kernel looks at no numbers past its table, which has at least 64 */
+  T(select(51, &r, NULL, NULL, NULL));
   T(pselect(0, NULL, NULL, NULL, &(struct timespec){0, 1000}, &all));
   T(pselect(-1, NULL, NULL, NULL, NULL, NULL));
   int e = epoll_create1(EPOLL_CLOEXEC);

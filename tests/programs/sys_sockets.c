@@ -26,7 +26,8 @@ int main(void) {
     struct cmsghdr align;
   } control = {0};
   struct iovec iov[2] = {{"ab", 2}, {"cde", 3}};
-  struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = control.b, .msg_controllen = sizeof control.b};
+  struct msghdr m = {
+      .msg_iov = iov, .msg_iovlen = 2, .msg_control = control.b, .msg_controllen = sizeof control.b};
   struct cmsghdr *c = CMSG_FIRSTHDR(&m);
   c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(c), &p[1], sizeof(int));
@@ -58,6 +59,10 @@ int main(void) {
   T(recvmmsg(d[1], mm, 3, MSG_WAITFORONE, NULL));
   SHOW("lengths %u %u %u %.3s", mm[0].msg_len, mm[1].msg_len, mm[2].msg_len, in[2]);
   T(recvmmsg(d[1], mm, 3, MSG_DONTWAIT, NULL));
+  /* What a failed call has taken is gone; it must not be made again. */
+  T(send(d[0], "lost", 4, 0));
+  T(recv(d[1], (void *)8, 4, 0));
+  T(recv(d[1], buf, 4, MSG_DONTWAIT));
   /* A path. */
   struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "sock"}, peer;
   int u = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -88,6 +93,13 @@ int main(void) {
   SHOW("type %d", v == SOCK_STREAM);
   T(setsockopt(l, IPPROTO_TCP, TCP_NODELAY, &v, 1));
   T(setsockopt(l, 12345, 1, &v, sizeof v));
+  int six = socket(AF_INET6, SOCK_DGRAM, 0);
+  v = 16;
+  T(setsockopt(six, IPPROTO_IPV6, IPV6_TCLASS, &v, sizeof v));
+  v = 0, len = sizeof v;
+  T(getsockopt(six, IPPROTO_IPV6, IPV6_TCLASS, &v, &len));
+  SHOW("class %d %u", v, len);
+  close(six);
   T(bind(l, (void *)&sin, sizeof sin));
   T(bind(l, (void *)&sin, 3));
   T(listen(l, 1));

@@ -438,9 +438,9 @@ static void test_damage(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_elf),     cmocka_unit_test(test_elf_plan), cmocka_unit_test(test_elf_program),
-                                     cmocka_unit_test(test_bad_elf), cmocka_unit_test(test_symbols),
-                                     cmocka_unit_test(test_image),   cmocka_unit_test(test_identify),
-                                     cmocka_unit_test(test_files),   cmocka_unit_test(test_damage)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_elf),      cmocka_unit_test(test_elf_plan), cmocka_unit_test(test_elf_program),
+      cmocka_unit_test(test_bad_elf),  cmocka_unit_test(test_symbols),  cmocka_unit_test(test_image),
+      cmocka_unit_test(test_identify), cmocka_unit_test(test_files),    cmocka_unit_test(test_damage)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

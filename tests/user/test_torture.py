@@ -100,8 +100,9 @@ def test_torture(level: str, tmp_path: Path) -> None:
     def one(name: str) -> tuple[str, str]:
         """("", "ran") or why it did not pass; the host is asked only about those that fail."""
         program = build(cross, tmp_path, name, level)
-        why = passes(userland.static_command(program), tmp_path) if program else "does not build"
-        if not why:
+        if not program:
+            return "", "not for this ISA"
+        if not (why := passes(userland.static_command(program), tmp_path)):
             return "", "ran"
         oracle = build(host, tmp_path, name, level)
         if not oracle or passes([str(oracle)], tmp_path):
@@ -112,4 +113,4 @@ def test_torture(level: str, tmp_path: Path) -> None:
         results = list(pool.map(one, names))
     wrong = [why for why, _ in results if why]
     assert not wrong, f"{len(wrong)} of {len(names)}:\n" + "\n".join(wrong)
-    assert sum(how == "ran" for _, how in results) > len(names) * 0.95
+    assert sum(how == "ran" for _, how in results) > len(names) * 0.98

@@ -84,7 +84,8 @@ static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
 /* arch/arm64/kernel/cpuinfo.c */
 static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
   return snprintf(buf, n,
-                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t: %s\nCPU implementer\t: 0x00\nCPU architecture: 8\nCPU variant\t: 0x0\n"
+                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t: %s\nCPU implementer\t: 0x00\nCPU "
+                  "architecture: 8\nCPU variant\t: 0x0\n"
                   "CPU part\t: 0x000\nCPU revision\t: 0\n\n",
                   processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
 }

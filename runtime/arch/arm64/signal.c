@@ -8,9 +8,26 @@
 
 enum { INFO = 0, UC = SIGINFO_SIZE, MASK = UC + UC_STACK_END, MC = UC + 176 };
 /* struct sigcontext: fault_address, regs[31], sp, pc, pstate, then records of 16-byte alignment. */
-enum { REGS = MC + 8, SP_ = REGS + 31 * 8, PC = SP_ + 8, PSTATE = PC + 8, RECORDS = MC + 288, RECORDS_SIZE = 4096 };
-enum { FRAME = RECORDS + RECORDS_SIZE, LINK = 16, SIZE = FRAME + LINK }; /* above it {x29, x30} for unwinders */
-enum { FPSIMD_MAGIC = 0x46508001, FPSIMD_SIZE = 528, FPSIMD_REGS = 16, ESR_MAGIC = 0x45535201, ESR_SIZE = 16 };
+enum {
+  REGS = MC + 8,
+  SP_ = REGS + 31 * 8,
+  PC = SP_ + 8,
+  PSTATE = PC + 8,
+  RECORDS = MC + 288,
+  RECORDS_SIZE = 4096
+};
+enum {
+  FRAME = RECORDS + RECORDS_SIZE,
+  LINK = 16,
+  SIZE = FRAME + LINK
+}; /* above it {x29, x30} for unwinders */
+enum {
+  FPSIMD_MAGIC = 0x46508001,
+  FPSIMD_SIZE = 528,
+  FPSIMD_REGS = 16,
+  ESR_MAGIC = 0x45535201,
+  ESR_SIZE = 16
+};
 enum { FP = 29, LR = 30 };
 #define PSTATE_N (UINT64_C(1) << 31)
 #define PSTATE_Z (UINT64_C(1) << 30)

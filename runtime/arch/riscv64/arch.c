@@ -223,7 +223,9 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
       for (; *name && at < sizeof text - 2; name++) text[at++] = (char)(*name | 0x20);
     }
   text[at] = 0;
-  return snprintf(buf, n, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: sv39\nmvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\nhart isa\t: %s\n\n",
+  return snprintf(buf, n,
+                  "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: sv39\nmvendorid\t: 0x0\nmarchid\t\t: "
+                  "0x0\nmimpid\t\t: 0x0\nhart isa\t: %s\n\n",
                   processor, processor, text, text);
 }
 

@@ -6,7 +6,14 @@
 #include "arch/frame.h"
 #include "priv.h"
 
-enum { INFO = 0, UC = SIGINFO_SIZE, MASK = UC + UC_STACK_END, REGS = UC + 176, FP = REGS + 256, SIZE = FP + 528 };
+enum {
+  INFO = 0,
+  UC = SIGINFO_SIZE,
+  MASK = UC + UC_STACK_END,
+  REGS = UC + 176,
+  FP = REGS + 256,
+  SIZE = FP + 528
+};
 enum { RA = 1, SP = 2, TP = 4, A0 = 10, A1, A2 };
 
 static const struct riscv64_vcpu *crv(const struct vcpu *v) { return (const struct riscv64_vcpu *)v; }

@@ -5,7 +5,6 @@
 
 #include "user.h"
 
-
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -101,15 +100,18 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
   static const struct {
     uint8_t feature;
     const char *name;
-  } names[] = {{X86_64_FEATURE_CX16, "cx16"},     {X86_64_FEATURE_SSE41, "sse4_1"}, {X86_64_FEATURE_SSE42, "sse4_2"},
-               {X86_64_FEATURE_POPCNT, "popcnt"}, {X86_64_FEATURE_AVX, "avx"},      {X86_64_FEATURE_LZCNT, "abm"},
-               {X86_64_FEATURE_BMI1, "bmi1"},     {X86_64_FEATURE_AVX2, "avx2"}};
+  } names[] = {{X86_64_FEATURE_CX16, "cx16"},    {X86_64_FEATURE_SSE41, "sse4_1"},
+               {X86_64_FEATURE_SSE42, "sse4_2"}, {X86_64_FEATURE_POPCNT, "popcnt"},
+               {X86_64_FEATURE_AVX, "avx"},      {X86_64_FEATURE_LZCNT, "abm"},
+               {X86_64_FEATURE_BMI1, "bmi1"},    {X86_64_FEATURE_AVX2, "avx2"}};
   char flags[200] = "cx8 cmov fxsr sse sse2 syscall lm";
   for (size_t i = 0; i < ARRAY_SIZE(names); i++)
     if (v->c->features >> names[i].feature & 1) strcat(strcat(flags, " "), names[i].name);
   return snprintf(buf, n,
-                  "processor\t: %u\nvendor_id\t: Isomer\ncpu family\t: 6\nmodel\t\t: 0\nmodel name\t: Isomer\nstepping\t: 0\n"
-                  "fpu\t\t: yes\nflags\t\t: %s\nbogomips\t: 2000.00\nclflush size\t: 64\naddress sizes\t: 46 bits physical, "
+                  "processor\t: %u\nvendor_id\t: Isomer\ncpu family\t: 6\nmodel\t\t: 0\nmodel name\t: "
+                  "Isomer\nstepping\t: 0\n"
+                  "fpu\t\t: yes\nflags\t\t: %s\nbogomips\t: 2000.00\nclflush size\t: 64\naddress sizes\t: 46 "
+                  "bits physical, "
                   "48 bits virtual\n\n",
                   processor, flags);
 }

@@ -8,17 +8,49 @@
 #include "user.h"
 
 /* struct rt_sigframe: return address, ucontext, siginfo; the extended state lies above it. */
-enum { RETURN = 0, UC = 8, MC = UC + UC_STACK_END, MASK = MC + 256, INFO = MASK + 8, FRAME = INFO + SIGINFO_SIZE };
+enum {
+  RETURN = 0,
+  UC = 8,
+  MC = UC + UC_STACK_END,
+  MASK = MC + 256,
+  INFO = MASK + 8,
+  FRAME = INFO + SIGINFO_SIZE
+};
 /* struct sigcontext: r8 to r15, then these. */
-enum { DI = 64, SI = 72, BP = 80, BX = 88, DX = 96, AX = 104, CX = 112, SP = 120, IP = 128, FLAGS = 136,
-       SELECTORS = 144, ERR = 152, TRAPNO = 160, OLDMASK = 168, CR2 = 176, FPSTATE = 184 };
+enum {
+  DI = 64,
+  SI = 72,
+  BP = 80,
+  BX = 88,
+  DX = 96,
+  AX = 104,
+  CX = 112,
+  SP = 120,
+  IP = 128,
+  FLAGS = 136,
+  SELECTORS = 144,
+  ERR = 152,
+  TRAPNO = 160,
+  OLDMASK = 168,
+  CR2 = 176,
+  FPSTATE = 184
+};
 /* Extended state: legacy region, software-reserved bytes, header, upper halves of ymm, closing magic. */
 enum { CWD = 0, MXCSR = 24, MXCSR_MASK = 28, XMM = 160, SW = 464, HEADER = 512, YMM = 576, XSAVE = 832 };
 enum { MAGIC1 = 0x46505853, MAGIC2 = 0x46505845, LEGACY = 512 };
 enum { UC_FP_XSTATE = 1, UC_SIGCONTEXT_SS = 2, UC_STRICT_RESTORE_SS = 4 };
 enum { XF_X87 = 1, XF_SSE = 2, XF_AVX = 4 };
-enum { FLAG_CF = 1 << 0, FLAG_1 = 1 << 1, FLAG_PF = 1 << 2, FLAG_AF = 1 << 4, FLAG_ZF = 1 << 6, FLAG_SF = 1 << 7,
-       FLAG_IF = 1 << 9, FLAG_DF = 1 << 10, FLAG_OF = 1 << 11 };
+enum {
+  FLAG_CF = 1 << 0,
+  FLAG_1 = 1 << 1,
+  FLAG_PF = 1 << 2,
+  FLAG_AF = 1 << 4,
+  FLAG_ZF = 1 << 6,
+  FLAG_SF = 1 << 7,
+  FLAG_IF = 1 << 9,
+  FLAG_DF = 1 << 10,
+  FLAG_OF = 1 << 11
+};
 enum { USER_CS = 0x33, USER_SS = 0x2b };
 
 /* Order of struct sigcontext against numbers of registers. */
@@ -68,7 +100,9 @@ static void save(struct vcpu *v, struct user_frame *f) {
   frame_put_stack(f, UC);
   for (unsigned i = 8; i < 16; i++) frame_put(f, MC + 8 * (i - 8), s->r[i], 8);
   for (unsigned i = 0; i < ARRAY_SIZE(places); i++) frame_put(f, MC + places[i].off, s->r[places[i].reg], 8);
-  frame_put(f, MC + IP, v->pc, 8);
+  /* A breakpoint is a trap: its handler returns behind it (vol. 3, 6.5). */
+  const bool behind = f->fault.signal && v->c->trap.kind == X86_64_TRAP_BP;
+  frame_put(f, MC + IP, v->pc + behind, 8);
   frame_put(f, MC + FLAGS, flags(s), 8);
   frame_put(f, MC + SELECTORS, USER_CS | (uint64_t)USER_SS << 48, 8);
   if (f->fault.signal) {
@@ -145,7 +179,8 @@ struct user_fault x86_64_user_signal(struct vcpu *v) {
   case X86_64_TRAP_UD: return (struct user_fault){SIGILL, ILL_ILLOPN, v->pc};
   case X86_64_TRAP_SS: return (struct user_fault){SIGBUS, SI_KERNEL, 0};
   case X86_64_TRAP_AC: return (struct user_fault){SIGBUS, BUS_ADRALN, 0};
-  case X86_64_TRAP_PF: return v->c->fault.signal ? v->c->fault : (struct user_fault){SIGSEGV, SEGV_MAPERR, t->arg[1]};
+  case X86_64_TRAP_PF:
+    return v->c->fault.signal ? v->c->fault : (struct user_fault){SIGSEGV, SEGV_MAPERR, t->arg[1]};
   default: return (struct user_fault){SIGSEGV, SI_KERNEL, 0};
   }
 }

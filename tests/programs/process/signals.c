@@ -45,7 +45,8 @@ static void handle(int n, void (*fn)(int, siginfo_t *, void *), int flags, const
 
 static void show_order(const char *what) {
   printf("%s:", what);
-  for (int i = 0; i < norder; i++) printf(" %d", order[i] >= SIGRTMIN ? 1000 + order[i] - SIGRTMIN : order[i]);
+  for (int i = 0; i < norder; i++)
+    printf(" %d", order[i] >= SIGRTMIN ? 1000 + order[i] - SIGRTMIN : order[i]);
   printf("\n");
   norder = 0;
 }
@@ -137,18 +138,22 @@ static void faults(void) {
   printf(" %d\n", old.ss_flags == SS_DISABLE);
   handle(SIGSEGV, leap, SA_ONSTACK, NULL);
   if (!sigsetjmp(jump, 1)) page[4097] = 1;
-  printf("write: code %d offset %ld stack %d\n", last_code == SEGV_ACCERR, (long)((char *)last_addr - page), on_stack);
+  printf("write: code %d offset %ld stack %d\n", last_code == SEGV_ACCERR, (long)((char *)last_addr - page),
+         on_stack);
   munmap(page + 4096, 4096);
   if (!sigsetjmp(jump, 1)) printf("%d\n", ((volatile char *)page)[4100]);
-  printf("read: code %d offset %ld stack %d\n", last_code == SEGV_MAPERR, (long)((char *)last_addr - page), on_stack);
+  printf("read: code %d offset %ld stack %d\n", last_code == SEGV_MAPERR, (long)((char *)last_addr - page),
+         on_stack);
   handle(SIGSEGV, leap, 0, NULL);
   if (!sigsetjmp(jump, 1)) ((void (*)(void))(page + 4096))();
-  printf("jump: code %d offset %ld stack %d\n", last_code == SEGV_MAPERR, (long)((char *)last_addr - page), on_stack);
+  printf("jump: code %d offset %ld stack %d\n", last_code == SEGV_MAPERR, (long)((char *)last_addr - page),
+         on_stack);
   int fd = memfd_create("x", 0);
   char *file = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
   handle(SIGBUS, leap, 0, NULL);
   if (!sigsetjmp(jump, 1)) printf("%d\n", *(volatile char *)file);
-  printf("bus: %d code %d offset %ld\n", seen[SIGBUS], last_code == BUS_ADRERR, (long)((char *)last_addr - file));
+  printf("bus: %d code %d offset %ld\n", seen[SIGBUS], last_code == BUS_ADRERR,
+         (long)((char *)last_addr - file));
 }
 
 static void raised_fault(void) {
@@ -157,7 +162,8 @@ static void raised_fault(void) {
   kill(getpid(), SIGSEGV);
   struct sigaction now;
   sigaction(SIGSEGV, NULL, &now);
-  printf("sent SEGV: %d code %d reset %d\n", seen[SIGSEGV] - before, last_code == SI_USER, now.sa_handler == SIG_DFL);
+  printf("sent SEGV: %d code %d reset %d\n", seen[SIGSEGV] - before, last_code == SI_USER,
+         now.sa_handler == SIG_DFL);
   sigset_t s = set_of(SIGSEGV, SIGBUS), old, pending;
   handle(SIGSEGV, note, 0, NULL);
   sigprocmask(SIG_BLOCK, &s, &old);
@@ -263,7 +269,8 @@ static void defer(void) {
   raise(SIGUSR1);
   printf("deferred: %d\n", seen[SIGUSR1]);
   struct sigaction a;
-  printf("errors: %d", sigaction(SIGKILL, &(struct sigaction){.sa_handler = SIG_IGN}, NULL) && errno == EINVAL);
+  printf("errors: %d",
+         sigaction(SIGKILL, &(struct sigaction){.sa_handler = SIG_IGN}, NULL) && errno == EINVAL);
   printf(" %d", kill(getpid(), 65) && errno == EINVAL);
   printf(" %d\n", sigaction(SIGUSR1, NULL, &a) == 0 && a.sa_sigaction == nested);
 }
@@ -309,8 +316,8 @@ static void survive(void) {
 }
 
 static void deaths(void) {
-  printf("abort %x term %x null %x ignored %x blocked %x rt %x survive %x\n", fate(die_abort), fate(die_term), fate(die_null),
-         fate(die_ignored), fate(die_blocked), fate(die_rt) - SIGRTMIN, fate(survive));
+  printf("abort %x term %x null %x ignored %x blocked %x rt %x survive %x\n", fate(die_abort), fate(die_term),
+         fate(die_null), fate(die_ignored), fate(die_blocked), fate(die_rt) - SIGRTMIN, fate(survive));
   int s = fate(die_trap);
   printf("trap %d\n", WIFSIGNALED(s) && (WTERMSIG(s) == SIGTRAP || WTERMSIG(s) == SIGILL));
 }
@@ -337,7 +344,8 @@ static void stops(void) {
 
 static void timers(void) {
   timer_t id;
-  struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 3, .sigev_value.sival_int = 99};
+  struct sigevent e = {
+      .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 3, .sigev_value.sival_int = 99};
   struct itimerspec t = {{0, 0}, {0, 1000000}};
   sigset_t s = set_of(SIGRTMIN + 3, 0);
   siginfo_t info;
@@ -345,7 +353,8 @@ static void timers(void) {
   timer_create(CLOCK_MONOTONIC, &e, &id);
   timer_settime(id, 0, &t, NULL);
   int n = sigwaitinfo(&s, &info);
-  printf("timer: %d code %d value %d\n", n == SIGRTMIN + 3, info.si_code == SI_TIMER, info.si_value.sival_int);
+  printf("timer: %d code %d value %d\n", n == SIGRTMIN + 3, info.si_code == SI_TIMER,
+         info.si_value.sival_int);
   n = timer_delete(id);
   printf("timer_delete %d %d\n", n, timer_delete(id) && errno == EINVAL);
 }
@@ -355,9 +364,9 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*fn)(void);
-  } parts[] = {{"simple", simple}, {"queued", queued}, {"waiting", waiting}, {"faults", faults}, {"sent", raised_fault},
-               {"restarts", restarts}, {"registers", registers}, {"defer", defer}, {"deaths", deaths}, {"stops", stops},
-               {"timers", timers}};
+  } parts[] = {{"simple", simple},     {"queued", queued},     {"waiting", waiting},     {"faults", faults},
+               {"sent", raised_fault}, {"restarts", restarts}, {"registers", registers}, {"defer", defer},
+               {"deaths", deaths},     {"stops", stops},       {"timers", timers}};
   handle(SIGUSR2, note, 0, NULL);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (!*part || !strcmp(part, parts[i].name)) parts[i].fn();

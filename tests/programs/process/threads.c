@@ -117,7 +117,8 @@ static void cancelled(void) {
   pthread_cancel(b);
   pthread_join(a, &ra);
   pthread_join(b, &rb);
-  printf("cancelled: %d %d cleanup %d %d\n", ra == PTHREAD_CANCELED, rb == PTHREAD_CANCELED, cleaned, cleaned2);
+  printf("cancelled: %d %d cleanup %d %d\n", ra == PTHREAD_CANCELED, rb == PTHREAD_CANCELED, cleaned,
+         cleaned2);
 }
 
 static pthread_mutex_t robust;
@@ -314,8 +315,9 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*fn)(void);
-  } parts[] = {{"counting", counting}, {"turns", turns}, {"many", many}, {"cancelled", cancelled}, {"robust", robust_mutex},
-               {"directed", directed}, {"process", of_process}, {"forks", forks}, {"ends", ends}};
+  } parts[] = {{"counting", counting},   {"turns", turns},         {"many", many},
+               {"cancelled", cancelled}, {"robust", robust_mutex}, {"directed", directed},
+               {"process", of_process},  {"forks", forks},         {"ends", ends}};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (!*part || !strcmp(part, parts[i].name)) parts[i].fn();
   return 0;

@@ -22,6 +22,10 @@ class Outcomes(unittest.TestResult):
         if why:
             print(name, why, file=sys.stderr)
 
+    def startTest(self, test):
+        super().startTest(test)
+        print(test.id(), file=progress, flush=True)  # the last line tells what did not end
+
     def addSuccess(self, test): self.note(test, self.outcomes.get(test.id(), "passed"))  # noqa: E704
     def addFailure(self, test, err): self.note(test, "failed", self._exc_info_to_string(err, test))  # noqa: E704
     def addError(self, test, err): self.note(test, "failed", self._exc_info_to_string(err, test))  # noqa: E704
@@ -45,10 +49,10 @@ def only(suite: unittest.TestSuite) -> unittest.TestSuite:
             kept.addTest(only(test))
         elif test.id() not in left_out:
             kept.addTest(test)
-    kept.__class__ = suite.__class__
     return kept
 
 
+progress = open(f"{report}.progress", "w")
 result = Outcomes()
 suite = unittest.defaultTestLoader.loadTestsFromNames([f"test.{m}" for m in modules])
 only(suite).run(result)
