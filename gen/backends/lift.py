@@ -525,11 +525,29 @@ class Lifter:
 
     def by_handler(self) -> list[str]:
         """The call, with the slots that the handler reads and writes."""
+        touch, how, known = self.touched()
+        if known:
+            how.add("LIFT_NEW_CONTEXT")
+        items = ", ".join(f"(uint16_t)({k})" for k in touch)
+        lines = [f"  const uint16_t touch[] = {{{items}}};"] if items else []
+        args = "touch, sizeof touch / sizeof *touch" if items else "0, 0"
+        return lines + [f"  return lift_by_handler(l, insn, {args}, {' | '.join(sorted(how)) or '0'});"]
+
+    def touch_case(self) -> str:
+        """The same for a leaf whose IR the host has no code for: statements of a switch."""
+        touch, how, known = self.touched()
+        lines = [f"      lift_set_context(l, {k}, {c});" for k, c in known.items()]
+        lines += [f"      *slot++ = (uint16_t)({k});" for k in touch]
+        return "\n".join([*lines, f"      *how = {' | '.join(sorted(how)) or '0'};", "      break;", ""])
+
+    def touched(self) -> tuple[list[str], set[str], dict[str, str]]:
+        """Slots (as C, with LIFT_WRITES), LIFT_* flags, context slots that become a value known at translation."""
         touch: dict[str, bool] = {}
-        how = set()
+        how: set[str] = set()
+        known: dict[str, str] = {}
 
         def see(e: E) -> None:
-            if e.op == "slot" and e.bt > TRANSLATE:
+            if e.op == "slot":
                 touch.setdefault(self.name(e.k), False)
             if e.op in ("reg", "reglane"):
                 touch.setdefault(place(e.k if e.op == "reg" else e.k[0], e.a[0]), False)
@@ -548,18 +566,18 @@ class Lifter:
                 touch[place(s.file, s.index)] = True
             elif isinstance(s, tir.SetSlot):
                 touch[self.name(s.slot)] = True
-                if s.slot in self.isa.context:
-                    how.add("LIFT_NEW_CONTEXT")
+                if any(x.split(".")[0] == s.slot for x in self.isa.context):
+                    if s.e.op == "const" and any(s is x for x in self.m.body):
+                        known[self.name(s.slot)] = str(s.e.k)
+                    else:
+                        how.add("LIFT_NEW_CONTEXT")
             elif isinstance(s, tir.Eff) and s.kind in ("helper", "sysread", "syswrite"):
                 how.add("LIFT_TOUCHES_ALL")
                 if s.kind != "sysread":
                     how.add("LIFT_NEW_CONTEXT")
         if self.m.ends:
             how.add("LIFT_ENDS")
-        items = ", ".join(f"(uint16_t)(({k}){' | LIFT_WRITES' if w else ''})" for k, w in touch.items())
-        lines = [f"  const uint16_t touch[] = {{{items}}};"] if items else []
-        args = "touch, sizeof touch / sizeof *touch" if items else "0, 0"
-        return lines + [f"  return lift_by_handler(l, insn, {args}, {' | '.join(sorted(how)) or '0'});"]
+        return [f"({k}) | LIFT_WRITES" if w else k for k, w in touch.items()], how, known
 
 
 def mentions(e: E, names: set[str]) -> bool:
@@ -632,16 +650,33 @@ def guest(isa: Isa, checked: Checked) -> str:
             f"static const uint16_t held[] = {{{', '.join(held + ['0'])}}};\n"
             f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
             f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
-            f"    .slots = slots,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
+            f"    .slots = slots,\n    .touch = {n}_touch,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
             f"    .sticky_bit = {{0, 1, 2, 3, 4, 255}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
             f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
 
 
+def special(isa: Isa, m: Meaning) -> bool:
+    """Floating point or vectors: what a host may have no code for."""
+    def wide(e: E) -> bool:
+        return e.op in ("reg", "reglane") and isa.files[e.k if e.op == "reg" else e.k[0]].width > 64 or any(wide(x) for x in e.a)
+    return any(isinstance(s, tir.Eff) and s.kind == "fp" or isinstance(s, tir.SetReg) and isa.files[s.file].width > 64 or
+               any(wide(e) for e in tir.exprs(s)) for s in tir.walk(m.body))
+
+
+def touch_function(isa: Isa, cases: dict[str, list[int]]) -> str:
+    body = "".join("".join(f"    case {n}:\n" for n in ids) + text for text, ids in cases.items())
+    return (f"static unsigned {isa.name}_touch(struct lift *l, const struct insn *insn, uint16_t *slot, unsigned *how) {{\n"
+            f"  const struct {isa.name}_insn *d = (const struct {isa.name}_insn *)insn;\n  uint16_t *first = slot;\n  (void)d, (void)l;\n"
+            f"  switch (insn->op) {{\n{body}    default: break;\n  }}\n  return (unsigned)(slot - first);\n}}\n\n")
+
+
 def files(isa: Isa, checked: Checked) -> dict[str, str]:
     place = Place(isa, insn.members(isa, checked))
-    parts, report = [], []
+    parts, report, cases = [], [], {}
     for m in checked.leaves:
         lf = Lifter(isa, place, m)
+        if special(isa, m):
+            cases.setdefault(lf.touch_case(), []).append(m.leaf.id)
         parts.append(f"/* {m.leaf.where.file}:{m.leaf.where.line} {m.leaf.name} */\n" + lf.function())
         for note in sorted(lf.notes):
             report.append(f"{m.leaf.name}: {note}")
@@ -649,5 +684,5 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
     rows = "".join(f"    {isa.name}_l_{m.name},\n" for m in checked.leaves)
     text = (f'/* Generated: the lifter of {isa.name}. */\n#include <stddef.h>\n\n#include "{isa.name}/state.h"\n#include "{isa.name}/insn.h"\n'
             f'#include "fp/fp.h"\n#include "ir/build.h"\n\nextern const struct isa isa_{isa.name};\n'
-            f"{protos}\n" + "\n".join(parts) + f"\nstatic lift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n\n" + guest(isa, checked))
+            f"{protos}\n" + "\n".join(parts) + f"\nstatic lift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n\n" + touch_function(isa, cases) + guest(isa, checked))
     return {"lift.c": text, "lift.txt": "\n".join(report) + "\n"}

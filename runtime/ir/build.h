@@ -82,7 +82,9 @@ bool lift_room(const struct lift *l);
 uint64_t lift_context(struct lift *l, unsigned slot);
 void lift_set_context(struct lift *l, unsigned slot, uint64_t value);
 void lift_end(struct lift *l, enum lift_end reason);
-/* The instruction runs in its interpreter handler. touch: slots it reads or writes (| LIFT_WRITES). */
+/* The instruction runs in its interpreter handler. touch: slots it reads or writes (| LIFT_WRITES); NULL with
+ * LIFT_TOUCHES_ALL: those that the guest's `touch` knows, else all. */
+enum { LIFT_TOUCH = 96 };
 enum { LIFT_WRITES = 0x8000, LIFT_TOUCHES_ALL = 1, LIFT_NEW_CONTEXT = 2, LIFT_ENDS = 4 };
 int lift_by_handler(struct lift *l, const struct insn *d, const uint16_t *touch, unsigned ntouch,
                     unsigned how);

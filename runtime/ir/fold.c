@@ -196,6 +196,12 @@ static ref fold_equal(struct lift *l, enum ir_op op, ref a, ref b) {
     }
     if (i.op == IR_ADD && k64(l, i.b, &y)) return e2(l, op, IT_I32, i.a, k(l, t, x - y));
     if (i.op == IR_ZEXT) return e2(l, op, IT_I32, i.a, k(l, IT_I32, x));
+    if (i.op == IR_TRUNC && is(l, i.a, IR_SHRU) && k64(l, at(l, i.a)->b, &y) && y >= 32 &&
+        x == bits_mask(64 - (unsigned)y)) {
+      /* all upper bits set, as of a boxed value: at least that number */
+      ref whole = at(l, i.a)->a, least = k(l, IT_I64, x << y);
+      return eq ? e2(l, IR_LEU, IT_I32, least, whole) : e2(l, IR_LTU, IT_I32, whole, least);
+    }
     return 0;
   }
   if (i.op == IR_ZEXT && j.op == IR_ZEXT) return e2(l, op, IT_I32, i.a, j.a);

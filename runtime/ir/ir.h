@@ -253,6 +253,9 @@ struct ir_guest {
   unsigned nslots;
   const struct ir_slot_info *slots;
   lift_fn *const *lift; /* by leaf number */
+  /* Of floating-point and vector leaves: what lift_by_handler needs to know when the host has no code for their IR. Number
+   * of slots written to `slot`, room for LIFT_TOUCH; *how stays as it is for other leaves. */
+  unsigned (*touch)(struct lift *l, const struct insn *d, uint16_t *slot, unsigned *how);
   const struct ir_leaf *leaf;
   int sticky;            /* slot of the sticky FP flags, -1 = none */
   uint8_t sticky_bit[6]; /* its bit for FP_NX, UF, OF, DZ, NV, ID; 255: not recorded */

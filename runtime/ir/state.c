@@ -357,8 +357,13 @@ static void put_now(struct lift *l, unsigned slot, bool forget) {
 
 int lift_by_handler(struct lift *l, const struct insn *d, const uint16_t *touch, unsigned ntouch,
                     unsigned how) {
-  (void)d;
+  uint16_t known[LIFT_TOUCH];
   assert(!l->skip && !l->npend);
+  if (!touch && how & LIFT_TOUCHES_ALL && l->guest->touch) {
+    ntouch = l->guest->touch(l, d, known, &how);
+    touch = known;
+    assert(ntouch <= LIFT_TOUCH);
+  }
   if (how & LIFT_TOUCHES_ALL) {
     for (unsigned s = 0; s < l->guest->nslots; s++) put_now(l, s, false);
   }
