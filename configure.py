@@ -38,6 +38,8 @@ COVERAGE = {"libfuzzer": (" -fsanitize=fuzzer-no-link", "-fsanitize=fuzzer "), "
 REPLAY = "fuzz/replay.c"
 MAIN = "runtime/cli/main.c"
 SOURCE_DIRS = ("runtime", "devices", "accel")
+# What translates guest code: built where hostcg/ has lowering rules for the machine that runs the result.
+JIT_DIRS = ("hostcg", "runtime/jit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +196,8 @@ def rules(g: Graph) -> None:
     g.rule("link", "$cc $cflags $kind -o $out $in $libs", description="LINK $out")
     g.rule("gen", f"{PYTHON} -B -m gen --isa $in --out $outdir --depfile $depfile $overlays",
            depfile="$outdir.d", restat="1", description="GEN $in")
+    g.rule("hostgen", f"{PYTHON} -B -m gen.hostc --rules $in --out $outdir --depfile $outdir.d",
+           depfile="$outdir.d", restat="1", description="GEN $in")
     g.rule("gencalls", f"{PYTHON} -B -m gen --calls $in --out $outdir --depfile $outdir/user_calls.d",
            depfile="$outdir/user_calls.d", restat="1", description="GEN $in")
     g.rule("re2c", "re2c -i --no-generation-date -o $out $in", restat="1", description="RE2C $out")
@@ -214,6 +218,7 @@ class Builder:
         self.generated: list[str] = []  # everything the generator writes
         self.objects: list[str] = []  # of the binary, main excepted
         self.test_objects: list[str] = []  # for tests only
+        self.jit = False  # there are lowering rules for the host
 
     def compile(self, source: str, **more: str) -> str:
         inside = source.removeprefix(self.dir + "/") if source.startswith(self.dir + "/gen/") else source
@@ -241,10 +246,9 @@ class Builder:
                 sources.append(f"{f}.c")
         for f in sources:
             # No fuzz target runs guest instructions: built fast.
-            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run)", f) else {}
+            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run|lift)", f) else {}
             obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
-            # The lifter has no consumer but the tests until there is an IR.
-            (self.test_objects if re.match(r"(lift|test)", f) else self.objects).append(obj)
+            (self.test_objects if f.startswith("test") else self.objects).append(obj)
 
     def calls(self) -> None:
         g = self.g
@@ -256,15 +260,33 @@ class Builder:
         self.generated += outputs
         self.objects.append(self.compile(f"{self.dir}/gen/user_calls.c"))
 
-    def tables(self, names: list[str]) -> None:
+    def host(self) -> bool:
+        """The lowering rules of the host as C; whether there are any."""
+        rules = f"hostcg/{self.o.host}.yaml"
+        if not (ROOT / rules).exists():
+            return False
+        outputs = importlib.import_module("gen.hostc").OUTPUTS
+        files = [f"$builddir/gen/host/{f}" for f in outputs]
+        self.g.comment("lowering rules of the host")
+        self.g.build(files, "hostgen", [rules], [*isa_inputs(self.o.host), *gen_inputs(), "runtime/ir/ir.h"],
+                     outdir="$builddir/gen/host")
+        self.generated += files
+        self.objects += [self.compile(f"{self.dir}/gen/host/{f}") for f in outputs if f.endswith(".c")]
+        return True
+
+    def tables(self, names: list[str], jit: bool) -> None:
         g = self.g
         g.comment("what is embedded: board scripts, the list of ISAs")
         boards = sorted(f for f in listing("scripts/boards", "*.lua"))
+        engines = [n for n, there in (("interp", True), ("jit", jit)) if there and (ROOT / "runtime" / n).exists()]
         for out, kind, inputs, args in (
             ("boards.h", "header", [], ""),
             ("boards.c", "files", boards, " ".join(boards)),
             ("isa_list.c", "isas", [], " ".join(names)),
+            ("engine_list.c", "engines", [], " ".join(engines)),
         ):
+            if kind == "engines" and not engines:
+                continue
             g.build([f"$builddir/gen/{out}"], "embed", [], ["scripts/embed.py", *inputs], kind=kind, args=args)
             self.generated.append(f"$builddir/gen/{out}")
             if out.endswith(".c"):
@@ -296,6 +318,7 @@ class Builder:
         g = self.g
         units = listing("tests/unit", "*.c")
         shared = [s for s in units if not Path(s).name.startswith("test_")]
+        units = [s for s in units if self.jit or '"hostcg/' not in (ROOT / s).read_text(errors="replace")]
         mains = [s for s in units if s not in shared] + listing("tests/oracle", "*.c") + listing("tests/tools", "*.c")
         if not mains:
             return
@@ -380,10 +403,12 @@ class Builder:
             self.isa(name)
         if names:
             self.calls()
-        self.tables(names)
+        jit = self.jit = self.host()
+        self.tables(names, jit)
         g.build(["generated"], "phony", self.generated)
         g.comment("hand-written sources")
-        sources = [s for d in SOURCE_DIRS for s in listing(d, "*.c")]
+        sources = [s for d in SOURCE_DIRS for s in listing(d, "*.c") if not s.startswith(JIT_DIRS)]
+        sources += [s for d in JIT_DIRS for s in listing(d, "*.c") if jit]
         for s in sources:
             if s != MAIN:
                 self.objects.append(self.compile(s))

@@ -120,10 +120,13 @@ def declarations(raw: Raw, kind: Text, value: Node, overlay: bool) -> None:
     elif kind.s in ("hot", "fused", "context", "aliases"):
         raw.lists.setdefault(kind.s, []).append(value)
     elif kind.s == "registers":
-        known(mapping(value, '"registers"'), "files slots hot", '"registers"')
+        known(mapping(value, '"registers"'), "files slots hot held link", '"registers"')
         for k, v in entries(value, '"registers"'):
-            if k.s == "hot":
-                raw.lists.setdefault("hot_registers", []).append(v)
+            if k.s in ("hot", "link"):
+                raw.lists.setdefault(f"{k.s}_registers", []).append(v)
+                continue
+            if k.s == "held":
+                raw.lists.setdefault("held", []).append(v)
                 continue
             for name, node in entries(v, f'"{k.s}"'):
                 add(raw.decls.setdefault(k.s, {}), name, node, overlay, "register")
@@ -229,6 +232,18 @@ def declare(isa: Isa, raw: Raw) -> None:
             if w.s not in isa.files and w.s not in isa.slots:
                 raise DescError(w, f'hot: no register file or slot "{w.s}"')
             isa.hot_registers.append(w.s)
+    for node in raw.lists.get("held", []):
+        for w in words(node, '"held"'):
+            found = [(f.name, f.names.index(w.s)) for f in isa.files.values() if w.s in f.names and f.width == 64]
+            if not found:
+                raise DescError(w, f'held: no register "{w.s}" of 64 bits')
+            isa.held.append(found[0])
+    for node in raw.lists.get("link_registers", []):
+        for w in words(node, '"link"'):
+            at = next(((f.name, f.names.index(w.s)) for f in isa.files.values() if w.s in f.names), None)
+            if at is None:
+                raise DescError(w, f'link: no register "{w.s}"')
+            isa.link_registers.append(at)
 
 
 def register_file(key: Text, node: Node) -> RegFile:

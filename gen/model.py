@@ -294,6 +294,8 @@ class Isa:
     files: dict[str, RegFile] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
     hot_registers: list[str] = field(default_factory=list)
+    held: list[tuple[str, int]] = field(default_factory=list)       # kept in host registers between blocks: file, index
+    link_registers: list[tuple[str, int]] = field(default_factory=list)     # (file, index) of those that hold return addresses
     context: list[str] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)
     fields: dict[str, FieldDecl] = field(default_factory=dict)

@@ -4,6 +4,7 @@
   embed.py header --out boards.h
   embed.py files --out boards.c FILE...       contents of files, found by name
   embed.py isas --out isa_list.c NAME...      isa_list[] of the generated ISAs
+  embed.py engines --out engine_list.c NAME...  engine_list[], in default order
 
 The output is written only if it changes.
 """
@@ -64,13 +65,19 @@ def isas(names: list[str]) -> str:
     return "".join(out)
 
 
+def engines(names: list[str]) -> str:
+    return (NOTE + "struct engine_ops;\n" + "".join(f"extern const struct engine_ops {n}_engine;\n" for n in names)
+            + "\nconst struct engine_ops *const engine_list[] = {" + ", ".join(f"&{n}_engine" for n in names) + "};\n"
+            f"const unsigned engine_count = {len(names)};\n")
+
+
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("kind", choices=("header", "files", "isas"))
+    p.add_argument("kind", choices=("header", "files", "isas", "engines"))
     p.add_argument("--out", required=True, type=Path)
     p.add_argument("args", nargs="*")
     a = p.parse_intermixed_args()
-    text = NOTE + HEADER if a.kind == "header" else files(a.args) if a.kind == "files" else isas(a.args)
+    text = NOTE + HEADER if a.kind == "header" else files(a.args) if a.kind == "files" else isas(a.args) if a.kind == "isas" else engines(a.args)
     if not a.out.exists() or a.out.read_text() != text:
         a.out.parent.mkdir(parents=True, exist_ok=True)
         a.out.write_text(text)

@@ -12,6 +12,7 @@ from ..tir import B, TRANSLATE, Checked, E, Meaning
 from . import cexpr, insn
 from .cexpr import ctype
 from .interp import Place as InterpPlace
+from .liftvec import NoVector, Vectors
 
 
 def highest(e: E) -> int:
@@ -42,8 +43,26 @@ class Place(InterpPlace):
 _BIN = {"add": "IR_ADD", "sub": "IR_SUB", "mul": "IR_MUL", "and": "IR_AND", "or": "IR_OR", "xor": "IR_XOR"}
 _CMP = {"eq": "IR_EQ", "ne": "IR_NE", "ltu": "IR_LTU", "leu": "IR_LEU", "lts": "IR_LTS", "les": "IR_LES"}
 _SHIFT = {"shl": "IR_SHL", "shru": "IR_SHRU", "shrs": "IR_SHRS", "ror": "IR_ROR", "rol": "IR_ROL"}
-_PRIM = {"clz", "ctz", "popcount", "parity", "bswap", "brev", "orc8", "divu", "divs", "remu", "rems", "carry", "overflow"}
-_MEMORY = {"load", "store", "rmw", "cas", "load_ex", "store_ex", "fill"}
+_COUNT = {"clz", "ctz", "popcount", "parity", "bswap", "brev", "orc8"}
+_DIVIDE = {"divu", "divs", "remu", "rems"}
+_FP = {"add": "IR_FADD", "sub": "IR_FSUB", "mul": "IR_FMUL", "div": "IR_FDIV", "sqrt": "IR_FSQRT", "fma": "IR_FMA", "min": "IR_FMIN",
+       "max": "IR_FMAX", "eq": "IR_FEQ", "lt": "IR_FLT", "le": "IR_FLE", "cvt": "IR_FCVT", "to_int": "IR_FTOI", "from_int": "IR_ITOF",
+       "round_to_int": "IR_FRINT"}
+_BAD = {"nanmax": "FP_BAD_SATURATE_NANMAX", "nanzero": "FP_BAD_SATURATE_NANZERO", "indefinite": "FP_BAD_INDEFINITE"}
+
+
+def branches(stmts: list) -> bool:
+    """Is there control flow at run time that needs a way out of its own?"""
+    return any(isinstance(x, tir.If) and x.c.bt > TRANSLATE and leaves_line((x.then, x.other)) for x in tir.walk(stmts))
+
+
+def leaves_line(arms: tuple[list, list]) -> bool:
+    return any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for a in arms for x in tir.walk(a))
+
+
+def finished(stmts: list) -> bool:
+    """Does nothing run after these statements?"""
+    return bool(stmts) and isinstance(stmts[-1], (tir.Trap, tir.Restart, tir.Done))
 
 
 class Lifter:
@@ -53,7 +72,12 @@ class Lifter:
         self.depth = 1
         self.notes: set[str] = set()
         self.stored = False             # a memory effect happened: an exit can no longer re-run the instruction
-        self.ended = False
+        self.side = False               # inside an arm that leaves the block
+        self.raised: set[str] = set()   # locals that are flags of FP operations: the operations record them
+        self.wide: dict[str, tuple[str, int, int]] = {}     # locals that are bits of a wide one: its name, lowest bit, width
+        self.lazy: dict[str, E] = {}    # named parts of vectors, rendered where they are used
+        self.vectors = Vectors(self)
+        self.patient = self.may_wait()
 
     def put(self, s: str) -> None:
         self.lines.append("  " * self.depth + s)
@@ -62,33 +86,34 @@ class Lifter:
     def c(self, e: E) -> str:
         return cexpr.render(e, self.place)
 
+    def name(self, slot: str) -> str:
+        return f"{self.isa.name.upper()}_SLOT_{slot}"
+
     def slot(self, file: str, index: E) -> str:
-        return f"{self.isa.name.upper()}_SLOT_{file} + (unsigned)({self.c(index)})"
+        return f"{self.name(file)} + (unsigned)({self.c(index)})"
 
     def r(self, e: E) -> str:
-        """A builder call that yields a ref."""
+        """A builder call that yields a ref: of e's bits for bits, of the float for floats."""
         n = e.ty.bits
-        if e.ty.kind in ("f", "vec"):
-            raise ByHandler("floating point" if e.ty.kind == "f" else "vector")
         if n > 128:
             raise ByHandler("wider than 128 bits")
+        if e.ty.kind == "f":
+            return self.f(e)
         if e.bt <= TRANSLATE:
             return f"ir_const{'128' if n > 64 else ''}(l, {n}, {self.c(e)})"
         op, a = e.op, e.a
+        if op == "local" and e.k in self.wide:
+            name, lo, width = self.wide[e.k]
+            return name if n == width else f"ir_slice(l, {width}, {lo}, {n}, {name})"
         if op == "local":
-            return str(e.k)
+            return self.r(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
         if op == "slot":
-            return f"ir_get(l, {self.isa.name.upper()}_SLOT_{e.k}, {n})"
+            return f"ir_get(l, {self.name(e.k)}, {n})"
         if op == "reg":
-            f = self.isa.files[e.k]
-            if f.width > 64:
-                raise ByHandler("vector")
-            get = f"ir_get(l, {self.slot(e.k, a[0])}, {n})"
-            if f.zero is None or highest(a[0]) < f.zero:
-                return get
-            return f"({self.c(a[0])} == {f.zero} ? ir_const(l, {n}, 0) : {get})"
+            return self.reg(e)
         if op == "reglane":
-            raise ByHandler("vector")
+            file, lo = e.k
+            return f"ir_slice(l, {self.isa.files[file].width}, {lo}, {n}, ir_get(l, {self.slot(file, a[0])}, {self.isa.files[file].width}))"
         if op == "pc":
             return "ir_pc(l, 0)"
         if op == "next":
@@ -116,24 +141,159 @@ class Lifter:
                 w += x.ty.bits
             return text
         if op == "sel":
-            if a[0].bt <= TRANSLATE:
-                return f"({self.c(a[0])} ? {self.r(a[1])} : {self.r(a[2])})"
-            return f"ir_select(l, {n}, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])})"
+            return self.sel(e)
+        if op == "cast" and a[0].ty.kind == "f":
+            return f"ir_float_bits(l, {self.f(a[0])})"
         if op in ("undef", "cast"):
             return self.r(a[0])
-        if op == "prim" and e.k[0] in _PRIM:
-            args = ", ".join(self.r(x) for x in a)
-            return f"ir_prim{len(a)}(l, IR_{e.k[0].upper()}, {a[0].ty.n}, {args})"
-        raise ByHandler(f"no IR operation for {e.k[0] if op == 'prim' else op}")
+        if op == "prim":
+            return self.prim(e.k[0], a)
+        if op == "lookup":
+            return self.element(e)
+        raise ByHandler(f"no IR operation for {op}")
+
+    def element(self, e: E) -> str:
+        """An element of a register by its number."""
+        *lanes, index, _ = e.a
+        got, w = [self.vectors.source(x) for x in lanes], e.ty.bits
+        whole = all(got) and all(s == got[0][0] and lo == i * w for i, (s, lo) in enumerate(got))
+        if index.bt > TRANSLATE or not whole or w not in (8, 16, 32, 64) or 1 << index.ty.n > len(lanes):
+            raise ByHandler("a table looked up at run time")
+        return f"ir_vlane(l, {w}, (unsigned)({self.c(index)}), {got[0][0].text})"
+
+    def reg(self, e: E) -> str:
+        f = self.isa.files[e.k]
+        get = f"ir_get(l, {self.slot(e.k, e.a[0])}, {e.ty.bits})"
+        if f.zero is None or highest(e.a[0]) < f.zero:
+            return get
+        return f"({self.c(e.a[0])} == {f.zero} ? ir_const(l, {e.ty.bits}, 0) : {get})"
+
+    def sel(self, e: E) -> str:
+        a = e.a
+        if a[0].bt <= TRANSLATE:
+            return f"({self.c(a[0])} ? {self.r(a[1])} : {self.r(a[2])})"
+        return f"ir_select(l, {e.ty.bits}, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])})"
+
+    def prim(self, name: str, a: tuple[E, ...]) -> str:
+        n = a[0].ty.bits
+        args = ", ".join(self.r(x) for x in a)
+        if name == "fclass":
+            return f"ir_fclass(l, {args})"
+        if name in _COUNT and n <= 64:
+            return f"ir_count(l, IR_{name.upper()}, {n}, {args})"
+        if name in _DIVIDE:
+            return f"ir_divide(l, IR_{name.upper()}, {n}, {args})"
+        if name == "carry" and n <= 64:
+            return f"ir_carry(l, {n}, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[3])})"
+        if name == "overflow" and n <= 64:
+            return f"ir_overflow(l, {n}, {args})"
+        raise ByHandler(f"no IR operation for {name} of {n} bits")
+
+    def f(self, e: E) -> str:
+        """A ref of a float."""
+        n, a = e.ty.n, e.a
+        if n not in (32, 64):
+            raise ByHandler(f"floating point of {n} bits")
+        if e.op == "local" and e.bt > TRANSLATE:
+            return str(e.k)
+        if e.op == "cast" and a[0].ty.kind == "b":
+            return f"ir_float(l, {n}, {self.r(a[0])})"
+        if e.op == "sel" and a[0].bt > TRANSLATE:
+            return f"ir_float(l, {n}, ir_select(l, {n}, {self.r(a[0])}, ir_float_bits(l, {self.f(a[1])}), ir_float_bits(l, {self.f(a[2])})))"
+        if e.op == "neg":
+            return f"ir_float(l, {n}, ir_binary(l, IR_XOR, {n}, ir_float_bits(l, {self.f(a[0])}), ir_const(l, {n}, {1 << n - 1:#x}u)))"
+        if e.bt <= TRANSLATE:
+            return f"ir_float(l, {n}, ir_const(l, {n}, {self.c(e)}))"
+        raise ByHandler(f"no IR operation for {e.op} of floats")
 
     # ---- statements
+    def may_wait(self) -> bool:
+        """May named parts of vectors be read where they are used? Not when something is written before that."""
+        parts, written = set(), False
+        for s in tir.walk(self.m.body):
+            late = any(self.of_vector(e, parts) for e in tir.exprs(s))
+            if written and late:
+                return False
+            if isinstance(s, (tir.Let, tir.Set)) and late:
+                parts.add(s.id)
+            written |= isinstance(s, (tir.SetReg, tir.SetSlot))
+        return True
+
+    def of_vector(self, e: E, parts: set[str] | dict) -> bool:
+        if e.op == "local" and e.k in parts or e.op in ("reg", "reglane") and \
+                self.isa.files[e.k if e.op == "reg" else e.k[0]].width > 64:
+            return True
+        return any(self.of_vector(x, parts) for x in e.a)
+
+    def joined(self, stmts: list) -> list:
+        """Loads and stores of neighbouring 64 bits are one access of 128 or 256."""
+        out, i = [], 0
+        while i < len(stmts):
+            n = next((k for k in (4, 2) if self.neighbours(stmts[i:i + k], k)), 1)
+            s = stmts[i]
+            if n == 1:
+                out.append(s)
+            elif s.kind == "load":
+                name = f"{s.outs[0][0]}_wide"
+                for k in range(n):
+                    self.wide[stmts[i + k].outs[0][0]] = (name, 64 * k, 64 * n)
+                out.append(tir.Eff("load", [(name, B(64 * n))], [s.args[0]], {**s.attrs, "width": 64 * n}))
+            else:
+                value = E("concat", B(64 * n), tuple(x.args[1] for x in reversed(stmts[i:i + n])))
+                out.append(tir.Eff("store", [], [s.args[0], value], {**s.attrs, "width": 64 * n}))
+            i += n
+        return out
+
+    @staticmethod
+    def neighbours(run: list, n: int) -> bool:
+        def plain(s) -> bool:
+            return isinstance(s, tir.Eff) and s.kind in ("load", "store") and s.attrs["width"] == 64
+        if len(run) < n or not all(plain(s) and s.kind == run[0].kind and s.attrs == run[0].attrs for s in run):
+            return False
+        base = run[0].args[0]
+        return base.op == "local" and all(s.args[0].op == "add" and s.args[0].a[0] == base and v.is_const(s.args[0].a[1], 8 * k)
+                                          for k, s in enumerate(run) if k)
+
     def body(self, stmts: list) -> None:
-        for s in stmts:
+        """The last statements of the instruction."""
+        stmts = self.joined(stmts)
+        for i, s in enumerate(stmts):
+            if isinstance(s, tir.If) and s.c.bt <= TRANSLATE and branches([s]):
+                rest = stmts[i + 1:]
+                s = tir.If(s.c, s.then if finished(s.then) else s.then + rest, s.other if finished(s.other) else s.other + rest, s.hint)
+                return self.st_If(s)
+            if isinstance(s, tir.If) and s.c.bt > TRANSLATE and leaves_line((s.then, s.other)):
+                return self.branch(s, stmts[i + 1:])
             getattr(self, "st_" + type(s).__name__)(s)
+
+    def branch(self, s: tir.If, rest: list) -> None:
+        """One arm, to the end of the instruction, leaves the block; it may not access memory."""
+        arms = [a if finished(a) else a + rest for a in (s.then, s.other)]
+        away = [not any(isinstance(x, (tir.Eff, tir.Trap)) for x in tir.walk(a)) and not branches(a) for a in arms]
+        jumps = [any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for x in tir.walk(a)) for a in arms]
+        order = [i for i in (0, 1) if away[i]]
+        if not order:
+            raise ByHandler("effects after a branch inside the instruction")
+        if self.side:
+            raise ByHandler("branches inside branches")
+        pick = next((i for i in order if jumps[i]), order[0])
+        self.notes.add("branch")
+        self.put(f"ir_side(l, {self.r(s.c)}, {1 - pick});")
+        self.put("{")
+        raised, self.side = set(self.raised), True
+        self.nested(arms[pick])
+        self.raised, self.side = raised, False
+        self.put("}")
+        self.put("ir_main(l);")
+        self.put("{")
+        self.nested(arms[1 - pick])
+        self.put("}")
 
     def st_Let(self, s: tir.Let) -> None:
         if s.e.bt <= TRANSLATE:
             self.put(f"{ctype(s.e.ty)} {s.id} = {self.c(s.e)};")
+        elif self.patient and self.of_vector(s.e, {**self.lazy, **self.wide}):
+            self.lazy[s.id] = s.e
         else:
             self.put(f"ref {s.id} = {self.r(s.e)};")
 
@@ -144,8 +304,9 @@ class Lifter:
         self.put(f"{s.id} = {self.r(s.e)};")
 
     def st_SetSlot(self, s: tir.SetSlot) -> None:
-        w = self.isa.slots[s.slot].width
-        name = f"{self.isa.name.upper()}_SLOT_{s.slot}"
+        w, name = self.isa.slots[s.slot].width, self.name(s.slot)
+        if self.recorded(s):
+            return
         if s.slot in self.isa.context or any(x.split(".")[0] == s.slot for x in self.isa.context):
             if s.e.bt <= TRANSLATE:
                 self.put(f"lift_set_context(l, {name}, {self.c(s.e)});")
@@ -153,10 +314,19 @@ class Lifter:
                 self.put("lift_end(l, LIFT_CONTEXT);")
         self.put(f"ir_put(l, {name}, {w}, {self.r(s.e)});")
 
+    def recorded(self, s: tir.SetSlot) -> bool:
+        """Is this the merge of raised flags into the sticky ones, which the FP operation itself stands for?"""
+        if not mentions(s.e, self.raised):
+            return False
+        old, new = s.e.a if s.e.op == "or" else (s.e, s.e)
+        if old.op != "slot" or old.k != s.slot or new.op != "local" or s.slot != sticky(self.isa):
+            raise ByHandler("FP flags that are not merely merged into the sticky ones")
+        return True
+
     def st_SetReg(self, s: tir.SetReg) -> None:
         f = self.isa.files[s.file]
         if f.width > 64:
-            raise ByHandler("vector")
+            return self.set_wide(s, f.width)
         e = s.e
         if s.keep:
             from ..effects import insert
@@ -165,6 +335,17 @@ class Lifter:
             e = v.ext("zext", e, f.width)
         put = f"ir_put(l, {self.slot(s.file, s.index)}, {f.width}, {self.r(e)});"
         self.put(put if f.zero is None or highest(s.index) < f.zero else f"if ({self.c(s.index)} != {f.zero}) {put}")
+
+    def set_wide(self, s: tir.SetReg, width: int) -> None:
+        n, where = s.e.ty.bits, f"l, {self.slot(s.file, s.index)}, {s.lo}, {s.e.ty.bits}, {str(s.keep or s.lo > 0).lower()}"
+        try:
+            return self.put(f"ir_vput({where}, {self.vectors.of(s.e)});")
+        except NoVector:
+            pass
+        simple = n in (8, 16, 32, 64) and s.lo % n == 0 or n == 128
+        if n > 128 or (s.keep or s.lo) and not simple:
+            raise ByHandler("lanes that do different things")
+        self.put(f"ir_vput_scalar({where}, {self.r(s.e)});")
 
     def nested(self, stmts: list) -> None:
         self.depth += 1
@@ -192,16 +373,6 @@ class Lifter:
                 self.put(f"ir_guard(l, {self.r(s.c)}, {expect});")
                 self.body(other)
                 return
-        if any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for a in arms for x in tir.walk(a)):
-            if self.stored and any(isinstance(x, tir.Eff) for a in arms for x in tir.walk(a)):
-                raise ByHandler("effects after a branch inside the instruction")
-            self.notes.add("branch")
-            self.put(f"if (ir_branch(l, {self.r(s.c)})) {{")
-            self.nested(s.then)
-            self.put("} else {")
-            self.nested(s.other)
-            self.put("}")
-            return
         if s.hint == "unlikely" and not self.stored and not s.other:
             self.notes.add("guard")
             self.put(f"ir_guard(l, {self.r(s.c)}, 0);")
@@ -222,7 +393,7 @@ class Lifter:
                     written.setdefault(("slot", x.slot), [None, None])[i] = x
                 else:
                     if self.isa.files[x.file].width > 64:
-                        raise ByHandler("vector")
+                        raise ByHandler("a vector under a condition")
                     written.setdefault(("reg", x.file, self.c(x.index), x.lo, x.keep), [None, None])[i] = x
         self.put(f"ref c_{len(self.lines)} = {self.r(s.c)};")
         c = E("local", tir.B1, (), self.lines[-1].split()[1])
@@ -242,11 +413,21 @@ class Lifter:
         if self.stored:
             raise ByHandler("a trap after a memory effect")
         self.put("ir_exit(l);")
-        self.ended = True
 
     def st_Jump(self, s: tir.Jump) -> None:
-        self.put(f"ir_jump(l, {self.r(s.target)}, IR_JUMP_{s.kind.upper()});")
-        self.ended = True
+        self.put(f"ir_jump(l, {self.r(s.target)}, {self.link(s) if s.kind == 'link' else f'IR_JUMP_{s.kind.upper()}'});")
+
+    def link(self, s: tir.Jump) -> str:
+        """A jump whose registers say what it is: one that writes a link register calls, one that reads one returns."""
+        def among(file: str, index: E) -> list[str]:
+            return [f"{self.c(index)} == {i}" for f, i in self.isa.link_registers if f == file]
+        lets = {x.id: x.e for x in tir.walk(self.m.body) if isinstance(x, tir.Let)}
+
+        def read(e: E) -> list[str]:
+            own = among(e.k, e.a[0]) if e.op == "reg" else []
+            return own + [c for x in e.a + ((lets[e.k],) if e.op == "local" and e.k in lets else ()) for c in read(x)]
+        written = [c for x in tir.walk(self.m.body) if isinstance(x, tir.SetReg) for c in among(x.file, x.index)]
+        return (f"{' || '.join(written) or '0'} ? IR_JUMP_CALL : {' || '.join(read(s.target)) or '0'} ? IR_JUMP_RET : IR_JUMP_BRANCH")
 
     def st_End(self, s: tir.End) -> None:
         self.put(f"lift_end(l, LIFT_{s.reason.upper()});")
@@ -259,61 +440,249 @@ class Lifter:
         self.put("ir_restart(l);")
 
     def st_Done(self, s: tir.Done) -> None:
-        self.put("return LIFT_NEXT;")
+        if not self.side:
+            self.put("return LIFT_NEXT;")
 
     def st_Eff(self, s: tir.Eff) -> None:
         w = s.attrs.get("width")
-        order = f"(int)({self.c(s.attrs['order'])})" if "order" in s.attrs else "0"
+        order = f"(unsigned)({self.c(s.attrs['order'])})" if "order" in s.attrs else "0"
         a = s.args
+        if s.kind == "fp":
+            return self.fp(s)
         if s.kind in ("load", "load_ex"):
             self.put(f"ref {s.outs[0][0]} = ir_{s.kind}(l, {w}, {self.r(a[0])}, {order});")
             self.stored |= s.kind == "load_ex"
-        elif s.kind == "store":
-            self.put(f"ir_store(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {order});")
-            self.stored = True
+            if w >= 128 and s.kind == "load":
+                self.wide[s.outs[0][0]] = (s.outs[0][0], 0, w)
+            return
+        if s.kind == "probe":
+            return self.put(f"ir_probe(l, {self.r(a[0])}, {self.r(a[1])}, {int(s.attrs['access'] == 'w')});")
+        if s.kind == "fence":
+            return self.put(f"ir_fence(l, {' << 4 | '.join(f'(unsigned)({self.c(x)})' for x in a) or '0'});")
+        if s.kind == "store":
+            self.put(f"ir_store(l, {w}, {self.r(a[0])}, {self.stored_value(a[1])}, {order});")
         elif s.kind == "store_ex":
             self.put(f"ref {s.outs[0][0]} = ir_store_ex(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {order});")
-            self.stored = True
         elif s.kind == "rmw":
             self.put(f"ref {s.outs[0][0]} = ir_rmw(l, IR_RMW_{s.attrs['op'].upper()}, {w}, {self.r(a[0])}, {self.r(a[1])}, {order});")
-            self.stored = True
         elif s.kind == "cas":
             self.put(f"ref {s.outs[0][0]} = ir_cas(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])}, {order});")
-            self.stored = True
-        elif s.kind == "probe":
-            self.put(f"ir_probe(l, {self.r(a[0])}, {self.r(a[1])}, {int(s.attrs['access'] == 'w')});")
-        elif s.kind == "fence":
-            self.put(f"ir_fence(l, {' << 4 | '.join(f'(unsigned)({self.c(x)})' for x in a) or '0'});")
+        elif s.kind == "fill":
+            self.put(f"ir_fill(l, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])});")
         else:
-            raise ByHandler({"fp": "floating point", "sysread": "system register", "syswrite": "system register",
-                             "helper": f"helper {s.attrs.get('name')}", "fill": "fill"}[s.kind])
+            raise ByHandler(f"helper {s.attrs['name']}" if s.kind == "helper" else "system register")
+        self.stored = True
 
+    def stored_value(self, e: E) -> str:
+        try:
+            return self.vectors.of(e) if e.ty.bits >= 128 else self.r(e)
+        except NoVector:
+            return self.r(e)
+
+    def fp(self, s: tir.Eff) -> None:
+        a, prof = s.attrs, self.isa.fp[s.attrs["profile"]]
+        op, n = a["op"], a["width"]
+        if n not in (32, 64) or a.get("to", n) not in (32, 64):
+            raise ByHandler("half precision")
+        if a["rm"].bt > TRANSLATE:
+            raise ByHandler("a rounding mode known only at run time")
+        if op in ("to_int", "from_int") and a["int"] not in (32, 64):
+            raise ByHandler(f"integers of {a['int']} bits from or to floating point")
+        daz = prof["daz"].s.upper() if "daz" in prof else "KEEP"
+        ftz = prof["ftz"].s.upper() if "ftz" in prof else "KEEP"
+        how = [f".rm = (uint8_t)({self.c(a['rm'])})", f".nan = FP_NAN_{a['nan'].upper()}", f".tiny = FP_TINY_{a['tiny'].upper()}",
+               f".daz = FP_DAZ_{daz}", f".ftz = FP_FTZ_{ftz}"]
+        if "minmax" in a:
+            how.append(f".minmax = FP_MINMAX_{a['minmax'].upper()}")
+        if "int" in a:
+            how += [f".bits = {a['int']}", f".sign = {int(a['signed'])}"]
+        if "bad" in a:
+            how.append(f".bad = {_BAD[a['bad']]}")
+        how += [f".{k} = {a[k]}" for k in ("quiet", "exact") if k in a]
+        args = [self.r(x) for x in s.args] + ["0"] * (3 - len(s.args))
+        self.raised.add(s.outs[-1][0])
+        ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
+        if len(ops) > 1:
+            for i, x in enumerate(s.args):
+                self.put(f"ref {s.outs[-1][0]}_{i} = {args[i]};")
+                args[i] = f"{s.outs[-1][0]}_{i}"
+        for (out, _), o in zip(s.outs, ops):
+            self.put(f"ref {out} = ir_fp(l, {o}, {n}, &(struct ir_fp){{{', '.join(how)}}}, {', '.join(args)});")
+            self.put(f"(void){out};")
+
+    # ---- the function
     def function(self) -> str:
         head = f"int {self.isa.name}_l_{self.m.name}(struct lift *l, const struct insn *insn)"
         lead = [f"  const struct {self.isa.name}_insn *d = (const struct {self.isa.name}_insn *)insn;", "  (void)d, (void)l;"]
         try:
+            if self.m.leaf.family.lift == "interp":
+                raise ByHandler("asked for")
             self.body(self.m.body)
         except ByHandler as why:
             self.notes = {f"handler: {why}"}
-            return f"{head} {{\n  return lift_by_handler(l, insn);\n}}\n"
+            return "\n".join([head + " {", *lead, *self.by_handler(), "}", ""])
         return "\n".join([head + " {", *lead, *self.lines, "  return LIFT_NEXT;", "}", ""])
+
+    def by_handler(self) -> list[str]:
+        """The call, with the slots that the handler reads and writes."""
+        touch, how, known = self.touched()
+        if known:
+            how.add("LIFT_NEW_CONTEXT")
+        items = ", ".join(f"(uint16_t)({k})" for k in touch)
+        lines = [f"  const uint16_t touch[] = {{{items}}};"] if items else []
+        args = "touch, sizeof touch / sizeof *touch" if items else "0, 0"
+        return lines + [f"  return lift_by_handler(l, insn, {args}, {' | '.join(sorted(how)) or '0'});"]
+
+    def touch_case(self) -> str:
+        """The same for a leaf whose IR the host has no code for: statements of a switch."""
+        touch, how, known = self.touched()
+        lines = [f"      lift_set_context(l, {k}, {c});" for k, c in known.items()]
+        lines += [f"      *slot++ = (uint16_t)({k});" for k in touch]
+        return "\n".join([*lines, f"      *how = {' | '.join(sorted(how)) or '0'};", "      break;", ""])
+
+    def touched(self) -> tuple[list[str], set[str], dict[str, str]]:
+        """Slots (as C, with LIFT_WRITES), LIFT_* flags, context slots that become a value known at translation."""
+        touch: dict[str, bool] = {}
+        how: set[str] = set()
+        known: dict[str, str] = {}
+
+        def see(e: E) -> None:
+            if e.op == "slot":
+                touch.setdefault(self.name(e.k), False)
+            if e.op in ("reg", "reglane"):
+                touch.setdefault(place(e.k if e.op == "reg" else e.k[0], e.a[0]), False)
+            for x in e.a:
+                see(x)
+
+        def place(file: str, index: E) -> str:
+            if v.depends(index, {"local"}) or index.bt > TRANSLATE:
+                how.add("LIFT_TOUCHES_ALL")
+                return self.name(file)
+            return self.slot(file, index)
+        for s in tir.walk(self.m.body):
+            for e in tir.exprs(s):
+                see(e)
+            if isinstance(s, tir.SetReg):
+                touch[place(s.file, s.index)] = True
+            elif isinstance(s, tir.SetSlot):
+                touch[self.name(s.slot)] = True
+                if any(x.split(".")[0] == s.slot for x in self.isa.context):
+                    if s.e.op == "const" and any(s is x for x in self.m.body):
+                        known[self.name(s.slot)] = str(s.e.k)
+                    else:
+                        how.add("LIFT_NEW_CONTEXT")
+            elif isinstance(s, tir.Eff) and s.kind in ("helper", "sysread", "syswrite"):
+                how.add("LIFT_TOUCHES_ALL")
+                if s.kind != "sysread":
+                    how.add("LIFT_NEW_CONTEXT")
+        if self.m.ends:
+            how.add("LIFT_ENDS")
+        return [f"({k}) | LIFT_WRITES" if w else k for k, w in touch.items()], how, known
+
+
+def mentions(e: E, names: set[str]) -> bool:
+    return e.op == "local" and e.k in names or any(mentions(x, names) for x in e.a)
+
+
+def sticky(isa: Isa) -> str | None:
+    """The slot of sticky FP flags that IR operations record by themselves."""
+    first = next(iter(isa.fp.values()), None)
+    name = first["sticky"].s if first is not None and "sticky" in first else None
+    return name if name in isa.slots else None
+
+
+# ---- tables
+
+
+def flags_of(isa: Isa) -> list[str]:
+    return [s.name for s in isa.slots.values() if s.kind == "flag"]
+
+
+def flag_use(isa: Isa, m: Meaning) -> tuple[int, int, bool]:
+    """Condition flags that are read, those certainly written, and whether the instruction may leave before its end."""
+    bit = {name: 1 << i for i, name in enumerate(flags_of(isa))}
+    reads, leaves = 0, False
+
+    def see(e: E) -> int:
+        return (bit.get(e.k, 0) if e.op == "slot" else 0) | _any(see(x) for x in e.a)
+    for s in tir.walk(m.body):
+        for e in tir.exprs(s):
+            reads |= see(e)
+        if isinstance(s, (tir.Trap, tir.Commit, tir.Restart, tir.Done)) or isinstance(s, tir.Eff) and s.kind not in ("fp", "fence"):
+            leaves = True
+    writes = _any(bit.get(s.slot, 0) for s in m.body if isinstance(s, tir.SetSlot))
+    return reads, writes, leaves
+
+
+def _any(sets) -> int:
+    out = 0
+    for x in sets:
+        out |= x
+    return out
+
+
+def slot_rows(isa: Isa) -> list[str]:
+    struct, flags = f"struct {isa.name}_vcpu", flags_of(isa)
+    rows = []
+    for f in isa.files.values():
+        size = f.width // 8 if f.width > 64 else 8
+        rows += [f"{{offsetof({struct}, {f.name}[{i}]), {f.width}, {size}, 0, {str(i == f.zero).lower()}}}" for i in range(f.n)]
+    for s in isa.slots.values():
+        size = next((k for k in (1, 2, 4, 8) if s.width <= 8 * k), 16)
+        rows.append(f"{{offsetof({struct}, {s.name}), {s.width}, {size}, {flags.index(s.name) + 1 if s.name in flags else 0}, false}}")
+    return rows
+
+
+def guest(isa: Isa, checked: Checked) -> str:
+    """struct ir_guest with its tables."""
+    n, up = isa.name, isa.name.upper()
+    leaf = [[0, 0, False, True]] + [[*flag_use(isa, m), m.ends] for m in checked.leaves]
+    hot = []
+    for name in isa.hot_registers:
+        hot += [f"{up}_SLOT_{name} + {i}" for i in range(isa.files[name].n)] if name in isa.files else [f"{up}_SLOT_{name}"]
+    held = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
+    context = sorted({f"{up}_SLOT_{x.split('.')[0]}" for x in isa.context})
+    st = sticky(isa)
+    rows = [f"    {{{r:#x}, {w:#x}, {str(x).lower()}, {str(e).lower()}}}," for r, w, x, e in leaf]
+    return (f"static const struct ir_slot_info slots[] = {{\n" + "".join(f"    {r},\n" for r in slot_rows(isa)) + "};\n"
+            f"static const struct ir_leaf leaves[] = {{\n" + "\n".join(rows) + "\n};\n"
+            f"static const uint16_t hot[] = {{\n" + "".join(f"    {h},\n" for h in hot) + "    0};\n\n"
+            f"static const uint16_t held[] = {{{', '.join(held + ['0'])}}};\n"
+            f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
+            f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
+            f"    .slots = slots,\n    .touch = {n}_touch,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
+            f"    .sticky_bit = {{0, 1, 2, 3, 4, 255}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
+
+
+def special(isa: Isa, m: Meaning) -> bool:
+    """Floating point or vectors: what a host may have no code for."""
+    def wide(e: E) -> bool:
+        return e.op in ("reg", "reglane") and isa.files[e.k if e.op == "reg" else e.k[0]].width > 64 or any(wide(x) for x in e.a)
+    return any(isinstance(s, tir.Eff) and s.kind == "fp" or isinstance(s, tir.SetReg) and isa.files[s.file].width > 64 or
+               any(wide(e) for e in tir.exprs(s)) for s in tir.walk(m.body))
+
+
+def touch_function(isa: Isa, cases: dict[str, list[int]]) -> str:
+    body = "".join("".join(f"    case {n}:\n" for n in ids) + text for text, ids in cases.items())
+    return (f"static unsigned {isa.name}_touch(struct lift *l, const struct insn *insn, uint16_t *slot, unsigned *how) {{\n"
+            f"  const struct {isa.name}_insn *d = (const struct {isa.name}_insn *)insn;\n  uint16_t *first = slot;\n  (void)d, (void)l;\n"
+            f"  switch (insn->op) {{\n{body}    default: break;\n  }}\n  return (unsigned)(slot - first);\n}}\n\n")
 
 
 def files(isa: Isa, checked: Checked) -> dict[str, str]:
     place = Place(isa, insn.members(isa, checked))
-    parts, report = [], []
+    parts, report, cases = [], [], {}
     for m in checked.leaves:
         lf = Lifter(isa, place, m)
-        if m.leaf.family.lift == "interp":
-            raise_note = "handler: asked for"
-            parts.append(f"int {isa.name}_l_{m.name}(struct lift *l, const struct insn *insn) {{\n  return lift_by_handler(l, insn);\n}}\n")
-            report.append(f"{m.leaf.name}: {raise_note}")
-            continue
+        if special(isa, m):
+            cases.setdefault(lf.touch_case(), []).append(m.leaf.id)
         parts.append(f"/* {m.leaf.where.file}:{m.leaf.where.line} {m.leaf.name} */\n" + lf.function())
         for note in sorted(lf.notes):
             report.append(f"{m.leaf.name}: {note}")
     protos = "".join(f"int {isa.name}_l_{m.name}(struct lift *l, const struct insn *insn);\n" for m in checked.leaves)
     rows = "".join(f"    {isa.name}_l_{m.name},\n" for m in checked.leaves)
-    text = (f'/* Generated: the lifter of {isa.name}. */\n#include "{isa.name}/state.h"\n#include "{isa.name}/insn.h"\n#include "ir/build.h"\n\n'
-            f"{protos}extern lift_fn *const {isa.name}_lift[];\n\n" + "\n".join(parts) + f"\nlift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n")
+    text = (f'/* Generated: the lifter of {isa.name}. */\n#include <stddef.h>\n\n#include "{isa.name}/state.h"\n#include "{isa.name}/insn.h"\n'
+            f'#include "fp/fp.h"\n#include "ir/build.h"\n\nextern const struct isa isa_{isa.name};\n'
+            f"{protos}\n" + "\n".join(parts) + f"\nstatic lift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n\n" + touch_function(isa, cases) + guest(isa, checked))
     return {"lift.c": text, "lift.txt": "\n".join(report) + "\n"}

@@ -79,6 +79,9 @@ const struct isa *cli_isa(const char *name);
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
+/* --check, --dump, --jit: settings of engines. 0, or -errno with one line. */
+int cli_engine(bool check, const char *dump, const struct strings *jit);
+
 /* Installs or removes the lines of binfmt_misc in `dir`: for `only`, or for every ISA but the host's. An exit code. */
 int binfmt_change(const char *action, const char *dir, const struct isa *only);
 /* Did the kernel start this process for a program it knows by those lines? argv is then: isomer, the program's path, its

@@ -21,7 +21,9 @@
 struct run {
   const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dtb, *dump_dtb, *serial, *console,
       *script;
-  struct strings trace, set;
+  struct strings trace, set, jit;
+  const char *dump;
+  bool check;
   uint64_t memory, timeout_ns, seed;
   unsigned cpus;
   bool no_reboot, stats, json, nographic, deterministic, allow, no_sandbox;
@@ -247,6 +249,10 @@ static int run_main(void *config, int argc, char **argv) {
     code = board_dump_dtb(m, o->dump_dtb) ? EXIT_HOST : 0;
     goto out;
   }
+  if (cli_engine(o->check, o->dump, &o->jit)) {
+    code = EXIT_USAGE;
+    goto out;
+  }
   for (unsigned i = 0; i < m->nvcpus; i++) {
     trace_attach(m->vcpu[i], m);
     r = engine_select(m->vcpu[i], o->accel);
@@ -273,7 +279,10 @@ static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "instruction set, when the files do not say"},
     {"bios", "FILE", OPT_STR, AT(bios), "firmware instead of the built-in one"},
     {"board", "FILE", OPT_STR, AT(board), "Lua table of the machine instead of the built-in one"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
+    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto)"},
+    {"check", NULL, OPT_FLAG, AT(check), "engine jit: compare every block with the interpreter"},
+    {"dump", "WHAT", OPT_STR, AT(dump), "engine jit: ir, asm or ir,asm of every block, on stderr"},
+    {"jit", "SETTING", OPT_LIST, AT(jit), "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"},
     {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
     {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
@@ -302,7 +311,6 @@ static const struct option options[] = {
     {"cpu", "MODEL", OPT_LATER, 0, "the vCPU has every feature that is on by default"},
     {"machine M", "NAME", OPT_LATER, 0, "use --board"},
     {"plugin", "FILE", OPT_LATER, 0, "no plugins yet"},
-    {"check", NULL, OPT_LATER, 0, "there is only one engine to check"},
     {0},
 };
 

@@ -86,6 +86,10 @@ static void close_group(struct out *o) {
   o->first = false;
 }
 
+static void each_count(void *data, const char *key, const char *text, uint64_t n) {
+  number(data, key, text, "%" PRIu64, n);
+}
+
 static void memory(struct out *o) {
   int64_t pss = rollup("Pss"), shmem = rollup("Pss_Shmem");
   if (pss < 0 || shmem < 0) return;
@@ -102,7 +106,7 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, const
 
   for (unsigned i = 0; i < n; i++) {
     if (!sum) vcpu_stats_add(&all, v[i]);
-    if (v[i]->c->engine_ops != &interp_engine) continue;
+    if (!v[i]->c->engine) continue;
     struct interp_usage u = interp_usage(v[i]);
     pages += u.pages, decoded += u.insns;
   }
@@ -120,6 +124,12 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, const
   number(&o, "decoded_insns", "decoded cache: instructions held", "%" PRIu64, decoded);
   memory(&o);
 
+  const struct engine_ops *e = n ? v[0]->c->engine_ops : NULL;
+  if (e && e->count) {
+    open_group(&o, e->name);
+    e->count(v[0], each_count, &o);
+    close_group(&o);
+  }
   open_group(&o, "traps");
   for (unsigned k = 0; k < VCPU_TRAP_COUNTERS; k++) {
     uint64_t c = counter(&all, offsetof(struct vcpu_stats, traps) + k * sizeof(uint64_t));

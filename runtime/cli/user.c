@@ -23,8 +23,9 @@ struct user {
   const char *isa, *accel, *sysroot, *binfmt, *binfmt_dir;
   const char *path; /* of the program when argv[0] is only a name */
   unsigned path_fd; /* where it is open already; UINT_MAX: nowhere */
-  struct strings trace, ro, rw;
-  bool stats, json, strace, sandbox, net;
+  struct strings trace, ro, rw, jit;
+  const char *dump;
+  bool stats, json, strace, sandbox, net, check;
 };
 
 /* As env(1): the program cannot be run, or is not there. */
@@ -117,6 +118,10 @@ static int run(const struct user *o, const struct isa *want, const struct sysroo
     goto out;
   }
   trace_attach(m->vcpu[0], m);
+  if (cli_engine(o->check, o->dump, &o->jit)) {
+    code = EXIT_USAGE;
+    goto out;
+  }
   if (engine_select(m->vcpu[0], o->accel)) goto out;
   if (o->sandbox && (code = confine(o, p))) goto out;
   user_run(p);
@@ -165,7 +170,10 @@ int user_from_kernel(int argc, char **argv) {
 #define AT(f) offsetof(struct user, f)
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp (auto)"},
+    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto)"},
+    {"check", NULL, OPT_FLAG, AT(check), "engine jit: compare every block with the interpreter"},
+    {"dump", "WHAT", OPT_STR, AT(dump), "engine jit: ir, asm or ir,asm of every block, on stderr"},
+    {"jit", "SETTING", OPT_LIST, AT(jit), "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
     {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},

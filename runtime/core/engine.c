@@ -8,10 +8,6 @@
 #include "core/isa.h"
 #include "core/log.h"
 
-/* Default order; `auto` stands for all of them. */
-const struct engine_ops *const engine_list[] = {&interp_engine};
-const unsigned engine_count = ARRAY_SIZE(engine_list);
-
 /* The first word of the list that is neither `auto` nor an engine of this build, with its length; NULL when all are. */
 static const char *unknown(const char *wishes, size_t *len) {
   for (const char *p = wishes; *p; p += *len + (p[*len] == ',')) {
@@ -39,7 +35,12 @@ int engine_select(struct vcpu *v, const char *wishes) {
   size_t len;
   const char *bad = unknown(wishes, &len);
   if (bad) {
-    log_error("--accel: no engine '%.*s' in this build; there is: interp", (int)len, bad);
+    char there[100] = "";
+    for (unsigned i = 0; i < engine_count; i++) {
+      size_t at = strlen(there);
+      snprintf(there + at, sizeof there - at, "%s%s", i ? ", " : "", engine_list[i]->name);
+    }
+    log_error("--accel: no engine '%.*s' in this build; there is: %s", (int)len, bad, there);
     return -EINVAL;
   }
   for (const char *p = wishes; *p; p += len + (p[len] == ',')) {
@@ -53,4 +54,17 @@ int engine_select(struct vcpu *v, const char *wishes) {
   }
   log_error("--accel %s: no usable engine: %s", wishes, why);
   return -ENOTSUP;
+}
+
+int engine_option(const char *text) {
+  char why[200];
+  for (unsigned i = 0; i < engine_count; i++) {
+    if (!engine_list[i]->option) continue;
+    int r = engine_list[i]->option(text, why, sizeof why);
+    if (r == -ENOENT) continue;
+    if (r) log_error("%s", why);
+    return r;
+  }
+  log_error("no engine of this build knows '%s'", text);
+  return -EINVAL;
 }

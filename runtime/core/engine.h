@@ -16,16 +16,25 @@ struct engine_ops {
   int (*get_state)(struct vcpu *v);
   int (*set_state)(struct vcpu *v);
   void (*kick)(struct vcpu *v);
+  /* NULL, or a setting NAME[=VALUE] of vCPUs created from now on: 0, -ENOENT when it is not this engine's, -EINVAL with one
+   * line in `why`. */
+  int (*option)(const char *text, char *why, size_t n);
+  /* NULL, or calls `each` with what the engine counted for v. */
+  void (*count)(const struct vcpu *v, void (*each)(void *data, const char *key, const char *text, uint64_t n),
+                void *data);
 };
 
 extern const struct engine_ops interp_engine;
 
-/* All engines of this build in default order. */
+/* All engines of this build in default order (generated; `auto` stands for all of them). */
 extern const struct engine_ops *const engine_list[];
 extern const unsigned engine_count;
 
 /* Picks the first usable engine of the comma-separated wish list ("auto" = default order) and attaches it to `v`.
  * What was chosen and why goes to the log once. Returns -errno with a message logged when none is usable. */
 int engine_select(struct vcpu *v, const char *wishes);
+
+/* Gives a setting to the engine that knows it; -errno with a message logged. */
+int engine_option(const char *text);
 
 #endif

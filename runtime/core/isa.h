@@ -63,7 +63,8 @@ struct feature_info {
   bool by_default;
 };
 
-struct board; /* devices/board.h */
+struct board;    /* devices/board.h */
+struct ir_guest; /* ir/ir.h */
 
 /* A signal of a user-mode program on its way between the registers and the program's stack. `bytes` is what Linux calls
  * the ISA's rt_sigframe, with all that lies around it. */
@@ -182,6 +183,7 @@ struct isa {
   const uint16_t
       *disp; /* dispatch index of that loop by leaf number (generated with it); NULL when run is NULL */
   const struct arch_ops *arch;
+  const struct ir_guest *guest; /* what translation needs to know; NULL: it is not translated */
   const char *doc; /* the reference in Markdown; a line "### NAME" starts the section of each family */
 };
 enum { DISASM_ALIASES = 1 };

@@ -107,6 +107,7 @@ struct vcpu_common {
    * For protection finer than a page: such a page is not cached (translation.prot lacks the access). */
   uint16_t access_len;
   void *engine; /* engine's private state of this vCPU */
+  void *jit;    /* of the engine that translates (its `engine` is the interpreter's beneath it), else NULL */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
   gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */

@@ -385,6 +385,7 @@ const struct insn *interp_miss(struct vcpu *v) {
 }
 
 static void invalidate(struct cache *k, gpa_t pa) {
+  if (k->in.gone) k->in.gone(k->v, pa);
   uint32_t i = find(k, pa | 1);
   if (i == NO_PAGE || !k->pages[i].marked) return;
   drop(k, i);
@@ -429,6 +430,7 @@ static void space_code_written(void *space, gva_t page) { code_written(space, pa
 static const struct space_listener listener = {space_code_written, fork_prepare, fork_done};
 
 static void drop_all(struct cache *k) {
+  if (k->in.gone) k->in.gone(k->v, ~(gpa_t)0);
   for (uint32_t i = 0; i < MAX_PAGES; i++)
     if (k->pages[i].pa) drop(k, i);
 }
@@ -449,8 +451,15 @@ void cache_sync(struct vcpu *v) {
   pthread_mutex_unlock(&k->lock);
 }
 
+bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page) {
+  struct cache *k = cache_of(v);
+  if (k->in.win == k->no_slots || (size_t)((const char *)d - k->in.win) >= k->win_bytes) return false;
+  *page = k->pages[(size_t)(k->in.win - k->arena) / k->win_bytes].pa & ~(gpa_t)1;
+  return true;
+}
+
 void interp_fence_i(struct vcpu *v) {
-  if (v->c->engine_ops != &interp_engine) return;
+  if (!cache_of(v)) return; /* another kind of engine */
   cache_sync(v);
   if (v->c->space) space_fence(v->c->space);
 }

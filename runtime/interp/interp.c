@@ -58,7 +58,7 @@ static int step_loop(struct vcpu *v, int64_t n) {
   return step;
 }
 
-static int run_slice(struct vcpu *v) {
+int interp_slice(struct vcpu *v) {
   const struct isa *isa = v->c->isa;
   int (*run)(struct vcpu *) = v->c->space ? isa->run_direct : isa->run;
   bool single = !run || (v->c->trace && v->c->trace->insn) || (v->c->watch && v->c->watch->exec);
@@ -67,6 +67,31 @@ static int run_slice(struct vcpu *v) {
   interp_of(v)->left = n * isa->insn_size;
   int step = run(v);
   return step == STEP_TRAP && v->c->trap.kind == TRAP_EXACT ? step_loop(v, 1) : step;
+}
+
+int interp_straight(struct vcpu *v, int64_t n) {
+  const struct isa *isa = v->c->isa;
+  const struct insn *d = interp_miss(v);
+  if (!d) return STEP_TRAP;
+  for (; n > 0; n--) {
+    if (!d->op) return STEP_NEXT; /* its run ends here */
+    const gva_t pc = v->pcbase + d->off;
+    const uint8_t len = d->len, flags = d->flags;
+    int step = isa->exec[d->op](v, d);
+    if (step == STEP_TRAP) {
+      v->pc = pc;
+      return v->c->trap.kind == TRAP_EXACT ? step_loop(v, 1) : STEP_TRAP;
+    }
+    v->budget--;
+    if (step == STEP_JUMP) return STEP_NEXT;
+    if (step == STEP_JUMP_END) return STEP_END;
+    v->pc = step == STEP_RESTART ? pc : pc + len;
+    if (step == STEP_RESTART) return STEP_NEXT;
+    if (step != STEP_NEXT) return step;
+    if (flags & (INSN_ENDS | INSN_FALLS)) return STEP_NEXT;
+    d = (const struct insn *)((const char *)d + isa->insn_size);
+  }
+  return STEP_NEXT;
 }
 
 static enum vcpu_exit leave(struct vcpu *v, enum vcpu_exit exit) {
@@ -85,7 +110,7 @@ static bool take_interrupt(struct vcpu *v) {
   return true;
 }
 
-static enum vcpu_exit interp_run(struct vcpu *v) {
+enum vcpu_exit interp_loop(struct vcpu *v, int (*slice)(struct vcpu *v)) {
   struct vcpu_common *c = v->c;
   const struct arch_ops *arch = c->isa->arch;
 
@@ -101,8 +126,9 @@ static enum vcpu_exit interp_run(struct vcpu *v) {
     if (c->resched) c->resched(v);
     if (v->budget <= 0) return leave(v, EXIT_BUDGET);
     take_interrupt(v);
-    switch (run_slice(v)) {
+    switch (slice(v)) {
     case STEP_NEXT: break;
+    case STEP_BROKEN: return leave(v, EXIT_ERROR);
     case STEP_END:
       cache_sync(v);
       arch->context(v);
@@ -123,6 +149,8 @@ static enum vcpu_exit interp_run(struct vcpu *v) {
     }
   }
 }
+
+static enum vcpu_exit interp_run(struct vcpu *v) { return interp_loop(v, interp_slice); }
 
 static int interp_probe(const struct isa *isa, char *why, size_t n) {
   if (isa->exec && isa->decode && isa->arch) return 0;

@@ -34,6 +34,8 @@ struct interp {
   char *win;    /* window of the page being executed (virtual address v->pcbase) */
   size_t win_bytes; /* of every window */
   struct interp_vpage vpage[INTERP_VPAGES];
+  /* Told of every code page that was written, unmapped or the like (~0: all), on the vCPU's thread; or NULL. */
+  void (*gone)(struct vcpu *v, gpa_t page);
 };
 
 static inline struct interp *interp_of(struct vcpu *v) { return v->c->engine; }
@@ -52,6 +54,17 @@ static inline char *interp_vpage(struct vcpu *v, struct interp *in, gva_t pc) {
  * bytes were not written since stay decoded, but those of shared mappings, which may be written by other addresses. The
  * handler ends with STEP_END. */
 void interp_fence_i(struct vcpu *v);
+
+/* For engines on top of the interpreter. The page that holds d, which interp_miss just gave; false when d is alone in no
+ * window (it crosses pages, or its page may not be executed as a whole). */
+bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page);
+/* What a slice of another engine may also end with: a mistake of ours, reported; the vCPU ends with EXIT_ERROR. */
+enum { STEP_BROKEN = 32 };
+/* Executes at most n instructions, one jump at most, or the one that ends the slice; as isa->run. */
+int interp_straight(struct vcpu *v, int64_t n);
+/* One slice of the interpreter, and its loop around slices of any kind: kicks, interrupts, traps, waiting. */
+int interp_slice(struct vcpu *v);
+enum vcpu_exit interp_loop(struct vcpu *v, int (*slice)(struct vcpu *v));
 
 /* Drops everything (tests, restore). */
 void interp_flush(struct vcpu *v);

@@ -25,6 +25,11 @@ extern __thread struct os_fault os_fault_last;
 /* Clears addresses below hi of what a sanitizer keeps there only so that nobody else does. Before anything is mapped there. */
 void os_guest_room(uint64_t hi);
 
+/* Of the context that a handler gets: PC and stack pointer, and going on elsewhere. */
+const uint8_t *os_fault_pc(const void *context);
+uint8_t *os_fault_sp(const void *context);
+void os_fault_resume(void *context, const void *pc);
+
 /* Others who want to see SIGSEGV and SIGBUS, in the handler; NULL: as before. True: handled, go on as `context` (a ucontext_t)
  * says now. `code`: a fault whose PC has no fix-up, for translated code. `sent`: the signal comes from kill(2) and its
  * like, not from an access. */

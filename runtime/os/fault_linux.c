@@ -30,10 +30,13 @@ static os_fault_fn *code_hook, *sent_hook;
 
 #if defined(__x86_64__)
 #define PC(uc) ((uc)->uc_mcontext.gregs[REG_RIP])
+#define SP(uc) ((uc)->uc_mcontext.gregs[REG_RSP])
 #elif defined(__aarch64__)
 #define PC(uc) ((uc)->uc_mcontext.pc)
+#define SP(uc) ((uc)->uc_mcontext.sp)
 #elif defined(__riscv)
 #define PC(uc) ((uc)->uc_mcontext.__gregs[REG_PC])
+#define SP(uc) ((uc)->uc_mcontext.__gregs[REG_SP])
 #endif
 
 static bool redirect(ucontext_t *uc) {
@@ -103,6 +106,14 @@ void os_fault_thread_end(void) {
 void os_fault_hooks(os_fault_fn *code, os_fault_fn *sent) {
   if (code) __atomic_store_n(&code_hook, code, __ATOMIC_RELEASE);
   if (sent) __atomic_store_n(&sent_hook, sent, __ATOMIC_RELEASE);
+}
+
+const uint8_t *os_fault_pc(const void *context) {
+  return (const uint8_t *)(uintptr_t)PC((const ucontext_t *)context);
+}
+uint8_t *os_fault_sp(const void *context) { return (uint8_t *)(uintptr_t)SP((const ucontext_t *)context); }
+void os_fault_resume(void *context, const void *pc) {
+  PC((ucontext_t *)context) = (__typeof__(PC((ucontext_t *)context)))(uintptr_t)pc;
 }
 
 #if defined(__riscv)

@@ -16,7 +16,7 @@ PYTHON = "/usr/bin/python3"
 GEN_INIT = '''
 from pathlib import Path
 def outputs(isa, overlays):
-    return ["value.c", "value.h", "scan.re", "lift.c"]
+    return ["value.c", "value.h", "scan.re", "test_lift.c"]
 def overlay_isa(path):
     return "toy"
 '''
@@ -35,7 +35,7 @@ files = {
     "value.h": f"int value_{n}(void);\\n",
     "value.c": f'#include "{n}/value.h"\\n#include "core/isa.h"\\nconst struct isa isa_{n} = {{"{n}"}};\\n'
                f"int value_{n}(void) {{ return {value}; }}\\n",
-    "lift.c": f"int lift_{n}(void);\\nint lift_{n}(void) {{ return 7; }}\\n",
+    "test_lift.c": f"int lift_{n}(void);\\nint lift_{n}(void) {{ return 7; }}\\n",
     "scan.re": f"int scan_{n}(const char *s);\\nint scan_{n}(const char *s) {{\\n  const char *YYMARKER;\\n  (void)YYMARKER;\\n"
                "  /*!re2c\\n  re2c:define:YYCTYPE = \\"unsigned char\\";\\n  re2c:define:YYCURSOR = s;\\n  re2c:yyfill:enable = 0;\\n"
                "  \\"ab\\" { return 2; }\\n  * { return 1; }\\n  */\\n}\\n",

@@ -1,0 +1,216 @@
+"""Lanes to vector operations. A value for a wide register arrives as one expression per lane; lanes that do the same to
+neighbouring elements become one builder call (map), bytes taken from elsewhere a permutation, one value a splat."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import values as v
+from ..tir import TRANSLATE, E
+
+_MAP = {"add": "IR_VADD", "sub": "IR_VSUB", "mul": "IR_VMUL"}
+_LOGIC = {"and": "IR_AND", "or": "IR_OR", "xor": "IR_XOR"}
+_SHIFT = {"shl": "IR_VSHL", "shru": "IR_VSHRU", "shrs": "IR_VSHRS"}
+_COMPARE = {"eq": ("IR_VEQ", False, False), "ne": ("IR_VEQ", False, True), "lts": ("IR_VLTS", False, False), "ltu": ("IR_VLTU", False, False),
+            "les": ("IR_VLTS", True, True), "leu": ("IR_VLTU", True, True)}        # operation, operands swapped, inverted
+_LANES = (8, 16, 32, 64)
+
+
+class NoVector(Exception):
+    """These lanes are no vector operation."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """128 or 256 bits that are there as a whole: C text of the vector and its width."""
+    text: str
+    bits: int
+
+
+class Vectors:
+    """Renders vectors for a lifter: `lifter` gives scalars, C text and what its locals stand for."""
+
+    def __init__(self, lifter) -> None:
+        self.lf = lifter
+
+    def of(self, e: E) -> str:
+        """The vector that holds e, an expression of 64, 128 or 256 bits; more bits of the register may be anything."""
+        bits = e.ty.bits
+        parts = list(reversed(self.parts(self.open(e))))
+        w = parts[0].ty.bits
+        if bits not in (64, 128, 256) or any(p.ty.bits != w for p in parts):
+            raise NoVector
+        return self.lanes(parts, w)
+
+    def open(self, e: E) -> E:
+        """e with values that were only named put in place."""
+        while e.op == "local" and e.k in self.lf.lazy:
+            e = self.lf.lazy[e.k]
+        return self.open(e.a[0]) if e.op in ("undef", "cast") and e.ty.kind == "b" and e.a[0].ty.kind == "b" else e
+
+    def parts(self, e: E) -> list[E]:
+        return [q for x in e.a for q in self.parts(self.open(x))] if e.op == "concat" else [e]
+
+    # ---- where bits come from
+    def source(self, e: E) -> tuple[Source, int] | None:
+        """The register or wide local that e is part of, and the position of its lowest bit."""
+        e, lf = self.open(e), self.lf
+        if e.op in ("reg", "reglane"):
+            file, lo = (e.k, 0) if e.op == "reg" else e.k
+            f = lf.isa.files[file]
+            if f.width <= 64:
+                return None
+            return Source(f"ir_vget(l, {lf.slot(file, e.a[0])})", f.width), lo
+        if e.op == "local" and e.k in lf.wide:
+            name, lo, bits = lf.wide[e.k]
+            return Source(name, bits), lo
+        if e.op == "slice":
+            s = self.source(e.a[0])
+            return s and (s[0], s[1] + e.k)
+        return None
+
+    def bytes_of(self, e: E) -> list[tuple[Source, int] | None]:
+        """Each byte of e, lowest first: its source and byte number there, None for zero."""
+        e = self.open(e)
+        n = e.ty.bits // 8
+        if e.ty.bits % 8:
+            raise NoVector
+        if v.is_const(e, 0):
+            return [None] * n
+        s = self.source(e)
+        if s and s[1] % 8 == 0:
+            return [(s[0], s[1] // 8 + i) for i in range(n)]
+        if e.op == "zext":
+            x = self.bytes_of(e.a[0])
+            return x + [None] * (n - len(x))
+        if e.op == "concat":
+            return [b for x in reversed(e.a) for b in self.bytes_of(x)]
+        if e.op == "slice" and e.k % 8 == 0:
+            return self.bytes_of(e.a[0])[e.k // 8:e.k // 8 + n]
+        raise NoVector
+
+    # ---- lanes
+    def lanes(self, ls: list[E], w: int) -> str:
+        ls = [self.open(e) for e in ls]
+        lf, n, first = self.lf, len(ls), ls[0]
+        bits = n * w
+        if all(e.bt <= TRANSLATE for e in ls):
+            return self.constant(ls, w)
+        got = [self.source(e) for e in ls]
+        if all(got) and all(s == got[0][0] and lo == got[0][1] + i * w for i, (s, lo) in enumerate(got)):
+            s, lo = got[0]
+            if lo == 0:
+                return s.text if (bits > 128) == (s.bits > 128) else f"ir_vlow(l, {s.text})"
+            if lo == 128 and bits <= 128:
+                return f"ir_vhigh(l, {s.text})"
+        if all(e.op == first.op for e in ls) and first.op != "concat":
+            try:
+                return self.map(ls, w)
+            except NoVector:
+                pass
+        if w in _LANES and n > 1 and all(e == first for e in ls):
+            return f"ir_vsplat(l, {self.wide(bits)}, {w}, {lf.r(first)})"
+        return self.permutation(ls, w)
+
+    @staticmethod
+    def wide(bits: int) -> str:
+        return "IT_V256" if bits > 128 else "IT_V128"
+
+    def constant(self, ls: list[E], w: int) -> str:
+        def half(part: list[E]) -> str:
+            return " | ".join(f"(u128)({self.lf.c(e)}) << {i * w}" for i, e in enumerate(part)) if w < 128 else self.lf.c(part[0])
+        per = 128 // w
+        if len(ls) * w <= 128:
+            return f"ir_vconst(l, {half(ls)})"
+        return f"ir_vjoin(l, ir_vconst(l, {half(ls[:per])}), ir_vconst(l, {half(ls[per:])}))"
+
+    def map(self, ls: list[E], w: int) -> str:
+        op, t, lf = ls[0].op, self.wide(len(ls) * w), self.lf
+
+        def arg(i: int) -> str:
+            return self.lanes([e.a[i] for e in ls], w)
+        if op in _LOGIC:
+            return f"ir_vop(l, {_LOGIC[op]}, {t}, 0, {arg(0)}, {arg(1)})"
+        if op == "not":
+            return f"ir_vnot(l, {t}, {arg(0)})"
+        if op == "sel":
+            return self.select(ls, w)
+        if w not in _LANES:
+            raise NoVector
+        if op in _MAP:
+            return f"ir_vop(l, {_MAP[op]}, {t}, {w}, {arg(0)}, {arg(1)})"
+        if op == "neg":
+            return f"ir_vop(l, IR_VSUB, {t}, {w}, ir_vzero(l, {t}), {arg(0)})"
+        if op in _SHIFT and all(e.a[1] == ls[0].a[1] and e.a[1].bt <= TRANSLATE for e in ls):
+            return f"ir_vop(l, {_SHIFT[op]}, {t}, {w}, {arg(0)}, ir_const(l, 32, (uint32_t)({lf.c(ls[0].a[1])})))"
+        if op == "sext" and ls[0].a[0].ty.bits * 2 == w and len(ls) * w <= 128:
+            wide = [E("concat", e.ty, (e.a[0], v.const(0, e.a[0].ty)), None, e.bt) for e in ls]
+            return f"ir_vop(l, IR_VSHRS, {t}, {w}, {self.permutation(wide, w)}, ir_const(l, 32, {w // 2}))"
+        raise NoVector
+
+    def compare(self, ls: list[E], w: int) -> str:
+        """All ones in lanes where the condition holds."""
+        ls = [self.open(e) for e in ls]
+        op, t = ls[0].op, self.wide(len(ls) * w)
+        if any(e.op != op for e in ls):
+            raise NoVector
+        if op == "not":
+            return f"ir_vnot(l, {t}, {self.compare([e.a[0] for e in ls], w)})"
+        if op not in _COMPARE or ls[0].a[0].ty.bits != w or w not in _LANES:
+            raise NoVector
+        name, swap, inverse = _COMPARE[op]
+        a, b = (self.lanes([e.a[i] for e in ls], w) for i in ((1, 0) if swap else (0, 1)))
+        text = f"ir_vop(l, {name}, {t}, {w}, {a}, {b})"
+        return f"ir_vnot(l, {t}, {text})" if inverse else text
+
+    def select(self, ls: list[E], w: int) -> str:
+        t, lf = self.wide(len(ls) * w), self.lf
+        conds = [self.open(e.a[0]) for e in ls]
+        if all(c.bt <= TRANSLATE for c in conds):
+            if all(c == conds[0] for c in conds):
+                return f"({lf.c(conds[0])} ? {self.lanes([e.a[1] for e in ls], w)} : {self.lanes([e.a[2] for e in ls], w)})"
+            new = self.open(ls[0].a[1])
+            if w not in _LANES or len(ls) * w > 128 or any(self.open(e.a[1]) != new for e in ls):
+                raise NoVector
+            text, x = self.lanes([e.a[2] for e in ls], w), lf.r(new)        # one element replaced
+            for i, c in enumerate(conds):
+                text = f"({lf.c(c)} ? ir_vinsert(l, {w}, {i}, {text}, {x}) : {text})" if i == 0 else f"ir_vinsert_if(l, {lf.c(c)}, {w}, {i}, {text}, {x})"
+            return text
+        yes, no = ([self.open(e.a[i]) for e in ls] for i in (1, 2))
+        full = (1 << w) - 1
+        if all(v.is_const(e, full) for e in yes) and all(v.is_const(e, 0) for e in no):
+            return self.compare(conds, w)
+        kinds = {"lts": "S", "les": "S", "ltu": "U", "leu": "U"}
+        if conds[0].op in kinds and all(c.op == conds[0].op for c in conds):
+            pairs = [(self.open(c.a[0]), self.open(c.a[1])) for c in conds]
+            for way, name in (((0, 1), "MIN"), ((1, 0), "MAX")):
+                if w in _LANES and all(y == p[way[0]] and z == p[way[1]] for y, z, p in zip(yes, no, pairs)):
+                    return f"ir_vop(l, IR_V{name}{kinds[conds[0].op]}, {t}, {w}, {self.lanes(yes, w)}, {self.lanes(no, w)})"
+        return f"ir_vchoose(l, {t}, {self.compare(conds, w)}, {self.lanes(yes, w)}, {self.lanes(no, w)})"
+
+    def permutation(self, ls: list[E], w: int) -> str:
+        bytes_ = [b for e in ls for b in self.bytes_of(e)]
+        if len(bytes_) > 16:
+            return f"ir_vjoin(l, {self.shuffle(bytes_[:16])}, {self.shuffle(bytes_[16:])})"
+        return self.shuffle(bytes_)
+
+    def shuffle(self, bytes_: list[tuple[Source, int] | None]) -> str:
+        """At most 16 bytes of at most two vectors of 128 bits."""
+        from_: list[str] = []
+        index = []
+        for b in bytes_ + [None] * (16 - len(bytes_)):
+            if b is None:
+                index.append(255)
+                continue
+            s, at = b
+            text = s.text if s.bits == 128 else f"ir_v{'low' if at < 16 else 'high'}(l, {s.text})"
+            if text not in from_:
+                from_.append(text)
+            index.append(16 * from_.index(text) + at % 16)
+        if not 1 <= len(from_) <= 2:
+            raise NoVector
+        n = len(bytes_)
+        while n and bytes_[n - 1] is None:
+            n -= 1
+        if index[:n] == list(range(n)):
+            return f"ir_vop(l, IR_AND, IT_V128, 0, {from_[0]}, ir_vconst(l, bits_mask128({8 * n})))"
+        return f"ir_vperm(l, {from_[0]}, {from_[-1]}, (const uint8_t[]){{{', '.join(map(str, index))}}})"

@@ -1,0 +1,134 @@
+/* Turns a block of the IR into host code: registers are allocated in one pass forward over the entries, with what a pass
+ * backward found out about uses. Instructions come from the host's lowering rules (hostcg/<host>.yaml); nothing here knows
+ * a host or a guest by name.
+ *
+ * Boundary convention. The slots of ir_guest.held live in the host's `held` registers
+ * whenever a block is entered or left by a jump; all others in memory. Within a block a held register is given up once
+ * its slot's old value is not needed. CG_VCPU points to the vCPU, CG_COUNT counts down the instructions of the slice.
+ *
+ * Code runs on a frame of CG_FRAME bytes at the stack pointer; all of it is addressed by the offsets below. */
+#ifndef ISOMER_HOSTCG_CG_H
+#define ISOMER_HOSTCG_CG_H
+
+#include "ir/ir.h"
+
+enum {
+  CG_SPILLS = 64,
+  CG_FRAME_EXIT = CG_SPILLS * 8,        /* number of the exit being taken (32 bits) */
+  CG_FRAME_ACCESS = CG_FRAME_EXIT + 4,  /* size | enum access << 8 of a slow access (32 bits) */
+  CG_FRAME_ADDRESS = CG_FRAME_EXIT + 8, /* its address */
+  CG_FRAME_SAVE = CG_FRAME_EXIT + 16,   /* registers by number */
+  CG_FRAME = CG_FRAME_SAVE + 32 * 8,    /* a multiple of 16 */
+  CG_MAX_HELD = 16,
+  CG_JUMPS = 4096,
+};
+
+/* Code that all blocks share. Addresses in the writable view of the code memory. */
+struct cg_common {
+  uint8_t
+      *cold; /* leaves through the exit whose number is in the frame; registers are whatever the block has */
+  uint8_t *link; /* leaves at a boundary; CG_RESULT = number of the exit */
+  uint8_t *goes; /* leaves at a boundary; CG_RESULT = guest address to go on at */
+  uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
+  uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
+  uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */
+};
+
+/* Functions and words of the runtime that code uses, at vcpu->helpers. */
+struct cg_env {
+  /* Registers of the block at `regs` (by number, then nothing); the spills are below. Restores the guest's state and
+   * returns what `enter` returns. */
+  uint64_t (*cold)(struct vcpu *v, uint32_t exit, uint64_t *regs);
+  /* True when the access can be repeated: it will hit. */
+  uint64_t (*slow)(struct vcpu *v, uint64_t address, uint32_t access);
+  /* Runs the exit's instruction; enum step. `count`: CG_COUNT. */
+  uint64_t (*handler)(struct vcpu *v, uint32_t exit, int64_t count);
+  int64_t count; /* CG_COUNT when code was left */
+  uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
+  /* Places that indirect jumps know; index = address >> 1 modulo the size. */
+  struct cg_jump {
+    uint64_t pc;
+    uint32_t key, pad;
+    const void *code; /* in the executable view */
+    void *owner;      /* the runtime's */
+  } jump[CG_JUMPS] __attribute__((aligned(32)));
+};
+/* What `enter` returns: 1 + number of an exit that wants to be linked or handled; CG_GOES: v->pc is where to go on. */
+#define CG_GOES UINT64_MAX
+
+/* Where a value is when an exit is taken. */
+enum cg_where { CG_IN_REG, CG_IN_SPILL, CG_IN_CONST, CG_IN_PC /* pcbase + number */, CG_IN_HOME };
+struct cg_place {
+  uint16_t slot; /* CG_TARGET: where the guest goes on */
+  uint8_t where, at;
+  uint8_t bytes; /* of the slot in memory */
+  uint32_t offset;
+  int64_t number;
+};
+#define CG_TARGET 0xffffu
+/* Kind of a block's first exit: the slice has fewer instructions left than the block; nothing was executed. */
+#define CG_EXIT_COUNT 255
+
+/* An exit in code. Links: `patch` is the rel32 (4 bytes before it ends) that leads to `stub` until it is linked. */
+struct cg_exit {
+  uint8_t kind, jump; /* enum ir_exit_kind or CG_EXIT_COUNT, ir_jump_kind */
+  bool fixed;         /* the target is `pc`, else a place (CG_TARGET) says it */
+  uint16_t insn, count;
+  /* In the absolute mode an address, else the distance from the block's page: the target; of IX_INTERP and IX_STEP the
+   * instruction. */
+  uint32_t first, n;    /* places */
+  uint32_t patch, stub; /* offsets in the block's code; 0 = none */
+  int64_t pc;
+};
+struct cg_fault {
+  uint32_t at; /* offset of an instruction that may fault */
+  uint32_t exit;
+};
+
+struct cg_config {
+  uint32_t features; /* cg_features() */
+  bool direct;       /* guest addresses are host addresses; else the software TLB */
+  bool absolute; /* the page of the block has address `page`, in code that is not shared: PCs are numbers */
+  uint64_t page;
+  bool
+      alone; /* for comparisons: every way out goes to the runtime, stores are announced by `slow`, no handlers */
+  uint32_t first_exit; /* number of the block's first exit */
+  const struct cg_common *common;
+  uint8_t *at, *end; /* where the code goes */
+};
+
+/* Result of a compilation; valid until the next one. */
+struct cg_result {
+  uint8_t *entry, *end;
+  uint32_t count; /* instructions of the main path, taken off CG_COUNT at entry */
+  bool useless;   /* leaves at once: the first instruction is one for the interpreter */
+  unsigned nexits, nplaces, nfaults;
+  const struct cg_exit *exit;
+  const struct cg_place *place;
+  const struct cg_fault *fault;
+};
+
+struct cg;
+struct cg *cg_new(void);
+void cg_free(struct cg *g);
+
+/* The host's name under isa/. */
+extern const char cg_host_name[];
+/* Host features that rules ask for and this machine has. */
+uint32_t cg_features(void);
+
+/* Which slots are held in which registers for this guest; the number. */
+unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8_t reg[CG_MAX_HELD]);
+
+/* Writes the shared code for a guest at *at, and advances it. */
+void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_common *out);
+
+/* 0; -ENOSPC when the code does not fit before `end`; -ENOTSUP with the entry in *bad when this host has no way to do
+ * it. */
+int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out,
+               unsigned *bad);
+
+/* Makes the rel32 that ends at `patch` lead to `to`. */
+void cg_patch(uint8_t *patch, const uint8_t *to);
+
+#endif

@@ -1,0 +1,132 @@
+/* Internal to hostcg: the state of a compilation, and what its files share. */
+#ifndef ISOMER_HOSTCG_CG_INT_H
+#define ISOMER_HOSTCG_CG_INT_H
+
+#include "hostcg/cg.h"
+#include "hostcg/rules.h"
+#include "host/host.h"
+
+enum {
+  MAX_VALUES = IR_MAX_INS + CG_MAX_HELD,
+  MAX_USES = 4 * IR_MAX_INS,
+  MAX_PLACES = 32768,
+  MAX_EXITS = 2 * IR_MAX_EXIT,
+};
+
+/* A value: an entry of the block, or IR_MAX_INS + i: what held slot i has in its home. */
+struct value {
+  uint32_t last;  /* entry at which it is needed last; 0: not at all */
+  uint32_t uses;  /* list of uses as operand still to come */
+  int8_t reg;     /* -1: none */
+  int8_t hint;    /* register where it is wanted in the end */
+  int16_t spill;  /* -1: none */
+  uint16_t alias; /* GET of a held slot: the value it is */
+  uint16_t address_uses;
+  uint16_t nargs; /* uses as operand */
+  bool kept;      /* an exit needs it */
+  bool home;      /* held slot: memory has it */
+  bool folded;    /* computed by its users: a compare before its branch, an address */
+};
+struct use {
+  uint32_t at, next;
+};
+
+/* A stub that is written behind the block. */
+struct late {
+  uint8_t *from;  /* end of the rel32 that leads here */
+  uint8_t *retry; /* slow accesses: where to go afterwards */
+  uint32_t exit;
+  uint8_t kind; /* enum late_kind */
+  uint8_t address, access, size;
+};
+enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT };
+static inline bool is_cold(unsigned kind) { return kind != IX_JUMP; }
+
+struct cg {
+  const struct ir_block *b;
+  struct cg_config c;
+  uint8_t *p;
+  unsigned at; /* entry being lowered */
+  int error;
+
+  unsigned nheld;
+  uint16_t held_slot[CG_MAX_HELD];
+  uint8_t held_reg[CG_MAX_HELD];
+  int16_t held_of[CG_NREGS]; /* by register: index of the held slot, -1 */
+  uint32_t held_until
+      [CG_MAX_HELD]; /* entry that changes the slot in memory: from there on its home is the truth */
+
+  uint32_t in_reg[CG_NREGS]; /* value in a register, 0: none */
+  uint32_t pinned;           /* registers that must not be given away now */
+  uint64_t spills;           /* in use */
+  unsigned nuses, nlates;
+  uint32_t spill_of[CG_SPILLS];
+  uint32_t count; /* of the main path */
+  unsigned nexits;
+  struct cg_exit exit[MAX_EXITS];
+  struct cg_place place[MAX_PLACES];
+  unsigned nplaces;
+  struct cg_fault fault[IR_MAX_INS];
+  unsigned nfaults;
+  struct late late[MAX_EXITS];
+  struct value v[MAX_VALUES];
+  struct use use[MAX_USES];
+};
+
+#define HELD(i)     ((uint32_t)(IR_MAX_INS + (i)))
+#define ALLOCATABLE (uint32_t)(CG_HELD_MASK | CG_FREE_MASK)
+
+/* What a GET of a held slot stands for, else the entry itself. */
+static inline uint32_t value_of(const struct cg *g, ref r) { return g->v[r].alias ? g->v[r].alias : r; }
+static inline const struct ir_ins *ins_of(const struct cg *g, ref r) { return &g->b->ins[r]; }
+static inline bool wide(const struct ir_ins *i) { return i->type == IT_I64; }
+/* Constants, and PCs where they are numbers: *k, sign-extended from the width. */
+bool number_of(const struct cg *g, ref r, int64_t *k);
+
+/* alloc.c */
+void alloc_start(struct cg *g);
+bool dies(const struct cg *g, uint32_t v); /* not needed after the current entry */
+/* A register of `allowed` without a value; gives one up when needed. It stays pinned until the entry is done. */
+unsigned take(struct cg *g, uint32_t allowed, int hint);
+/* The entry's value in a register of `allowed`. */
+unsigned need(struct cg *g, ref r, uint32_t allowed);
+/* A copy of the value in exactly this register, which becomes no value's own. */
+void copy_to(struct cg *g, ref r, unsigned reg);
+/* Moves whatever lives in the register elsewhere, outside `avoid`. */
+void vacate(struct cg *g, unsigned reg, uint32_t avoid);
+/* The entry's result is in the register now. */
+void result(struct cg *g, ref r, unsigned reg);
+/* Frees what is not needed after the current entry. */
+void sweep(struct cg *g);
+/* Everything into memory: held slots home, other values into spills. For calls. */
+void flush_all(struct cg *g);
+/* Held slot i was written in memory (PUT, a handler): its home is the truth. */
+void held_changed(struct cg *g, unsigned i);
+int held_index(const struct cg *g, unsigned slot); /* -1: not held */
+void write_home(struct cg *g, unsigned reg, uint32_t offset, unsigned bytes);
+void read_home(struct cg *g, unsigned reg, uint32_t offset, unsigned bytes);
+
+/* select.c */
+bool lower_rule(struct cg *g, ref r);
+/* Puts the condition into the flags and returns it. */
+unsigned condition(struct cg *g, ref cond);
+
+/* Writes code that puts the entry's value into the register; nothing is remembered, flags may change. */
+void load_value(struct cg *g, ref r, unsigned reg);
+
+/* exits.c */
+/* Records where everything is for this way out, now; its number in g->exit. */
+unsigned new_exit(struct cg *g, unsigned exit, bool cold);
+/* The branch just written (its rel32 ends at g->p) leads to this exit. */
+void late_exit(struct cg *g, unsigned exit);
+void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size, unsigned access);
+/* Leaves here. */
+void leave(struct cg *g, unsigned exit);
+void leave_to_interpreter(struct cg *g, unsigned exit); /* runs the instruction of the exit */
+void write_entry(struct cg *g, uint64_t pc);
+void write_lates(struct cg *g);
+
+/* memory.c */
+bool lower_memory(struct cg *g, ref r);
+
+#endif

@@ -1,0 +1,120 @@
+/* The code that all blocks share: entering and leaving translated code, the ways into the runtime. Written once per code
+ * memory, from the same pieces as blocks. */
+#include "hostcg/cg_int.h"
+
+static const uint8_t kept[] = CG_KEPT, args[] = CG_ARGS;
+
+/* What pushes leave of the alignment of 16 that calls need. */
+enum { PAD = (CG_NKEPT + 1) % 2 ? 8 : 0, CALLED = 8 };
+
+struct out {
+  uint8_t *p;
+  const struct ir_guest *guest;
+  unsigned nheld;
+  uint16_t slot[CG_MAX_HELD];
+  uint8_t reg[CG_MAX_HELD];
+};
+
+static void held(struct out *o, bool load) {
+  for (unsigned i = 0; i < o->nheld; i++) {
+    int32_t at = (int32_t)o->guest->slots[o->slot[i]].offset;
+    o->p = load ? cg_load_64(o->p, o->reg[i], CG_VCPU, at) : cg_store_64(o->p, CG_VCPU, at, o->reg[i]);
+  }
+}
+
+static void jump_to(struct out *o, const uint8_t *to) {
+  o->p = cg_jump(o->p);
+  cg_patch(o->p, to);
+}
+
+/* Registers of the mask to or from their places in the frame, `more` bytes above the stack pointer. */
+static void saved(struct out *o, uint32_t mask, int more, bool load) {
+  for (; mask; mask &= mask - 1) {
+    unsigned r = (unsigned)__builtin_ctz(mask);
+    int32_t at = CG_FRAME_SAVE + 8 * (int)r + more;
+    o->p = load ? cg_load_64(o->p, r, CG_STACK, at) : cg_store_64(o->p, CG_STACK, at, r);
+  }
+}
+
+static void call(struct out *o, size_t function) {
+  o->p = cg_load_64(o->p, CG_RESULT, CG_VCPU, offsetof(struct vcpu, helpers));
+  o->p = cg_call_at(o->p, CG_RESULT, (int32_t)function);
+}
+
+void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_common *out) {
+  const uint32_t all = (CG_NREGS == 32 ? UINT32_MAX : (1u << CG_NREGS) - 1) & ~(1u << CG_STACK);
+  const uint32_t lost = all & ~(uint32_t)CG_KEPT_MASK;
+  struct out o = {.p = *at, .guest = guest};
+  uint8_t *leave, *yes;
+  o.nheld = cg_held(guest, o.slot, o.reg);
+
+  /* enter(vcpu, code, count) */
+  out->enter = o.p;
+  for (unsigned i = 0; i < CG_NKEPT; i++) o.p = cg_push(o.p, kept[i]);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, -(CG_FRAME + PAD));
+  o.p = cg_move(o.p, CG_VCPU, args[0]);
+  o.p = cg_move(o.p, CG_RESULT, args[1]);
+  o.p = cg_move(o.p, CG_COUNT, args[2]);
+  held(&o, true);
+  o.p = cg_jump_reg(o.p, CG_RESULT);
+
+  leave = o.p; /* returns CG_RESULT */
+  o.p = cg_load_64(o.p, args[0], CG_VCPU, offsetof(struct vcpu, helpers));
+  o.p = cg_store_64(o.p, args[0], offsetof(struct cg_env, count), CG_COUNT);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CG_FRAME + PAD);
+  for (unsigned i = CG_NKEPT; i--;) o.p = cg_pop(o.p, kept[i]);
+  o.p = cg_ret(o.p);
+
+  out->link = o.p;
+  held(&o, false);
+  o.p = cg_lea(o.p, CG_RESULT, CG_RESULT, 1);
+  jump_to(&o, leave);
+
+  out->goes = o.p;
+  held(&o, false);
+  o.p = cg_store_64(o.p, CG_VCPU, offsetof(struct vcpu, pc), CG_RESULT);
+  o.p = cg_const(o.p, CG_RESULT, -1);
+  jump_to(&o, leave);
+
+  out->cold = o.p;
+  saved(&o, all, 0, false);
+  o.p = cg_move(o.p, args[0], CG_VCPU);
+  o.p = cg_load_u32(o.p, args[1], CG_STACK, CG_FRAME_EXIT);
+  o.p = cg_lea(o.p, args[2], CG_STACK, CG_FRAME_SAVE);
+  call(&o, offsetof(struct cg_env, cold));
+  jump_to(&o, leave);
+
+  out->slow = o.p; /* called: the return address is above the frame's bottom */
+  saved(&o, lost, CALLED, false);
+  o.p = cg_move(o.p, args[0], CG_VCPU);
+  o.p = cg_load_64(o.p, args[1], CG_STACK, CG_FRAME_ADDRESS + CALLED);
+  o.p = cg_load_u32(o.p, args[2], CG_STACK, CG_FRAME_ACCESS + CALLED);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, -CALLED);
+  call(&o, offsetof(struct cg_env, slow));
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
+  o.p = cg_test(o.p, CG_RESULT);
+  o.p = cg_branch(o.p, CG_TEST_GIVES);
+  yes = o.p;
+  saved(&o, lost, CALLED, true);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
+  jump_to(&o, out->cold);
+  cg_patch(yes, o.p);
+  saved(&o, lost, CALLED, true);
+  o.p = cg_ret(o.p);
+
+  out->handler = o.p; /* called */
+  o.p = cg_move(o.p, args[0], CG_VCPU);
+  o.p = cg_load_u32(o.p, args[1], CG_STACK, CG_FRAME_EXIT + CALLED);
+  o.p = cg_move(o.p, args[2], CG_COUNT);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, -CALLED);
+  call(&o, offsetof(struct cg_env, handler));
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
+  o.p = cg_test(o.p, CG_RESULT);
+  o.p = cg_branch(o.p, CG_TEST_GIVES);
+  yes = o.p;
+  o.p = cg_ret(o.p);
+  cg_patch(yes, o.p);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
+  jump_to(&o, out->cold);
+  *at = o.p;
+}

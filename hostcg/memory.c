@@ -1,0 +1,170 @@
+/* Loads, stores, fences, calls of handlers: entries that may leave the block in their middle. What has no code here is
+ * left to the interpreter, one instruction at a time. */
+#include <errno.h>
+
+#include "hostcg/cg_int.h"
+#include "mem/access.h"
+#include "mem/tlb.h"
+
+static void may_fault(struct cg *g, unsigned exit) {
+  if (g->nfaults == IR_MAX_INS) {
+    g->error = -ENOSPC;
+    return;
+  }
+  g->fault[g->nfaults++] = (struct cg_fault){(uint32_t)(g->p - g->c.at), g->c.first_exit + exit};
+}
+
+static uint8_t *load_direct(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b,
+                            int32_t o) {
+  switch (bits) {
+  case 8:
+    return !sign ? cg_load_u8(p, d, b, o) : is64 ? cg_load_s8_64(p, d, b, o) : cg_load_s8_32(p, d, b, o);
+  case 16:
+    return !sign ? cg_load_u16(p, d, b, o) : is64 ? cg_load_s16_64(p, d, b, o) : cg_load_s16_32(p, d, b, o);
+  case 32: return sign && is64 ? cg_load_s32(p, d, b, o) : cg_load_u32(p, d, b, o);
+  default: return cg_load_64(p, d, b, o);
+  }
+}
+
+static uint8_t *load_indexed(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b,
+                             unsigned x) {
+  switch (bits) {
+  case 8:
+    return !sign ? cg_xload_u8(p, d, b, x) : is64 ? cg_xload_s8_64(p, d, b, x) : cg_xload_s8_32(p, d, b, x);
+  case 16:
+    return !sign  ? cg_xload_u16(p, d, b, x)
+           : is64 ? cg_xload_s16_64(p, d, b, x)
+                  : cg_xload_s16_32(p, d, b, x);
+  case 32: return sign && is64 ? cg_xload_s32(p, d, b, x) : cg_xload_u32(p, d, b, x);
+  default: return cg_xload_64(p, d, b, x);
+  }
+}
+
+static uint8_t *store_direct(uint8_t *p, unsigned bits, unsigned b, int32_t o, unsigned a) {
+  switch (bits) {
+  case 8: return cg_store_8(p, b, o, a);
+  case 16: return cg_store_16(p, b, o, a);
+  case 32: return cg_store_32(p, b, o, a);
+  default: return cg_store_64(p, b, o, a);
+  }
+}
+
+static uint8_t *store_indexed(uint8_t *p, unsigned bits, unsigned b, unsigned x, unsigned a) {
+  switch (bits) {
+  case 8: return cg_xstore_8(p, b, x, a);
+  case 16: return cg_xstore_16(p, b, x, a);
+  case 32: return cg_xstore_32(p, b, x, a);
+  default: return cg_xstore_64(p, b, x, a);
+  }
+}
+
+/* Writes the check of a software TLB with temporaries t and u; t has what is added to the address then. */
+static void check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
+                  enum access access) {
+  uint8_t *retry = g->p;
+  unsigned x = new_exit(g, exit, true);
+  g->p =
+      cg_tlb_entry(g->p, t, a, GUEST_PAGE_BITS - 5, ((1 << TLB_BITS) - 1) << 5, offsetof(struct vcpu, tlb));
+  g->p = cg_tlb_want(g->p, u, a, bytes - 1, offsetof(struct vcpu, tag_data));
+  g->p = cg_tlb_test(g->p, u, t, offsetof(struct tlb_entry, tag) + 8 * access);
+  g->p = cg_branch(g->p, CG_TLB_TEST_GIVES);
+  late_slow(g, x, retry, a, bytes, access);
+  g->p = cg_load_64(g->p, t, t, offsetof(struct tlb_entry, addend));
+}
+
+/* Base and distance of an address in the direct mode. */
+static unsigned base_of(struct cg *g, ref address, int32_t *o) {
+  const struct ir_ins *i = ins_of(g, address);
+  int64_t k = 0;
+  *o = 0;
+  if (g->v[address].folded) {
+    number_of(g, i->b, &k);
+    *o = (int32_t)k;
+    return need(g, i->a, UINT32_MAX);
+  }
+  return need(g, address, UINT32_MAX);
+}
+
+static bool integer(const struct ir_ins *i) { return i->type == IT_I32 || i->type == IT_I64; }
+
+static bool lower_load(struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
+  const bool sign = i->flags & IRF_SIGN;
+  if (!integer(i) || bits > 64) return false;
+  if (g->c.direct) {
+    int32_t o;
+    unsigned a = base_of(g, i->a, &o), d = take(g, UINT32_MAX, g->v[r].hint);
+    may_fault(g, new_exit(g, i->c, true));
+    g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
+    result(g, r, d);
+  } else {
+    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1),
+             d = take(g, UINT32_MAX, g->v[r].hint);
+    check(g, i->c, t, d, a, bits / 8, ACCESS_READ);
+    g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
+    result(g, r, d);
+  }
+  (void)order; /* loads of the host are acquiring; sequentially consistent stores have the barrier */
+  return true;
+}
+
+/* Tells the runtime what the store is about to change. */
+static void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes) {
+  if (!g->c.alone) return;
+  unsigned t = take(g, UINT32_MAX, -1), x = new_exit(g, exit, true);
+  g->p = cg_lea(g->p, t, a, o);
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)(bytes | ACCESS_WRITE << 8));
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->slow);
+}
+
+static bool lower_store(struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
+  if (!integer(ins_of(g, i->b)) || bits > 64) return false;
+  if (g->c.direct) {
+    int32_t o;
+    unsigned a = base_of(g, i->a, &o), v = need(g, i->b, UINT32_MAX);
+    announce(g, i->c, a, o, bits / 8);
+    may_fault(g, new_exit(g, i->c, true));
+    g->p = store_direct(g->p, bits, a, o, v);
+  } else {
+    unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX);
+    announce(g, i->c, a, 0, bits / 8);
+    unsigned t = take(g, UINT32_MAX, -1), u = take(g, UINT32_MAX, -1);
+    check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
+    g->p = store_indexed(g->p, bits, a, t, v);
+  }
+  if (order == ORDER_SEQCST) g->p = cg_barrier(g->p);
+  return true;
+}
+
+/* The interpreter's handler of one instruction, everything in memory. */
+static void lower_handler(struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  flush_all(g);
+  for (unsigned k = 0; k < g->nheld; k++) held_changed(g, k);
+  unsigned x = new_exit(g, i->c, true);
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->handler);
+}
+
+bool lower_memory(struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  switch (i->op) {
+  case IR_LOAD: return lower_load(g, r);
+  case IR_STORE: return lower_store(g, r);
+  case IR_FENCE:
+    if (!i->aux || ((i->aux & 0x50) && (i->aux & 0x0a))) g->p = cg_barrier(g->p); /* as mem_fence */
+    return true;
+  case IR_HANDLER:
+    if (g->c.alone) return false;
+    lower_handler(g, r);
+    return true;
+  default: return false;
+  }
+}

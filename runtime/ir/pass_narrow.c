@@ -1,0 +1,86 @@
+/* Accesses do extension and truncation themselves: a sign extension that is its load's only use becomes the load's own; a
+ * store takes what it stores without masks. */
+#include <string.h>
+
+#include "core/bits.h"
+#include "ir/ir.h"
+
+static void count(uint16_t *uses, unsigned r) {
+  if (uses[r] < UINT16_MAX) uses[r]++;
+}
+
+static void count_uses(const struct ir_block *b, uint16_t *uses) {
+  memset(uses, 0, sizeof *uses * b->n);
+  for (unsigned r = 1; r < b->n; r++) {
+    const struct ir_ins *i = &b->ins[r];
+    const struct ir_op_info *o = &ir_op_info[i->op];
+    if (o->nargs > 0) count(uses, i->a);
+    if (o->nargs > 1) count(uses, i->b);
+    if (o->nargs > 2) count(uses, i->c);
+    if (!ir_has_exit((enum ir_op)i->op)) continue;
+    const struct ir_exit *x = &b->exit[i->c];
+    count(uses, x->target);
+    for (unsigned k = 0; k < b->snap[x->snap].n; k++)
+      count(uses, b->snap_value[b->snap[x->snap].first + k].value);
+  }
+}
+
+/* What store of n bits may take instead of r. */
+static unsigned low_part(const struct ir_block *b, unsigned r, unsigned n) {
+  for (;;) {
+    const struct ir_ins *i = &b->ins[r];
+    uint64_t m = i->op == IR_AND && b->ins[i->b].op == IR_CONST ? (uint64_t)ir_const_value(b, i->b) : 0;
+    bool drops = (i->op == IR_AND && n <= 64 && (m & bits_mask(n)) == bits_mask(n)) ||
+                 (i->op == IR_TRUNC && n <= 32) || (i->op == IR_ZEXT && n <= 32) ||
+                 (i->op == IR_SEXT && n <= i->aux);
+    if (!drops || b->ins[i->a].type == IT_I128) return r;
+    r = i->a;
+  }
+}
+
+void ir_pass_narrow(struct ir_block *b) {
+  static _Thread_local uint16_t uses[IR_MAX_INS];
+  static _Thread_local uint16_t now[IR_MAX_INS]; /* what an entry was replaced by, 0 = itself */
+  bool moved = false;
+  count_uses(b, uses);
+  memset(now, 0, sizeof *now * b->n);
+  for (unsigned r = 1; r < b->n; r++) {
+    struct ir_ins *i = &b->ins[r];
+    if (i->op == IR_STORE) {
+      i->b = (uint16_t)low_part(b, i->b, IR_MEM_BITS(i->aux));
+      continue;
+    }
+    if (i->op != IR_SEXT) continue;
+    struct ir_ins *ld = &b->ins[i->a];
+    if (ld->op != IR_LOAD || uses[i->a] != 1 || IR_MEM_BITS(ld->aux) != i->aux || ld->flags & IRF_SIGN)
+      continue;
+    ld->flags |= IRF_SIGN;
+    ld->type = i->type;
+    ld->bits = i->type == IT_I64 ? 64 : 32;
+    now[r] = i->a;
+    *i = (struct ir_ins){.op = IR_NOP};
+    moved = true;
+  }
+  if (!moved) return;
+  for (unsigned r = 1; r < b->n; r++) {
+    struct ir_ins *i = &b->ins[r];
+    const struct ir_op_info *o = &ir_op_info[i->op];
+    if (o->nargs > 0 && now[i->a]) i->a = now[i->a];
+    if (o->nargs > 1 && now[i->b]) i->b = now[i->b];
+    if (o->nargs > 2 && now[i->c]) i->c = now[i->c];
+  }
+  for (unsigned k = 0; k < b->nsnap_value; k++) {
+    uint16_t *v = &b->snap_value[k].value;
+    if (now[*v]) *v = now[*v];
+  }
+  for (unsigned k = 0; k < b->nexit; k++) {
+    if (now[b->exit[k].target]) b->exit[k].target = now[b->exit[k].target];
+  }
+}
+
+void ir_optimize(struct ir_block *b) {
+  ir_pass_dead(b);
+  ir_pass_narrow(b);
+  ir_pass_dead(b);
+  ir_pass_cold(b);
+}

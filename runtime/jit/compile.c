@@ -1,0 +1,205 @@
+/* From decoded guest instructions to code: which belong to a block, the lifter, the host's code generator, and the room
+ * that all this takes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/isa.h"
+#include "ir/block.h"
+#include "jit/jit_int.h"
+#include "mem/tlb.h"
+#include "os/guest_access.h"
+
+static uint64_t context_value(void *data, unsigned slot) {
+  const struct jit *j = data;
+  const struct ir_slot_info *s = &j->guest->slots[slot];
+  uint64_t x = 0;
+  memcpy(&x, (const char *)j->v + s->offset, s->bytes < 8 ? s->bytes : 8);
+  return x;
+}
+
+/* Bytes of the page that the interpreter has just marked as code. */
+static unsigned fetch(void *data, uint32_t off, uint8_t *to, unsigned n) {
+  const struct jit *j = data;
+  const gva_t page = j->v->pc & GUEST_PAGE_MASK;
+  const uint8_t *host;
+  gpa_t pa;
+  if (off >= GUEST_PAGE_SIZE) return 0;
+  if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
+  if (j->direct) return os_guest_read(to, page + off, n) ? 0 : n;
+  if (tlb_fetch(j->v, page, &pa, &host) || !host) return 0;
+  memcpy(to, host + off, n);
+  return n;
+}
+
+/* ---- room ---- */
+
+/* Memory that lives as long as what is in the segment, aligned to 16; a copy of `from` unless that is NULL. */
+static void *keep(struct segment *s, const void *from, size_t n) {
+  struct chunk *c = malloc(sizeof *c + n);
+  if (!c) return NULL;
+  c->next = s->chunks;
+  s->chunks = c;
+  return from ? memcpy(c + 1, from, n) : c + 1;
+}
+
+static bool grow(void *array, uint32_t *room, uint32_t want, size_t size) {
+  void **at = array;
+  if (want <= *room) return true;
+  uint32_t n = *room ? 2 * *room : 256;
+  while (n < want) n *= 2;
+  void *p = realloc(*at, n * size);
+  if (!p) return false;
+  *at = p;
+  *room = n;
+  return true;
+}
+
+/* Takes over what the code generator made. */
+static int install(struct jit *j, struct block *b, const struct ir_block *ir, const struct cg_result *r) {
+  struct segment *s = &j->segment[j->current];
+  const size_t size = j->guest->isa->insn_size;
+  if (!grow(&s->exit, &s->room, s->nexits + r->nexits, sizeof *s->exit) ||
+      !grow(&s->fault, &s->faults_room, s->nfaults + r->nfaults, sizeof *s->fault) ||
+      !grow(&s->blocks, &s->blocks_room, s->nblocks + 1, sizeof *s->blocks))
+    return -ENOMEM;
+  const struct cg_place *place = keep(s, r->place, r->nplaces * sizeof *r->place);
+  char *decoded = NULL;
+  if (!place) return -ENOMEM;
+  for (unsigned i = 0; i < r->nexits; i++) {
+    struct exit *x = &s->exit[s->nexits + i];
+    *x = (struct exit){.e = r->exit[i], .owner = b, .count = r->count, .place = place, .code = r->entry};
+    if (x->e.kind != IX_STEP) continue;
+    if (!decoded) {
+      decoded = keep(s, NULL, ir->ninsn * size);
+      if (!decoded) return -ENOMEM;
+      for (unsigned k = 0; k < ir->ninsn; k++) memcpy(decoded + k * size, ir->decoded[k], size);
+    }
+    x->insn = (const struct insn *)(const void *)(decoded + x->e.insn * size);
+  }
+  for (unsigned i = 0; i < r->nfaults; i++)
+    s->fault[s->nfaults++] =
+        (struct cg_fault){r->fault[i].at + (uint32_t)(r->entry - s->from), r->fault[i].exit};
+  b->first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits;
+  b->nexits = r->nexits;
+  s->nexits += r->nexits;
+  s->blocks[s->nblocks++] = b;
+  s->at = (uint8_t *)(((uintptr_t)r->end + 15) & ~(uintptr_t)15);
+  b->code = r->entry;
+  b->bytes = (uint32_t)(r->end - r->entry);
+  b->count = r->count;
+  os_code_written(&j->code, r->entry, b->bytes);
+  return 0;
+}
+
+/* ---- dumps ---- */
+
+static void dump(const struct jit *j, const struct block *b, const struct ir_block *ir,
+                 const struct cg_result *r) {
+  fprintf(stderr, "block %#" PRIx64 " (%u instructions)\n", (uint64_t)j->v->pc, b->count);
+  for (unsigned i = 0; i < ir->ninsn; i++) {
+    char text[120];
+    j->guest->isa->disasm(ir_decoded(ir, i), (j->v->pc & GUEST_PAGE_MASK) + (gva_t)ir->insn[i].pc,
+                          DISASM_ALIASES, text, sizeof text);
+    fprintf(stderr, "  %5x  %s\n", (unsigned)ir->insn[i].pc, text);
+  }
+  if (jit_options.dump & JIT_DUMP_IR) ir_print(ir, stderr);
+  if (!(jit_options.dump & JIT_DUMP_ASM)) return;
+  const struct isa *host = isa_find(cg_host_name);
+  for (const uint8_t *p = r->entry; host && p < r->end;) {
+    union {
+      struct insn head;
+      uint8_t room[IR_INSN_BYTES];
+    } d = {0};
+    char text[120] = "?";
+    int n = host->decode(host->default_features, p, (size_t)(r->end - p), &d.head);
+    if (n > 0) host->disasm(&d.head, (uintptr_t)p, 0, text, sizeof text);
+    else n = 1;
+    fprintf(stderr, "  %p ", (const void *)p);
+    for (int i = 0; i < 11; i++) fprintf(stderr, i < n ? "%02x" : "  ", i < n ? p[i] : 0);
+    fprintf(stderr, " %s\n", text);
+    p += n;
+  }
+}
+
+/* ---- */
+
+/* The guest instruction that an entry belongs to. */
+static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
+  unsigned i = ir->ninsn;
+  while (i > 1 && ir->insn[i - 1].first > entry) i--;
+  return i - 1;
+}
+
+int jit_compile(struct jit *j, struct block *b) {
+  static _Thread_local struct ir_block *ir;
+  const uint64_t start = clock_ns();
+  static _Thread_local struct lift lift;
+  const struct ir_source source = {fetch, context_value, j};
+  struct ir_policy policy = ir_policy_default;
+  unsigned max = jit_options.max_insns;
+  if (j->check) policy.look = 0; /* all flags are compared */
+  int rc = -ENOMEM;
+  if (!ir && !(ir = malloc(sizeof *ir))) return -ENOMEM;
+  for (unsigned tries = 0; tries < 200; tries++) {
+    struct segment *s = &j->segment[j->current];
+    struct cg_config c = {.features = j->features,
+                          .direct = j->direct,
+                          .absolute = j->direct,
+                          .page = j->v->pc & GUEST_PAGE_MASK,
+                          .alone = j->check,
+                          .first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits,
+                          .common = &j->common,
+                          .at = s->at,
+                          .end = s->end};
+    struct cg_result r;
+    unsigned bad = 0;
+    policy.insns = max;
+    lift.by_handler = j->by_handler;
+    if (!ir_form(ir, &lift, j->guest, j->v->c->features, &source, b->off, &policy)) {
+      rc = -ENOTSUP;
+      break;
+    }
+    if (s->nexits + 2 * IR_MAX_EXIT >= 1u << EXIT_BITS) rc = -ENOSPC;
+    else rc = cg_compile(j->cg, ir, &c, &r, &bad);
+    if (rc == -ENOTSUP) { /* this leaf goes by its handler from now on */
+      unsigned k = insn_of(ir, bad);
+      uint16_t op = ir_decoded(ir, k)->op;
+      if (j->by_handler[op]) {
+        if (!k) break;
+        max = k;
+      }
+      j->by_handler[op] = 1;
+      continue;
+    }
+    if (rc == -ENOSPC && bad) { /* too much for one block */
+      if (max <= 1) break;
+      max = ir->ninsn > 1 ? ir->ninsn / 2 : 1;
+      continue;
+    }
+    if (rc == -ENOSPC) {
+      if (s->at == s->from) { /* not even an empty segment has room for it */
+        if (max <= 1 || ir->ninsn <= 1) break;
+        max = ir->ninsn / 2;
+        continue;
+      }
+      j->current = (j->current + 1) % SEGMENTS;
+      jit_empty(j, j->current);
+      continue;
+    }
+    if (!rc && r.useless) rc = -ENOTSUP;
+    else if (!rc) rc = install(j, b, ir, &r);
+    if (!rc) {
+      j->n.compiled++;
+      j->n.guest_insns += r.count;
+      j->n.code_bytes += b->bytes;
+      if (jit_options.dump) dump(j, b, ir, &r);
+    }
+    break;
+  }
+  j->n.compile_ns += clock_ns() - start;
+  return rc;
+}

@@ -1,0 +1,356 @@
+/* The engine: which code runs next, what an exit asks for, and its life cycle. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/isa.h"
+#include "core/log.h"
+#include "core/trace.h"
+#include "jit/jit_int.h"
+#include "mem/tlb.h"
+#include "os/fault.h"
+
+#define SLICE 32768 /* instructions between two looks at timers, interrupts and kicks */
+
+struct jit_options jit_options = {.threshold = 4, .memory = (size_t)32 << 20, .max_insns = 48};
+
+/* ---- what runs next ---- */
+
+/* Translated code for v->pc, or NULL with *d the decoded instruction, or NULL with a trap raised. v->pcbase is set. */
+static const void *find(struct jit *j, const struct insn **d, struct block **block) {
+  struct vcpu *v = j->v;
+  struct cg_jump *e = jump_slot(j, v->pc);
+  *d = NULL;
+  *block = NULL;
+  if (e->pc == v->pc && e->key == j->env.key) {
+    v->pcbase = v->pc & GUEST_PAGE_MASK;
+    *block = e->owner;
+    return e->code;
+  }
+  j->n.lookups++;
+  *d = interp_miss(v);
+  if (!*d) return NULL;
+  gpa_t page;
+  if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
+  struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
+  if (!b || b->refused) return NULL;
+  if (!b->code && (++b->heat < jit_options.threshold)) return NULL;
+  if (!b->code && jit_compile(j, b)) {
+    b->refused = true;
+    j->n.refused++;
+    return NULL;
+  }
+  *block = b;
+  const void *code = executable(j, b->code);
+  *e = (struct cg_jump){.pc = v->pc, .key = j->env.key, .code = code, .owner = b};
+  return code;
+}
+
+gva_t jit_target(const struct jit *j, const struct exit *x) {
+  return (j->direct ? 0 : j->v->pcbase) + (gva_t)x->e.pc;
+}
+
+/* The interpreter for a while; *left counts. */
+static int interpret(struct jit *j, int64_t *left, bool one) {
+  int64_t before = j->v->budget;
+  int step = interp_straight(j->v, one ? 1 : *left);
+  *left -= before - j->v->budget;
+  j->n.interpreted += (uint64_t)(before - j->v->budget);
+  return step;
+}
+
+/* A handler ended with something else than STEP_NEXT; v->pc is its instruction, not retired. */
+static int after_handler(struct jit *j, const struct exit *x, int64_t *left) {
+  struct vcpu *v = j->v;
+  const gva_t pc = jit_target(j, x);
+  if (j->step == STEP_TRAP) {
+    v->pc = pc;
+    if (v->c->trap.kind == TRAP_EXACT) return interpret(j, left, true);
+    return STEP_TRAP;
+  }
+  v->budget--;
+  (*left)--;
+  switch (j->step) {
+  case STEP_JUMP: return STEP_NEXT;
+  case STEP_JUMP_END: return STEP_END;
+  case STEP_RESTART: v->pc = pc; return STEP_NEXT;
+  default: v->pc = pc + x->insn->len; return j->step; /* STEP_END, STEP_WAIT */
+  }
+}
+
+static int after(struct jit *j, uint64_t result, int64_t *left) {
+  struct vcpu *v = j->v;
+  if (result == CG_GOES) return STEP_NEXT;
+  const uint32_t n = (uint32_t)(result - 1);
+  const struct exit *x = exit_of(j, n);
+  j->n.exits[x->e.kind & 7]++;
+  switch (x->e.kind) {
+  case CG_EXIT_COUNT: v->pc = jit_target(j, x); return interpret(j, left, false);
+  case IX_JUMP: {
+    const struct insn *d;
+    struct block *b;
+    v->pc = jit_target(j, x);
+    if (!j->check && find(j, &d, &b) && b) jit_link(j, n, b);
+    return STEP_NEXT; /* what find had to say it says again */
+  }
+  case IX_INTERP: return interpret(j, left, true);
+  case IX_STEP: {
+    struct exit copy = *x;
+    return after_handler(j, &copy, left);
+  }
+  case IX_END: return STEP_END;
+  case IX_WAIT: return STEP_WAIT;
+  default: log_error("internal error: translated code left in an unknown way (%u)", x->e.kind); abort();
+  }
+}
+
+static int jit_slice(struct vcpu *v) {
+  struct jit *j = jit_of(v);
+  struct vcpu_common *c = v->c;
+  if (c->stepping || (c->trace && c->trace->insn) || (c->watch && c->watch->exec)) return interp_slice(v);
+  int64_t left = v->budget < SLICE ? v->budget : SLICE;
+  int step = STEP_NEXT;
+  jit_running(j);
+  while (left > 0 && step == STEP_NEXT && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
+    const struct insn *d;
+    struct block *b;
+    jit_context(j);
+    const void *code = find(j, &d, &b);
+    if (!code) {
+      step = d ? interpret(j, &left, false) : STEP_TRAP;
+      continue;
+    }
+    j->base = v->budget - left;
+    j->adjust = 0;
+    j->n.entries++;
+    uint64_t result;
+    if (j->check) {
+      if (!check_enter(j, code, left, b, &result)) return STEP_BROKEN;
+    } else {
+      result = j->enter(v, code, left);
+    }
+    left = j->env.count + j->adjust;
+    v->budget = left + j->base;
+    step = after(j, result, &left);
+  }
+  return step;
+}
+
+static enum vcpu_exit jit_run(struct vcpu *v) { return interp_loop(v, jit_slice); }
+
+/* ---- life cycle ---- */
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct jit *all;
+
+static uint8_t *write_common(struct jit *j) {
+  uint8_t *at = j->code.rw;
+  cg_write_common(j->guest, &at, &j->common);
+  os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
+  return at;
+}
+
+/* A forked child has the calling thread alone, and begins with empty code memory of its own. */
+static void before_fork(void) { pthread_mutex_lock(&all_lock); }
+static void in_parent(void) { pthread_mutex_unlock(&all_lock); }
+static void in_child(void) {
+  struct jit *j = jit_now();
+  all = j;
+  if (j) {
+    j->link = NULL;
+    if (os_code_renew(&j->code)) {
+      log_error("no code memory for the forked process: the host has no more");
+      abort();
+    }
+    write_common(j);
+    for (unsigned s = 0; s < SEGMENTS; s++) jit_empty(j, s);
+  }
+  pthread_mutex_unlock(&all_lock);
+}
+
+static int jit_probe(const struct isa *isa, char *why, size_t n) {
+  if (!isa->guest) {
+    snprintf(why, n, "%s has no lifter", isa->name);
+    return -ENOTSUP;
+  }
+  struct os_code c;
+  int rc = os_code_map(&c, 4096);
+  if (rc) {
+    snprintf(why, n, "the host gives no executable memory (%s)", strerror(-rc));
+    return rc;
+  }
+  os_code_unmap(&c);
+  return interp_engine.probe(isa, why, n);
+}
+
+static void jit_destroy(struct vcpu *v) {
+  struct jit *j = jit_of(v);
+  if (!j) return;
+  pthread_mutex_lock(&all_lock);
+  struct jit **at = &all;
+  while (*at && *at != j) at = &(*at)->link;
+  if (*at) *at = j->link;
+  pthread_mutex_unlock(&all_lock);
+  if (jit_now() == j) jit_running(NULL);
+  j->ending = true;
+  jit_gone(v, ~(gpa_t)0);
+  v->c->jit = NULL;
+  v->helpers = NULL;
+  for (unsigned s = 0; s < SEGMENTS; s++) {
+    jit_empty(j, s);
+    free(j->segment[s].exit);
+    free(j->segment[s].fault);
+    free(j->segment[s].blocks);
+  }
+  os_code_unmap(&j->code);
+  cg_free(j->cg);
+  check_free(j);
+  free(j->by_handler);
+  free(j);
+  interp_engine.destroy(v);
+}
+
+static int jit_create(struct vcpu *v) {
+  static bool hooked;
+  int rc = interp_engine.create(v);
+  if (rc) return rc;
+  struct jit *j = NULL;
+  if (posix_memalign((void **)&j, 64, sizeof *j)) j = NULL;
+  if (j) memset(j, 0, sizeof *j);
+  if (!j || !(j->cg = cg_new()) || !(j->by_handler = calloc(v->c->isa->nleaves + 1, 1))) {
+    rc = -ENOMEM;
+    goto out;
+  }
+  rc = os_code_map(&j->code, jit_options.memory);
+  if (rc) goto out;
+  j->v = v;
+  if (jit_options.check && (rc = check_new(j))) goto out;
+  j->guest = v->c->isa->guest;
+  j->features = cg_features();
+  j->direct = v->c->space != NULL;
+  j->env.cold = jit_cold;
+  j->env.slow = jit_slow;
+  j->env.handler = jit_handler;
+  uint8_t *at = write_common(j);
+  const void *enter = executable(j, j->common.enter);
+  memcpy(&j->enter, &enter, sizeof enter);
+  at = (uint8_t *)(((uintptr_t)at + 63) & ~(uintptr_t)63);
+  size_t each = ((size_t)(j->code.rw + j->code.size - at) / SEGMENTS) & ~(size_t)15;
+  for (unsigned s = 0; s < SEGMENTS; s++) {
+    struct segment *g = &j->segment[s];
+    g->from = g->at = at + s * each;
+    g->end = g->from + each;
+  }
+  v->helpers = &j->env;
+  v->c->jit = j;
+  interp_of(v)->gone = jit_gone;
+  if (j->direct) os_fault_hooks(jit_fault, NULL);
+  pthread_mutex_lock(&all_lock);
+  j->link = all;
+  all = j;
+  if (!hooked) pthread_atfork(before_fork, in_parent, in_child);
+  hooked = true;
+  pthread_mutex_unlock(&all_lock);
+  return 0;
+out:
+  if (j) {
+    cg_free(j->cg);
+    check_free(j);
+    free(j->by_handler);
+    os_code_unmap(&j->code);
+    free(j);
+  }
+  interp_engine.destroy(v);
+  return rc;
+}
+
+static int get_state(struct vcpu *v) {
+  (void)v;
+  return 0;
+}
+
+/* Snapshots change context and code behind our back. */
+static int set_state(struct vcpu *v) {
+  if (jit_of(v)) jit_of(v)->context = 0;
+  return interp_engine.set_state(v);
+}
+
+static bool number(const char *text, const char *key, uint64_t *out) {
+  size_t n = strlen(key);
+  char *end;
+  if (strncmp(text, key, n) || text[n] != '=' || !text[n + 1]) return false;
+  *out = strtoull(text + n + 1, &end, 0);
+  return !*end && *out;
+}
+
+static int jit_option(const char *text, char *why, size_t n) {
+  uint64_t k;
+  if (!strcmp(text, "check")) {
+    jit_options.check = true;
+    return 0;
+  }
+  if (!strncmp(text, "dump=", 5)) {
+    if (strstr(text, "ir")) jit_options.dump |= JIT_DUMP_IR;
+    if (strstr(text, "asm")) jit_options.dump |= JIT_DUMP_ASM;
+    if (!strcmp(text, "dump=ir") || !strcmp(text, "dump=asm") || !strcmp(text, "dump=ir,asm")) return 0;
+    snprintf(why, n, "--dump takes ir, asm or ir,asm, not '%s'", text + 5);
+    return -EINVAL;
+  }
+  if (strncmp(text, "jit:", 4)) return -ENOENT;
+  text += 4;
+  if (number(text, "threshold", &k)) jit_options.threshold = (unsigned)k;
+  else if (number(text, "insns", &k)) jit_options.max_insns = k < 64 ? (unsigned)k : 64;
+  else if (number(text, "memory", &k) && k >= 65536) jit_options.memory = (size_t)k & ~(size_t)4095;
+  else {
+    snprintf(why, n, "--jit takes threshold=N, insns=N or memory=BYTES (65536 at least), not '%s'", text);
+    return -EINVAL;
+  }
+  return 0;
+}
+
+static void jit_count(const struct vcpu *v,
+                      void (*each)(void *data, const char *key, const char *text, uint64_t n), void *data) {
+  const struct jit_counters *c = &jit_of(v)->n;
+  static const char *const kinds[8][2] = {[IX_JUMP] = {"jump", "to places not linked yet"},
+                                          [IX_INTERP] = {"interp", "for an instruction of the interpreter"},
+                                          [IX_STEP] = {"step", "a handler said so"},
+                                          [IX_END] = {"end", "the context may have changed"},
+                                          [IX_WAIT] = {"wait", "the guest waits"},
+                                          [CG_EXIT_COUNT & 7] = {"count", "the slice is used up"}};
+  each(data, "blocks", "blocks translated", c->compiled);
+  each(data, "block_insns", "  guest instructions in them", c->guest_insns);
+  each(data, "code_bytes", "  bytes of code", c->code_bytes);
+  each(data, "compile_us", "  microseconds", c->compile_ns / 1000);
+  each(data, "refused", "places left to the interpreter", c->refused);
+  each(data, "entries", "times that code was entered", c->entries);
+  for (unsigned i = 0; i < 8; i++) {
+    char key[32], text[80];
+    if (!kinds[i][0]) continue;
+    snprintf(key, sizeof key, "left_%s", kinds[i][0]);
+    snprintf(text, sizeof text, "  and left: %s", kinds[i][1]);
+    each(data, key, text, c->exits[i]);
+  }
+  each(data, "links", "exits linked", c->links);
+  each(data, "lookups", "places looked up", c->lookups);
+  each(data, "slow", "slow memory accesses", c->slow);
+  each(data, "invalidated", "blocks invalidated", c->invalidated);
+  each(data, "evicted", "blocks evicted", c->evicted);
+  each(data, "interpreted", "instructions of the interpreter", c->interpreted);
+  if (jit_of(v)->check) each(data, "checked", "blocks compared with the interpreter", c->checked);
+}
+
+const struct engine_ops jit_engine = {
+    .name = "jit",
+    .probe = jit_probe,
+    .create = jit_create,
+    .destroy = jit_destroy,
+    .run = jit_run,
+    .get_state = get_state,
+    .set_state = set_state,
+    .kick = vcpu_kick,
+    .option = jit_option,
+    .count = jit_count,
+};

@@ -1,0 +1,104 @@
+/* Ways out of translated code in the middle of a block: the guest's state is put together from the exit's places; slow
+ * memory accesses; instructions that run in their handlers; faults of the host's MMU. */
+#include <string.h>
+
+#include "core/isa.h"
+#include "host/host.h"
+#include "ir/build.h"
+#include "jit/jit_int.h"
+#include "mem/access.h"
+#include "mem/tlb.h"
+#include "os/fault.h"
+
+uint64_t jit_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
+  struct jit *j = jit_of(v);
+  const struct exit *x = exit_of(j, n);
+  const uint64_t *spill = regs - CG_FRAME_SAVE / 8;
+  const gva_t page = j->direct ? 0 : v->pcbase;
+  uint64_t target = page + (uint64_t)x->e.pc;
+
+  /* What another slot has in its home is read before anything is written. */
+  const struct cg_place *p = &x->place[x->e.first];
+  uint64_t value[LIFT_SLOTS + CG_MAX_HELD + 1];
+  for (uint32_t i = 0; i < x->e.n; i++) {
+    switch (p[i].where) {
+    case CG_IN_REG: value[i] = regs[p[i].at]; break;
+    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
+    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
+    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
+    default: memcpy(&value[i], (const char *)v + p[i].number, 8); break;
+    }
+  }
+  for (uint32_t i = 0; i < x->e.n; i++) {
+    if (p[i].slot == CG_TARGET) target = value[i];
+    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
+  }
+  v->pc = target;
+  j->adjust = (int64_t)x->count - x->e.count;
+  return (uint64_t)n + 1;
+}
+
+uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
+  const unsigned size = what & 255;
+  const enum access access = what >> 8;
+  struct tlb_spot spot;
+  jit_of(v)->n.slow++;
+  if (jit_of(v)->direct) return check_store(jit_of(v), a, size);
+  if ((a & ~GUEST_PAGE_MASK) + size > GUEST_PAGE_SIZE) return false; /* crosses: the interpreter's */
+  if (!v->tag_data) return false;
+  v->c->access_len = (uint16_t)size;
+  if (tlb_resolve(v, a, access, &spot)) return false; /* raised again, exactly, by the interpreter */
+  const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
+  if (e->tag[access] != ((a & GUEST_PAGE_MASK) | v->tag_data)) return false;
+  return !jit_of(v)->check || access != ACCESS_WRITE || check_store(jit_of(v), a, size);
+}
+
+uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
+  struct jit *j = jit_of(v);
+  const struct exit *x = exit_of(j, n);
+  if (j->direct) v->pcbase = (gva_t)x->e.pc & GUEST_PAGE_MASK;
+  v->budget = count + (int64_t)x->count - x->e.count + j->base;
+  j->changed = false;
+  j->n.interpreted++;
+  j->step = v->c->isa->exec[x->insn->op](v, x->insn);
+  if (j->step == STEP_NEXT) {
+    const uint32_t key = j->env.key;
+    jit_context(j);
+    /* Perhaps it was this very code that was written, or what it depends on. */
+    if (j->changed || j->env.key != key) j->step = STEP_END;
+  }
+  return j->step != STEP_NEXT;
+}
+
+static __thread struct jit *running; /* the vCPU of this thread */
+
+void jit_running(struct jit *j) { running = j; }
+struct jit *jit_now(void) {
+  return running;
+}
+
+bool jit_fault(int signal, siginfo_t *info, void *context) {
+  struct jit *j = running;
+  (void)signal;
+  (void)info;
+  if (!j) return false;
+  const uint8_t *pc = os_fault_pc(context);
+  if (pc < j->code.rx || pc >= j->code.rx + j->code.size) return false;
+  const uint8_t *rw = j->code.rw + (pc - j->code.rx);
+  for (unsigned s = 0; s < SEGMENTS; s++) {
+    const struct segment *g = &j->segment[s];
+    if (rw < g->from || rw >= g->end) continue;
+    const uint32_t at = (uint32_t)(rw - g->from);
+    uint32_t lo = 0, hi = g->nfaults;
+    while (lo < hi) {
+      uint32_t mid = (lo + hi) / 2;
+      if (g->fault[mid].at < at) lo = mid + 1;
+      else hi = mid;
+    }
+    if (lo == g->nfaults || g->fault[lo].at != at) return false;
+    memcpy(os_fault_sp(context) + CG_FRAME_EXIT, &g->fault[lo].exit, 4);
+    os_fault_resume(context, executable(j, j->common.cold));
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,252 @@
+"""Lowering rules of the host: every rule computes what the IR says of its operation, by executing the meanings of the
+instructions it is made of (the Python oracle of the host's description); and mistakes in rules are refused."""
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/lib")]
+import oracle  # noqa: E402
+from gen import host  # noqa: E402
+from gen.model import DescError  # noqa: E402
+
+HOST = "x86_64"
+
+
+def module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    m = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(m)
+    return m
+
+
+ISA = oracle.load(ROOT / f"out/gen/{HOST}/oracle.py")
+GEN = module(ROOT / "out/gen/host/host_rules.py")
+
+
+def sg(x: int, n: int) -> int:
+    return x - (1 << n) if x >> n - 1 & 1 else x
+
+
+def quotient(a: int, b: int) -> int:
+    return abs(a) // abs(b) * (-1 if (a < 0) != (b < 0) else 1)
+
+
+def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
+    """What runtime/ir/ir.h says."""
+    m, bytes_ = (1 << n) - 1, n // 8
+    k = b % n
+    match op:
+        case "CONST" | "ZEXT": return a
+        case "ADD": return a + b & m
+        case "SUB": return a - b & m
+        case "MUL": return a * b & m
+        case "AND": return a & b
+        case "OR": return a | b
+        case "XOR": return a ^ b
+        case "ANDN": return a & ~b & m
+        case "NOT": return ~a & m
+        case "NEG": return -a & m
+        case "SHL": return a << k & m
+        case "SHRU": return a >> k
+        case "SHRS": return sg(a, n) >> k & m
+        case "ROL": return (a << k | a >> n - k) & m
+        case "ROR": return (a >> k | a << n - k) & m
+        case "MULHU": return a * b >> n
+        case "MULHS": return sg(a, n) * sg(b, n) >> n & m
+        case "MULHSU": return sg(a, n) * b >> n & m
+        case "DIVU": return a // b if b else 0
+        case "REMU": return a % b if b else 0
+        case "DIVS": return quotient(sg(a, n), sg(b, n)) & m if b else 0
+        case "REMS": return sg(a, n) - quotient(sg(a, n), sg(b, n)) * sg(b, n) & m if b else 0
+        case "EQ": return int(a == b)
+        case "NE": return int(a != b)
+        case "LTU": return int(a < b)
+        case "LEU": return int(a <= b)
+        case "LTS": return int(sg(a, n) < sg(b, n))
+        case "LES": return int(sg(a, n) <= sg(b, n))
+        case "ADDO": return int(not -(1 << n - 1) <= sg(a, n) + sg(b, n) < 1 << n - 1)
+        case "SUBO": return int(not -(1 << n - 1) <= sg(a, n) - sg(b, n) < 1 << n - 1)
+        case "SEXT": return sg(a & (1 << aux) - 1, aux) & m
+        case "TRUNC": return a & 0xffffffff
+        case "SELECT": return b if a else c
+        case "CLZ": return n - a.bit_length()
+        case "CTZ": return n if not a else (a & -a).bit_length() - 1
+        case "POPCOUNT": return a.bit_count()
+        case "PARITY": return a.bit_count() + 1 & 1
+        case "BSWAP": return int.from_bytes(a.to_bytes(bytes_, "little"), "big")
+        case "BREV": return int(f"{a:0{n}b}"[::-1], 2)
+        case "ORC8": return sum(0xff << i for i in range(0, n, 8) if a >> i & 0xff)
+    raise AssertionError(f"no semantics of {op}: say here what ir.h says")
+
+
+def width(r: dict, name: str) -> int:
+    """Bits of an operand's type."""
+    if r["op"] in ("ZEXT", "SEXT") or (name, r["op"]) in (("b", "SHL"), ("b", "SHRU"), ("b", "SHRS"), ("b", "ROL"), ("b", "ROR")):
+        return 32
+    return 64 if r["op"] == "TRUNC" else r["bits"]
+
+
+def flags_for(s: oracle.State, cc: str, want: int) -> None:
+    """Flags under which the condition has this value, found by trying."""
+    for bits in itertools.product((0, 1), repeat=5):
+        s.OF, s.CF, s.ZF, s.SF, s.PF = bits
+        if holds(s, cc) == want:
+            return
+    raise AssertionError(cc)
+
+
+def holds(s: oracle.State, cc: str) -> int:
+    keep = s.r[3]
+    getattr(ISA, f"o_set{cc}_Eb_reg")(s, {"rm": 3})
+    out = s.r[3] & 1
+    s.r[3] = keep
+    return out
+
+
+def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int], cc: str) -> None:
+    at, code = 0, r["code"]
+    while at < len(code):
+        i = code[at]
+        at += 1
+        if isinstance(i, str):
+            continue
+        leaf, d = i["leaf"], {"seg": 0, "a32": 0, "rep": 0, "imm": 0, "disp": 0, "base": 16, "index": 16, "scale": 0, "reg": 0, "rm": 0, "vvvv": 0}
+        if i["condition"]:
+            first = GEN.CONDITIONS[0]
+            stem = leaf.split("_")[0].removesuffix(first)
+            leaf = stem + cc + leaf[len(stem + first):]
+
+        def reg(a: dict) -> int:
+            return regs[a["name"]] if a["name"] else a["fixed"]
+        for place, _bits, a in i["args"]:
+            if a["kind"] == "reg" and place != "fixed":
+                d["rm" if place == "low" else place] = reg(a)
+            elif a["kind"] == "mem":
+                d |= {"base": reg(a["base"]), "scale": a["scale"], "disp": (numbers[a["disp"]] if isinstance(a["disp"], str) else a["disp"]) & (1 << 64) - 1}
+                if a["index"]:
+                    d["index"] = reg(a["index"])
+            elif a["kind"] == "imm":
+                k = a["value"] if a["value"] is not None else numbers[a["name"]]
+                if i["short"] and -128 <= k < 128:
+                    leaf = i["short"]
+                d["imm"] = k & (1 << 64) - 1
+        s.target = None
+        getattr(ISA, "o_" + leaf)(s, d)
+        if s.target is not None:
+            at = code.index(i["label"])
+
+
+BOUNDARY = [0, 1, 2, 3, 7, 31, 32, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
+            0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0xfffffffffffffffe, 0xffffffff80000000, 0x0123456789abcdef]
+
+
+def values(kind: str, n: int, rnd: random.Random) -> list[int]:
+    m = (1 << n) - 1
+    out = sorted({x & m for x in BOUNDARY}) + [rnd.getrandbits(n) for _ in range(8)] + [rnd.getrandbits(rnd.randint(1, n)) for _ in range(4)]
+    if kind == "u":
+        return [x for x in out if x < 1 << 32]
+    if kind == "i":
+        return [x for x in out if -(1 << 31) <= sg(x, n) < 1 << 31]
+    return out
+
+
+@pytest.mark.parametrize("r", GEN.RULES, ids=lambda r: f"{r['op']}{r['aux'] or ''}.{r['bits']}:{r['where'].split(':')[1]}:{r['tie']}")
+def test_rule(r: dict) -> None:
+    rnd = random.Random(r["where"])
+    lists = []
+    for a in r["args"]:
+        n = 1 if a["kind"] == "cc" else width(r, a["name"])
+        lists.append([0, 1] if a["kind"] == "cc" else [a["value"] & (1 << n) - 1] if a["value"] is not None else values(a["kind"], n, rnd))
+    cases = list(itertools.product(*lists))
+    rnd.shuffle(cases)
+    free = [k for k in (3, 6, 7, 8, 9, 12, 13, 14) if k not in r["clobbers"]]
+    for count, case in enumerate(cases[:300]):
+        regs, numbers, used = {}, {}, set()
+        pool = [k for k in free if k not in {a["fixed"] for a in r["args"]} | {r["dest"]}]
+        rnd.shuffle(pool)
+        for a in r["args"]:
+            if a["kind"] == "r":
+                regs[a["name"]] = a["fixed"] if a["fixed"] is not None else pool.pop()
+        same = [a["name"] for a in r["args"] if a["kind"] == "r"]
+        for x, y in itertools.combinations(range(len(r["args"])), 2):        # the same value may be both operands
+            if case[x] == case[y] and r["args"][x]["kind"] == r["args"][y]["kind"] == "r" and r["args"][x]["fixed"] is None \
+                    and r["args"][y]["fixed"] is None and r["tie"] not in (r["args"][x]["name"], r["args"][y]["name"]) and count % 2:
+                regs[r["args"][y]["name"]] = regs[r["args"][x]["name"]]
+        if r["temp"]:
+            regs["t"] = pool.pop()
+        if r["has_dest"]:
+            regs["d"] = regs[r["tie"]] if r["tie"] else r["dest"] if r["dest"] is not None else pool.pop()
+            if r["tie"] and not r["early"] and r["dest"] is None and count % 2:      # what is overwritten may be the other operand too
+                for a, v in zip(r["args"], case):
+                    if a["kind"] == "r" and a["fixed"] is None and v == case["abc".index(r["tie"])]:
+                        regs[a["name"]] = regs["d"]
+            if not r["tie"] and r["dest"] is None and not r["early"] and not r["temp"] and same and count % 3 == 0:
+                regs["d"] = regs[rnd.choice(same)]
+        s = oracle.State(ISA, 0x1000, 4, 0, bytearray(0))
+        s.r[:] = [rnd.getrandbits(64) for _ in s.r]
+        s.r[16] = 0
+        by_name = {}
+        for a, v in zip(r["args"], case):
+            by_name[a["name"]] = v
+            if a["kind"] == "r":
+                s.r[regs[a["name"]]] = v
+            elif a["kind"] != "cc":
+                n = width(r, a["name"])
+                numbers[a["name"]] = v if a["kind"] == "u" else sg(v, n)
+        cc = rnd.choice(GEN.CONDITIONS)
+        if any(a["kind"] == "cc" for a in r["args"]):
+            flags_for(s, cc, by_name["a"])
+        before = list(s.r)
+        run(s, r, regs, numbers, cc)
+        want = semantics(r["op"], r["aux"], r["bits"], *(by_name.get(x, 0) for x in "abc"))
+        what = f"{r['where']}: {r['op']} {[hex(v) for v in case]}"
+        if r["has_dest"]:
+            assert s.r[regs["d"]] == want, f"{what} gives {s.r[regs['d']]:#x}, not {want:#x}"
+        else:
+            assert holds(s, r["gives"]) == want, f"{what}: {r['gives']}"
+        changed = {k for k in range(16) if s.r[k] != before[k]}
+        allowed = set(r["clobbers"]) | {regs[x] for x in ("d", "t") if x in regs} | {a["fixed"] for a in r["args"] if a["fixed"] is not None and a["fixed"] in r["clobbers"]}
+        assert changed <= allowed, f"{what} changes {changed - allowed}"
+        assert s.ends == set() and not s.accesses
+
+
+def test_every_integer_operation_has_a_rule() -> None:
+    """What the generator knows no other way to do."""
+    elsewhere = {"NOP", "PC", "GET", "PUT", "PAIR", "LOW", "HIGH", "CAST"}
+    ops = host.ir_ops(ROOT / "runtime/ir/ir.h")
+    names = list(ops)
+    integer = names[:names.index("LOAD")]
+    done = {r["op"] for r in GEN.RULES}
+    assert set(integer) - elsewhere - done == set()
+
+
+BASE = (ROOT / f"hostcg/{HOST}.yaml").read_text()
+
+
+@pytest.mark.parametrize("line, message", [
+    ("ADD.N d=a b | frob.N d, b", "has no instruction"),
+    ("ADD.N d=a b | add.N d, q", "is no operand"),
+    ("ADD.N d=a | add.N d, d", "has 2 operands"),
+    ("FROB.N d a | mov.N d, a", "no operation of the IR"),
+    ("NOT.N d=a | not.N d", "never chosen"),
+    ("SUB.64 d=a b:i | sub.64 d, b", "never chosen"),
+    ("BREV.64 d a b | mov.64 d, a", "has 1 operands"),
+    ("BREV.64 d^ a +t | mov.64 d, a", 'operand "t" is used by no instruction'),
+    ("BREV.64 d a | je 1; mov.64 d, a", "do not agree"),
+    ("BREV.64 d a | mov.64 d, a | needs:SVE", "unknown attribute"),
+    ("BREV.64 a | mov.64 a, a", "a destination d, or gives"),
+])
+def test_refused(tmp_path: Path, line: str, message: str) -> None:
+    p = tmp_path / "h.yaml"
+    p.write_text(BASE.replace("rules: |\n", "rules: |\n", 1).replace("\n# Pieces of code", f"\n  {line}\n\n# Pieces of code", 1))
+    with pytest.raises(DescError, match=message):
+        host.load(str(p), ROOT)

@@ -1,0 +1,111 @@
+"""The engine that translates: what programs print and machines do is what it is on the interpreter, under settings that
+stress it, and every block compared with the interpreter (--check)."""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lib import htif, programs  # noqa: E402
+
+ISOMER = ROOT / "out" / "isomer"
+FULL = os.environ.get("ISOMER_FULL") == "1"
+STATIC = ROOT / "tests/programs/static.c"
+# One entry and a block is translated; blocks of one instruction; memory for hardly any code; all of it with comparison.
+STRESS = {"plain": [], "at once": ["--jit", "threshold=1"], "single": ["--jit", "threshold=1", "--jit", "insns=1"],
+          "no room": ["--jit", "threshold=1", "--jit", "memory=65536"], "check": ["--jit", "threshold=1", "--check"]}
+SAMPLE = ["smc", "tlb", "irq", "amo", "rvc", "instret", "pmp", "fp", "paging39"]
+
+
+@pytest.fixture(scope="session")
+def elves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jit")
+
+
+def run(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(ISOMER), *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, errors="replace")
+
+
+@pytest.mark.parametrize("stress", STRESS)
+@pytest.mark.parametrize("name", htif.NAMES if FULL else SAMPLE)
+def test_machine(name: str, stress: str, elves: Path) -> None:
+    if why := htif.missing():
+        pytest.skip(why)
+    elf = elves / f"{name}.elf"
+    if not elf.exists():
+        htif.build(name, elves)
+    r = run("run", "--accel", "jit", *STRESS[stress], str(elf))
+    assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("native") / "static"
+    subprocess.run(["gcc", "-O2", "-static", str(STATIC), "-o", str(out)], check=True)
+    return out
+
+
+@pytest.mark.parametrize("stress", STRESS)
+def test_program_is_as_native(stress: str, native: Path, elves: Path) -> None:
+    if why := programs.missing("riscv64"):
+        pytest.skip(why)
+    guest = elves / "static"
+    if not guest.exists():
+        subprocess.run([programs.TARGETS["riscv64"].gcc, "-O2", "-static", str(STATIC), "-o", str(guest)], check=True)
+    env = {"PATH": os.environ["PATH"], "TEST_VALUE": "a b=c"}
+    got, want = (subprocess.run([*c, "one", "two words", ""], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=300)
+                 for c in ([str(ISOMER), "user", "--accel", "jit", *STRESS[stress], str(guest)], [str(native)]))
+    assert (got.returncode, got.stdout, got.stderr) == (want.returncode, want.stdout, want.stderr)
+
+
+def counters(r: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    return {m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)}
+
+
+def test_deterministic_counts_are_the_interpreters(elves: Path) -> None:
+    if why := htif.missing():
+        pytest.skip(why)
+    elf = elves / "irq.elf"
+    if not elf.exists():
+        htif.build("irq", elves)
+    a, b = (counters(run("run", "--accel", engine, "--deterministic", "--stats", "--json", str(elf))) for engine in ("interp", "jit"))
+    assert b["blocks"] > 10
+    assert a["instructions"] == b["instructions"]
+
+
+def test_most_instructions_are_translated(elves: Path) -> None:
+    """The engine does what it is for: of a loop, nearly everything runs as code and stays in it."""
+    if why := programs.missing("riscv64"):
+        pytest.skip(why)
+    out = elves / "fib"
+    subprocess.run([programs.TARGETS["riscv64"].gcc, "-O2", "-static", str(ROOT / "bench/programs/fib.c"), "-o", str(out)], check=True)
+    n = counters(run("user", "--accel", "jit", "--stats", "--json", str(out)))
+    assert n["interpreted"] * 100 < n["instructions"]
+    assert n["entries"] * 1000 < n["instructions"]
+
+
+def test_dump_shows_both_sides(elves: Path) -> None:
+    if why := htif.missing():
+        pytest.skip(why)
+    elf = elves / "rvc.elf"
+    if not elf.exists():
+        htif.build("rvc", elves)
+    text = run("run", "--accel", "jit", "--dump", "ir,asm", str(elf)).stderr
+    assert re.search(r"^block 0x\w+ \(\d+ instructions\)$", text, re.M)
+    assert re.search(r"^  +\w+  c\.addi ", text, re.M)
+    assert re.search(r"^  0x\w+ \w+ +sub r15, ", text, re.M)
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--jit", "speed=9"], "--jit takes threshold=N"), (["--dump", "all"], "--dump takes ir, asm"), (["--jit", "memory=100"], "65536 at least")])
+def test_refused(args: list[str], message: str, elves: Path) -> None:
+    if why := htif.missing():
+        pytest.skip(why)
+    r = run("run", "--accel", "jit", *args, str(htif.build("rvc", elves) or elves / "rvc.elf"))
+    assert r.returncode == 120 and message in r.stderr

@@ -1,0 +1,295 @@
+/* The evaluator: simple and slow, one case per operation, every value checked against the bound its entry claims. */
+#include "ir_eval.h"
+
+#include <string.h>
+
+#include "fp/fp.h"
+#include "ir/int.h"
+#include "mem/access.h"
+
+union value {
+  uint8_t b8[32];
+  uint16_t b16[16];
+  uint32_t b32[8];
+  uint64_t b64[4];
+  u128 b128[2];
+};
+
+struct eval {
+  const struct ir_block *b;
+  struct vcpu *v;
+  union value x[IR_MAX_INS];
+  struct ir_outcome out;
+};
+
+static void *slot_at(struct eval *e, unsigned s) { return (char *)e->v + e->b->guest->slots[s].offset; }
+
+static void write_slot(struct eval *e, unsigned s, const union value *x) {
+  memcpy(slot_at(e, s), x, e->b->guest->slots[s].bytes);
+}
+
+static void leave(struct eval *e, unsigned n) {
+  const struct ir_exit *x = &e->b->exit[n];
+  const struct ir_snap *s = &e->b->snap[x->snap];
+  for (unsigned i = 0; i < s->n; i++) {
+    const struct ir_slot_value *v = &e->b->snap_value[s->first + i];
+    write_slot(e, v->slot, &e->x[v->value]);
+  }
+  e->out.exit = x;
+  e->out.target = x->target ? e->x[x->target].b64[0] : 0;
+}
+
+/* One lane of width w. */
+static uint64_t lane(const union value *x, unsigned w, unsigned i) {
+  return w == 8 ? x->b8[i] : w == 16 ? x->b16[i] : w == 32 ? x->b32[i] : x->b64[i];
+}
+static void set_lane(union value *x, unsigned w, unsigned i, uint64_t y) {
+  if (w == 8) x->b8[i] = (uint8_t)y;
+  else if (w == 16) x->b16[i] = (uint16_t)y;
+  else if (w == 32) x->b32[i] = (uint32_t)y;
+  else x->b64[i] = y;
+}
+
+static uint64_t lane_op(enum ir_op op, unsigned w, uint64_t a, uint64_t b) {
+  int64_t sa = (int64_t)bits_sext(a, w), sb = (int64_t)bits_sext(b, w);
+  switch (op) {
+  case IR_VADD: return a + b;
+  case IR_VSUB: return a - b;
+  case IR_VMUL: return a * b;
+  case IR_VMINS: return sa < sb ? a : b;
+  case IR_VMAXS: return sa > sb ? a : b;
+  case IR_VMINU: return a < b ? a : b;
+  case IR_VMAXU: return a > b ? a : b;
+  case IR_VEQ: return a == b ? ~UINT64_C(0) : 0;
+  case IR_VLTS: return sa < sb ? ~UINT64_C(0) : 0;
+  case IR_VLTU: return a < b ? ~UINT64_C(0) : 0;
+  case IR_VSHL: return bits_shl(a, b, w);
+  case IR_VSHRU: return bits_shru(a, b, w);
+  case IR_VSHRS: return bits_shrs(a, b, w);
+  default: return 0;
+  }
+}
+
+static void vector(struct eval *e, const struct ir_ins *i, union value *r, const union value *a,
+                   const union value *b) {
+  unsigned w = i->aux, bytes = ir_type_bits((enum ir_type)i->type) / 8;
+  switch (i->op) {
+  case IR_VSPLAT:
+    for (unsigned k = 0; k < bytes * 8 / w; k++) set_lane(r, w, k, a->b64[0]);
+    return;
+  case IR_VLANE: r->b64[0] = lane(a, w, i->b); return;
+  case IR_VINS:
+    *r = *a;
+    set_lane(r, w, i->c, b->b64[0]);
+    return;
+  case IR_VPERM:
+    for (unsigned k = 0; k < 16; k++) {
+      uint8_t from = e->b->perm[i->aux][k];
+      r->b8[k] = from < 16 ? a->b8[from] : from < 32 ? b->b8[from - 16] : 0;
+    }
+    return;
+  case IR_VLOW: r->b128[0] = a->b128[0]; return;
+  case IR_VHIGH: r->b128[0] = a->b128[1]; return;
+  case IR_VJOIN: r->b128[0] = a->b128[0], r->b128[1] = b->b128[0]; return;
+  default:
+    for (unsigned k = 0; k < bytes * 8 / w; k++) {
+      bool shift = i->op == IR_VSHL || i->op == IR_VSHRU || i->op == IR_VSHRS;
+      set_lane(r, w, k, lane_op((enum ir_op)i->op, w, lane(a, w, k), shift ? b->b64[0] : lane(b, w, k)));
+    }
+  }
+}
+
+static void fp(struct eval *e, const struct ir_ins *i, uint64_t *r, uint64_t a, uint64_t b, uint64_t c) {
+  const struct ir_fp *f = &e->b->fp[i->aux];
+  struct fp_env env = {f->rm, f->nan, f->tiny, f->daz, f->ftz, 0};
+  enum ir_type t = (enum ir_type)(i->op == IR_ITOF ? i->type : e->b->ins[i->a].type);
+  bool d = t == IT_F64;
+  switch (i->op) {
+  case IR_FADD: *r = d ? fp64_add(&env, a, b) : fp32_add(&env, a, b); break;
+  case IR_FSUB: *r = d ? fp64_sub(&env, a, b) : fp32_sub(&env, a, b); break;
+  case IR_FMUL: *r = d ? fp64_mul(&env, a, b) : fp32_mul(&env, a, b); break;
+  case IR_FDIV: *r = d ? fp64_div(&env, a, b) : fp32_div(&env, a, b); break;
+  case IR_FSQRT: *r = d ? fp64_sqrt(&env, a) : fp32_sqrt(&env, a); break;
+  case IR_FMA: *r = d ? fp64_fma(&env, a, b, c) : fp32_fma(&env, a, b, c); break;
+  case IR_FMIN: *r = d ? fp64_min(&env, a, b, f->minmax, 1) : fp32_min(&env, a, b, f->minmax, 1); break;
+  case IR_FMAX: *r = d ? fp64_max(&env, a, b, f->minmax, 1) : fp32_max(&env, a, b, f->minmax, 1); break;
+  case IR_FEQ: *r = (uint64_t)(d ? fp64_eq(&env, a, b, f->quiet) : fp32_eq(&env, a, b, f->quiet)); break;
+  case IR_FLT: *r = (uint64_t)(d ? fp64_lt(&env, a, b, f->quiet) : fp32_lt(&env, a, b, f->quiet)); break;
+  case IR_FLE: *r = (uint64_t)(d ? fp64_le(&env, a, b, f->quiet) : fp32_le(&env, a, b, f->quiet)); break;
+  case IR_FUN: *r = (d ? fp64_cmp(&env, a, b, f->quiet) : fp32_cmp(&env, a, b, f->quiet)) == FP_UN; break;
+  case IR_FCVT: *r = d ? fp64_to_fp32(&env, a) : fp32_to_fp64(&env, a); break;
+  case IR_FTOI:
+    *r = d ? fp64_to_int(&env, a, f->bits, f->sign, f->bad) : fp32_to_int(&env, a, f->bits, f->sign, f->bad);
+    break;
+  case IR_ITOF:
+    *r = d ? fp64_from_int(&env, a, f->bits, f->sign) : fp32_from_int(&env, a, f->bits, f->sign);
+    break;
+  default: *r = d ? fp64_round_to_int(&env, a, f->exact) : fp32_round_to_int(&env, a, f->exact); break;
+  }
+  if (e->b->guest->sticky < 0) return;
+  uint64_t old = 0;
+  void *p = slot_at(e, (unsigned)e->b->guest->sticky);
+  unsigned bytes = e->b->guest->slots[e->b->guest->sticky].bytes;
+  memcpy(&old, p, bytes);
+  for (unsigned k = 0; k < 6; k++) {
+    if (env.flags >> k & 1 && e->b->guest->sticky_bit[k] != 255)
+      old |= UINT64_C(1) << e->b->guest->sticky_bit[k];
+  }
+  memcpy(p, &old, bytes);
+}
+
+/* An access; nonzero when it faulted. */
+static int access(struct eval *e, const struct ir_ins *i, union value *r, const union value *a,
+                  const union value *b) {
+  struct vcpu *v = e->v;
+  unsigned w = IR_MEM_BITS(i->aux), attr = IR_MEM_ATTR(i->aux);
+  gva_t at = a->b64[0];
+  uint8_t o8 = 0, ok = 0;
+  uint16_t o16 = 0;
+  uint32_t o32 = 0;
+  int rc;
+#define BY_WIDTH(F8, F16, F32, F64, F128) \
+  (w == 8 ? (F8) : w == 16 ? (F16) : w == 32 ? (F32) : w == 64 ? (F64) : (F128))
+  switch (i->op) {
+  case IR_LOAD:
+    if (w == 256) {
+      rc = mem_probe(v, at, 32, ACCESS_READ);
+      for (unsigned k = 0; k < 4 && !rc; k++) rc = mem_load64(v, at + 8 * k, attr, &r->b64[k]);
+      return rc;
+    }
+    rc = BY_WIDTH(mem_load8(v, at, attr, &o8), mem_load16(v, at, attr, &o16), mem_load32(v, at, attr, &o32),
+                  mem_load64(v, at, attr, &r->b64[0]), mem_load128(v, at, attr, &r->b128[0]));
+    break;
+  case IR_LOADX:
+    rc = BY_WIDTH(mem_load_ex8(v, at, attr, &o8), mem_load_ex16(v, at, attr, &o16),
+                  mem_load_ex32(v, at, attr, &o32), mem_load_ex64(v, at, attr, &r->b64[0]),
+                  mem_load_ex128(v, at, attr, &r->b128[0]));
+    break;
+  case IR_STORE:
+    if (w == 256) {
+      rc = mem_probe(v, at, 32, ACCESS_WRITE);
+      for (unsigned k = 0; k < 4 && !rc; k++) rc = mem_store64(v, at + 8 * k, attr, b->b64[k]);
+      return rc;
+    }
+    return BY_WIDTH(mem_store8(v, at, attr, b->b8[0]), mem_store16(v, at, attr, b->b16[0]),
+                    mem_store32(v, at, attr, b->b32[0]), mem_store64(v, at, attr, b->b64[0]),
+                    mem_store128(v, at, attr, b->b128[0]));
+  case IR_STOREX:
+    rc = BY_WIDTH(mem_store_ex8(v, at, attr, b->b8[0], &ok), mem_store_ex16(v, at, attr, b->b16[0], &ok),
+                  mem_store_ex32(v, at, attr, b->b32[0], &ok), mem_store_ex64(v, at, attr, b->b64[0], &ok),
+                  mem_store_ex128(v, at, attr, b->b128[0], &ok));
+    r->b64[0] = ok;
+    return rc;
+  case IR_RMW: {
+    enum mem_rmw op = (enum mem_rmw)IR_MEM_RMW(i->aux);
+    rc = BY_WIDTH(mem_rmw8(v, at, attr, op, b->b8[0], &o8), mem_rmw16(v, at, attr, op, b->b16[0], &o16),
+                  mem_rmw32(v, at, attr, op, b->b32[0], &o32),
+                  mem_rmw64(v, at, attr, op, b->b64[0], &r->b64[0]), -1);
+    break;
+  }
+  case IR_CAS: {
+    const union value *n = &e->x[i[-1].a];
+    rc = BY_WIDTH(mem_cas8(v, at, attr, b->b8[0], n->b8[0], &o8),
+                  mem_cas16(v, at, attr, b->b16[0], n->b16[0], &o16),
+                  mem_cas32(v, at, attr, b->b32[0], n->b32[0], &o32),
+                  mem_cas64(v, at, attr, b->b64[0], n->b64[0], &r->b64[0]),
+                  mem_cas128(v, at, attr, b->b128[0], n->b128[0], &r->b128[0]));
+    break;
+  }
+  case IR_PROBE: return mem_probe(v, at, b->b64[0], attr ? ACCESS_WRITE : ACCESS_READ);
+  default: return mem_fill(v, at, b->b64[0], e->x[i[-1].a].b8[0]);
+  }
+  if (w <= 32) r->b64[0] = w == 8 ? o8 : w == 16 ? o16 : o32;
+  if (i->flags & IRF_SIGN)
+    r->b64[0] = bits_sext(r->b64[0], w) & bits_mask(ir_type_bits((enum ir_type)i->type));
+  return rc;
+}
+
+/* Runs one entry; false when the block was left. */
+static bool step(struct eval *e, unsigned at) {
+  const struct ir_ins *i = &e->b->ins[at];
+  union value *r = &e->x[at];
+  const union value *a = &e->x[i->a], *b = &e->x[i->b], *c = &e->x[i->c];
+  memset(r, 0, sizeof *r);
+  switch (i->op) {
+  case IR_NOP:
+  case IR_ARG: return true;
+  case IR_CONST: r->b128[0] = ir_const_value(e->b, at); return true;
+  case IR_PC: r->b64[0] = e->v->pcbase + (uint64_t)ir_const_value(e->b, at); return true;
+  case IR_GET: memcpy(r, slot_at(e, i->aux), e->b->guest->slots[i->aux].bytes); return true;
+  case IR_PUT: write_slot(e, i->aux, a); return true;
+  case IR_PAIR: r->b64[0] = a->b64[0], r->b64[1] = b->b64[0]; return true;
+  case IR_LOW: r->b64[0] = a->b64[0]; return true;
+  case IR_HIGH: r->b64[0] = a->b64[1]; return true;
+  case IR_CAST: *r = *a; return true;
+  case IR_SELECT: *r = a->b64[0] ? *b : *c; return true;
+  case IR_FENCE: mem_fence(i->aux); return true;
+  case IR_FCLASS:
+    r->b64[0] = e->b->ins[i->a].type == IT_F64 ? fp64_class(a->b64[0]) : fp32_class(a->b64[0]);
+    return true;
+  case IR_GUARD:
+    if (a->b64[0] == i->b) return true;
+    leave(e, i->c);
+    return false;
+  case IR_EXIT: leave(e, i->c); return false;
+  case IR_HANDLER:
+    e->out.step = e->b->guest->isa->exec[ir_decoded(e->b, i->aux)->op](e->v, ir_decoded(e->b, i->aux));
+    if (e->out.step == STEP_NEXT) return true;
+    leave(e, i->c);
+    return false;
+  default: break;
+  }
+  if (ir_is_access((enum ir_op)i->op)) {
+    if (!access(e, i, r, a, b)) return true;
+    leave(e, i->c);
+    return false;
+  }
+  if (i->op >= IR_FADD && i->op <= IR_FRINT) {
+    fp(e, i, &r->b64[0], a->b64[0], b->b64[0], c->b64[0]);
+    return true;
+  }
+  if (i->op >= IR_VADD && i->op <= IR_VPERM) {
+    vector(e, i, r, a, b);
+    return true;
+  }
+  if (ir_is_vec((enum ir_type)i->type)) {
+    for (unsigned k = 0; k < ir_type_bits((enum ir_type)i->type) / 64; k++) {
+      uint64_t v[3] = {a->b64[k], b->b64[k], 0};
+      if (!ir_compute((enum ir_op)i->op, IT_I64, IT_I64, 0, v, &r->b64[k]))
+        e->out.broken = "no such vector operation";
+    }
+    return true;
+  }
+  if (i->type == IT_I128) {
+    u128 x = a->b128[0], y = b->b128[0];
+    r->b128[0] = i->op == IR_DIVU   ? bits_divu128(x, y)
+                 : i->op == IR_REMU ? bits_remu128(x, y)
+                 : i->op == IR_DIVS ? bits_divs128(x, y, 128)
+                                    : bits_rems128(x, y, 128);
+    return true;
+  }
+  uint64_t v[3] = {a->b64[0], b->b64[0], c->b64[0]};
+  if (!ir_compute((enum ir_op)i->op, (enum ir_type)i->type, (enum ir_type)e->b->ins[i->a].type, i->aux, v,
+                  &r->b64[0]))
+    e->out.broken = "no such operation";
+  return true;
+}
+
+struct ir_outcome ir_eval(const struct ir_block *b, struct vcpu *v) {
+  static struct eval e;
+  e.b = b;
+  e.v = v;
+  e.out = (struct ir_outcome){0};
+  for (unsigned r = 1; r < b->n; r++) {
+    e.out.at = r;
+    bool on = step(&e, r);
+    e.out.executed += b->ins[r].op != IR_NOP;
+    if (!on) return e.out;
+    const struct ir_ins *i = &b->ins[r];
+    if (ir_is_int((enum ir_type)i->type) && (i->bits < 64 ? e.x[r].b64[0] >> i->bits : 0))
+      e.out.broken = "a value has more bits than its entry says";
+    if (e.out.broken) return e.out;
+  }
+  e.out.broken = "the block has no end";
+  return e.out;
+}

@@ -1,0 +1,436 @@
+/* hostcg against the IR's evaluator: random straight-line IR over slots and memory, run as host code and entry by entry,
+ * leaves the same state; exits restore what they say; running out of registers and spills; jumps find their table. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/isa.h"
+#include "host/host.h"
+#include "hostcg/cg.h"
+#include "ir_eval.h"
+#include "mem/tlb.h"
+#include "os/cpu.h"
+
+enum { SLOTS = 24, HELD = 6, WORDS = 16 };
+
+/* A guest of 64-bit slots 0..15, of which the first ones are held, and 32-bit slots behind. */
+struct guest_state {
+  struct vcpu head;
+  uint64_t x[16];
+  uint32_t y[SLOTS - 16];
+};
+static struct ir_slot_info slots[SLOTS];
+static const uint16_t held[] = {0, 3, 1, 2, 7, 5};
+static struct isa isa;
+static struct ir_guest guest;
+static struct ir_block block;
+static struct cg *cg;
+static struct os_code code;
+static struct cg_common common;
+static uint8_t *room;
+static struct cg_env env;
+static struct vcpu_common cold_half;
+static struct guest_state *state;
+static uint64_t memory[WORDS] __attribute__((aligned(4096)));
+static struct tlb tlb; /* knows the page of `memory`, at its host address */
+static uint64_t seed = 1;
+
+/* The exit taken, and what its places say. */
+static struct {
+  const struct cg_exit *exit;
+  uint64_t target;
+} taken;
+static struct cg_result result;
+
+static uint64_t rnd(void) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  seed ^= seed << 17;
+  return seed * UINT64_C(0x2545f4914f6cdd1d);
+}
+static uint64_t interesting(void) {
+  static const uint64_t k[] = {0,
+                               1,
+                               2,
+                               31,
+                               63,
+                               0x7f,
+                               0x80,
+                               0xff,
+                               0x7fffffff,
+                               0x80000000,
+                               0xffffffff,
+                               0x7fffffffffffffff,
+                               0x8000000000000000,
+                               0xffffffffffffffff,
+                               0xffffffff80000000};
+  uint64_t r = rnd();
+  return r & 1 ? k[r / 2 % ARRAY_SIZE(k)] : r & 2 ? rnd() : rnd() >> (r >> 8 & 63);
+}
+
+static uint64_t on_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
+  const struct cg_exit *x = &result.exit[n];
+  const uint64_t *spill = regs - CG_FRAME_SAVE / 8;
+  uint64_t value[2 * SLOTS] = {0}; /* homes are read before any is written */
+  const struct cg_place *p = &result.place[x->first];
+  assert_true(x->n <= ARRAY_SIZE(value));
+  for (uint32_t i = 0; i < x->n; i++) {
+    switch (p[i].where) {
+    case CG_IN_REG: value[i] = regs[p[i].at]; break;
+    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
+    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
+    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
+    case CG_IN_HOME: memcpy(&value[i], (char *)v + p[i].number, 8); break;
+    }
+  }
+  for (uint32_t i = 0; i < x->n; i++) {
+    if (p[i].slot == CG_TARGET) taken.target = value[i];
+    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
+  }
+  return n + 1;
+}
+
+/* No access of these tests misses. */
+static uint64_t on_slow(struct vcpu *v, uint64_t address, uint32_t access) {
+  fprintf(stderr, "miss: %#llx, %#x (memory at %p, tag %#x)\n", (unsigned long long)address, access,
+          (void *)memory, v->tag_data);
+  abort();
+}
+
+static int setup(void **unused) {
+  (void)unused;
+  isa.insn_size = 64;
+  isa.name = "test";
+  for (unsigned i = 0; i < 16; i++)
+    slots[i] = (struct ir_slot_info){.offset = offsetof(struct guest_state, x[i]), .bits = 64, .bytes = 8};
+  for (unsigned i = 16; i < SLOTS; i++)
+    slots[i] =
+        (struct ir_slot_info){.offset = offsetof(struct guest_state, y[i - 16]), .bits = 32, .bytes = 4};
+  guest = (struct ir_guest){
+      .isa = &isa, .nslots = SLOTS, .slots = slots, .sticky = -1, .held = held, .nheld = HELD};
+  state = calloc(1, sizeof *state);
+  state->head.c = &cold_half;
+  cold_half.isa = &isa;
+  cg = cg_new();
+  assert_int_equal(os_code_map(&code, 1 << 20), 0);
+  room = code.rw;
+  cg_write_common(&guest, &room, &common);
+  env.cold = on_cold;
+  env.slow = on_slow;
+  env.key = 1; /* the table is empty */
+  state->head.helpers = &env;
+  state->head.tlb = &tlb;
+  state->head.tag_data = 5;
+  memset(&tlb, 0xff, sizeof tlb);
+  struct tlb_entry *e = &tlb.l1[(uintptr_t)memory >> GUEST_PAGE_BITS & ((1u << TLB_BITS) - 1)];
+  e->addend = 0;
+  e->tag[ACCESS_READ] = e->tag[ACCESS_WRITE] = (uintptr_t)memory | 5;
+  return 0;
+}
+
+static int teardown(void **unused) {
+  (void)unused;
+  cg_free(cg);
+  os_code_unmap(&code);
+  free(state);
+  return 0;
+}
+
+/* ---- making IR by hand: what the lifters' builder does, without instructions ---- */
+
+static ref append(enum ir_op op, enum ir_type t, ref a, ref b, ref c, uint32_t aux) {
+  block.ins[block.n] = (struct ir_ins){.op = (uint8_t)op,
+                                       .type = (uint8_t)t,
+                                       .bits = t == IT_I32 ? 32 : 64,
+                                       .a = (uint16_t)a,
+                                       .b = (uint16_t)b,
+                                       .c = (uint16_t)c,
+                                       .aux = aux};
+  return block.n++;
+}
+static ref constant(enum ir_type t, uint64_t v) {
+  block.konst[block.nconst] = t == IT_I32 ? (uint32_t)v : v;
+  return append(IR_CONST, t, 0, 0, 0, block.nconst++);
+}
+static void begin(void) {
+  memset(block.ins, 0, sizeof block.ins[0]);
+  block.guest = &guest;
+  block.n = 1;
+  block.nconst = block.nsnap = block.nsnap_value = block.nexit = block.nfp = block.nperm = block.ncontext = 0;
+  block.ninsn = 1;
+  block.insn[0] = (struct ir_insn){.pc = 0x10, .len = 4, .first = 1};
+}
+/* An exit with the slots' values as the block has them. */
+static unsigned leave(enum ir_exit_kind kind, unsigned count, const uint16_t value[SLOTS], ref target) {
+  struct ir_snap *s = &block.snap[block.nsnap];
+  *s = (struct ir_snap){.first = (uint16_t)block.nsnap_value};
+  for (unsigned i = 0; i < SLOTS; i++)
+    if (value[i]) block.snap_value[s->first + s->n++] = (struct ir_slot_value){(uint16_t)i, value[i]};
+  block.nsnap_value += s->n;
+  block.exit[block.nexit] = (struct ir_exit){.kind = (uint8_t)kind,
+                                             .snap = (uint16_t)block.nsnap++,
+                                             .count = (uint16_t)count,
+                                             .target = (uint16_t)target};
+  return block.nexit++;
+}
+
+static const uint8_t binary[] = {IR_ADD,  IR_SUB,  IR_MUL,  IR_AND,  IR_OR,  IR_XOR,
+                                 IR_ANDN, IR_DIVU, IR_DIVS, IR_REMU, IR_REMS};
+static const uint8_t wide[] = {IR_MULHU, IR_MULHS, IR_MULHSU};
+static const uint8_t shift[] = {IR_SHL, IR_SHRU, IR_SHRS, IR_ROL, IR_ROR};
+static const uint8_t compare[] = {IR_EQ, IR_NE, IR_LTU, IR_LEU, IR_LTS, IR_LES, IR_ADDO, IR_SUBO};
+static const uint8_t unary[] = {IR_NOT, IR_NEG, IR_CLZ, IR_CTZ, IR_POPCOUNT, IR_BSWAP, IR_BREV, IR_ORC8};
+#define PICK(list) list[rnd() % ARRAY_SIZE(list)]
+
+struct pool {
+  ref at[400];
+  unsigned n;
+};
+static ref any(const struct pool *p) { /* recent ones more often, so that some die early and some live long */
+  return p->at[rnd() & 1 ? rnd() % p->n : p->n - 1 - rnd() % (p->n < 6 ? p->n : 6)];
+}
+
+static void random_block(unsigned length, bool loads) {
+  struct pool w = {.n = 0}, h = {.n = 0}, b = {.n = 0}; /* I64, I32, truth values */
+  uint16_t value[SLOTS] = {0};
+  begin();
+  for (unsigned i = 0; i < SLOTS; i++) {
+    if (rnd() & 1) continue;
+    if (i < 16) w.at[w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
+    else h.at[h.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
+  }
+  w.at[w.n++] = append(IR_GET, IT_I64, 0, 0, 0, 15);
+  h.at[h.n++] = constant(IT_I32, interesting());
+  b.at[b.n++] = append(IR_EQ, IT_I32, w.at[0], any(&w), 0, 0);
+  for (unsigned k = 0; k < length; k++) {
+    bool is64 = rnd() & 1;
+    struct pool *p = is64 ? &w : &h;
+    enum ir_type t = is64 ? IT_I64 : IT_I32;
+    switch (rnd() % 16) {
+    case 0: p->at[p->n++] = constant(t, interesting()); break;
+    case 1:
+    case 2:
+    case 3: p->at[p->n++] = append(PICK(binary), t, any(p), any(p), 0, 0); break;
+    case 4: w.at[w.n++] = append(PICK(wide), IT_I64, any(&w), any(&w), 0, 0); break;
+    case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&h), 0, 0); break;
+    case 6:
+    case 7: b.at[b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
+    case 8: p->at[p->n++] = append(PICK(unary), t, any(p), 0, 0, 0); break;
+    case 9: {
+      static const uint8_t from[] = {8, 16, 32};
+      p->at[p->n++] = append(IR_SEXT, t, any(&h), 0, 0, PICK(from));
+      break;
+    }
+    case 10: w.at[w.n++] = append(IR_ZEXT, IT_I64, any(&h), 0, 0, 0); break;
+    case 11: h.at[h.n++] = append(IR_TRUNC, IT_I32, any(&w), 0, 0, 0); break;
+    case 12:
+      p->at[p->n++] =
+          append(IR_SELECT, t, rnd() & 1 ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0) : any(&b),
+                 any(p), any(p), 0);
+      break;
+    case 13: value[rnd() % 16] = (uint16_t)any(&w); break;
+    case 14: value[16 + rnd() % (SLOTS - 16)] = (uint16_t)any(&h); break;
+    case 15:
+      if (rnd() & 1) { /* a way out that is taken sometimes, cold or by a jump */
+        bool jump = rnd() & 1;
+        ref target = jump ? any(&w) : 0;
+        ref c = rnd() & 1 ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0) : any(&b);
+        append(IR_GUARD, IT_NONE, c, rnd() & 1, leave(jump ? IX_JUMP : IX_INTERP, 0, value, target), 0);
+      } else if (loads) {
+        static const uint8_t bits[] = {8, 16, 32, 64};
+        uint32_t aux = IR_MEM(PICK(bits), 0, 0);
+        ref a = append(IR_AND, IT_I64, any(&w), constant(IT_I64, (WORDS - 1) * 8), 0, 0);
+        a = append(IR_ADD, IT_I64, a, constant(IT_I64, (uint64_t)(uintptr_t)memory), 0, 0);
+        unsigned x = leave(IX_INTERP, 0, value, 0);
+        if (rnd() & 1) {
+          append(IR_STORE, IT_NONE, a, any(&w), x, aux);
+        } else {
+          ref r = append(IR_LOAD, IT_I64, a, 0, x, aux);
+          if (rnd() & 1 && IR_MEM_BITS(aux) < 64) block.ins[r].flags |= IRF_SIGN;
+          w.at[w.n++] = r;
+        }
+      }
+      break;
+    }
+  }
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, any(&w)), 0);
+}
+
+static void randomize(void) {
+  for (unsigned i = 0; i < 16; i++) state->x[i] = interesting();
+  for (unsigned i = 0; i < SLOTS - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < WORDS; i++) memory[i] = interesting();
+}
+
+static uint64_t run(const struct cg_config *c) {
+  unsigned bad = 0;
+  int rc = cg_compile(cg, &block, c, &result, &bad);
+  if (rc) {
+    fprintf(stderr, "entry %u: %d\n", bad, rc);
+    ir_print(&block, stderr);
+  }
+  assert_int_equal(rc, 0);
+  os_code_written(&code, result.entry, (size_t)(result.end - result.entry));
+  uint64_t (*enter)(struct vcpu *, const void *, int64_t);
+  const void *at = code.rx + (common.enter - code.rw);
+  memcpy(&enter, &at, sizeof enter);
+  taken.target = 0;
+  uint64_t r = enter(&state->head, code.rx + (result.entry - code.rw), 100);
+  taken.exit = r == CG_GOES ? NULL : &result.exit[r - 1];
+  if (r == CG_GOES) taken.target = state->head.pc;
+  return r;
+}
+
+static struct cg_config config(uint32_t features) {
+  return (struct cg_config){.features = features,
+                            .direct = rnd() & 1,
+                            .absolute = true,
+                            .page = 0x7000,
+                            .common = &common,
+                            .at = room,
+                            .end = code.rw + code.size};
+}
+
+static void compare_with_evaluator(uint32_t features, unsigned length, unsigned blocks, unsigned runs) {
+  static struct guest_state before, after;
+  uint64_t memory_before[WORDS], memory_after[WORDS];
+  for (unsigned n = 0; n < blocks; n++) {
+    const uint64_t start = seed;
+    random_block(length, true);
+    const struct cg_config c = config(features);
+    for (unsigned k = 0; k < runs; k++) {
+      randomize();
+      state->head.pcbase = 0x7000;
+      before = *state;
+      memcpy(memory_before, memory, sizeof memory);
+      struct ir_outcome o = ir_eval(&block, &state->head);
+      assert_null(o.broken);
+      after = *state;
+      memcpy(memory_after, memory, sizeof memory);
+      *state = before;
+      memcpy(memory, memory_before, sizeof memory);
+      run(&c);
+      bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
+                  !memcmp(memory, memory_after, sizeof memory) &&
+                  (o.exit->kind == IX_JUMP ? taken.target == o.target
+                                           : taken.exit && taken.exit->kind == o.exit->kind);
+      if (!same) {
+        fprintf(stderr, "seed %#llx, block %u\n", (unsigned long long)start, n);
+        ir_print(&block, stderr);
+        for (unsigned i = 0; i < 16; i++)
+          if (state->x[i] != after.x[i])
+            fprintf(stderr, "slot %u: %#llx, should be %#llx\n", i, (unsigned long long)state->x[i],
+                    (unsigned long long)after.x[i]);
+        for (unsigned i = 0; i < SLOTS - 16; i++)
+          if (state->y[i] != after.y[i])
+            fprintf(stderr, "slot %u: %#x, should be %#x\n", i + 16, state->y[i], after.y[i]);
+        fprintf(stderr, "%s, exit %d, should be %td, to %#llx, should be %#llx\n",
+                c.direct ? "direct" : "tlb", taken.exit ? taken.exit->kind : -1, o.exit - block.exit,
+                (unsigned long long)taken.target, (unsigned long long)o.target);
+      }
+      assert_true(same);
+    }
+  }
+}
+
+static void test_random_blocks(void **unused) {
+  (void)unused;
+  compare_with_evaluator(cg_features(), 5, 3000, 2);
+  compare_with_evaluator(cg_features(), 12, 1500, 2);
+  compare_with_evaluator(cg_features(), 60, 500, 2);
+  compare_with_evaluator(cg_features(), 250, 60, 2);
+}
+
+/* Population counts have no other way; everything else must do without the newer instructions. */
+static void test_without_features(void **unused) {
+  (void)unused;
+  uint32_t popcnt = 0;
+#define KEEP(name, bit) \
+  if (!strcmp(#name, "POPCNT")) popcnt = 1u << (bit);
+  CG_NEEDS(KEEP)
+  compare_with_evaluator(popcnt & cg_features(), 40, 500, 2);
+}
+
+static void test_many_live_values_are_spilled(void **unused) {
+  (void)unused;
+  uint16_t value[SLOTS] = {0};
+  ref v[40];
+  begin();
+  for (unsigned i = 0; i < 40; i++)
+    v[i] = append(IR_MUL, IT_I64, append(IR_GET, IT_I64, 0, 0, 0, i % 16), constant(IT_I64, 3 + i), 0, 0);
+  ref sum = v[0];
+  for (unsigned i = 1; i < 40; i++)
+    sum = append(IR_XOR, IT_I64, append(IR_ADD, IT_I64, sum, sum, 0, 0), v[i], 0, 0);
+  value[4] = (uint16_t)sum;
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, constant(IT_I64, 0x1234)), 0);
+  randomize();
+  uint64_t want = state->x[0] * 3;
+  for (unsigned i = 1; i < 40; i++) want = (want + want) ^ (state->x[i % 16] * (3 + i));
+  const struct cg_config c = config(cg_features());
+  assert_int_equal(run(&c), CG_GOES);
+  assert_int_equal(state->x[4], want);
+  assert_int_equal(taken.target, 0x1234);
+}
+
+/* Two held slots exchanged at an exit, three in a circle. */
+static void test_exit_moves_are_parallel(void **unused) {
+  (void)unused;
+  uint16_t value[SLOTS] = {0};
+  begin();
+  ref a = append(IR_GET, IT_I64, 0, 0, 0, 0), b = append(IR_GET, IT_I64, 0, 0, 0, 1),
+      d = append(IR_GET, IT_I64, 0, 0, 0, 2);
+  ref e = append(IR_GET, IT_I64, 0, 0, 0, 3), f = append(IR_GET, IT_I64, 0, 0, 0, 5);
+  value[0] = (uint16_t)b, value[1] = (uint16_t)d, value[2] = (uint16_t)a, value[3] = (uint16_t)f,
+  value[5] = (uint16_t)e;
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, e), 0);
+  randomize();
+  const uint64_t x[6] = {state->x[0], state->x[1], state->x[2], state->x[3], 0, state->x[5]};
+  const struct cg_config c = config(cg_features());
+  run(&c);
+  assert_int_equal(state->x[0], x[1]);
+  assert_int_equal(state->x[1], x[2]);
+  assert_int_equal(state->x[2], x[0]);
+  assert_int_equal(state->x[3], x[5]);
+  assert_int_equal(state->x[5], x[3]);
+  assert_int_equal(taken.target, x[3]);
+}
+
+static void test_a_slice_too_short_runs_nothing(void **unused) {
+  (void)unused;
+  uint16_t value[SLOTS] = {0};
+  begin();
+  value[0] = (uint16_t)constant(IT_I64, 7);
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 101, value, constant(IT_I64, 0)), 0);
+  state->x[0] = 5;
+  const struct cg_config c = config(cg_features());
+  assert_int_equal(run(&c), 1);
+  assert_int_equal(taken.exit->kind, CG_EXIT_COUNT);
+  assert_int_equal(state->x[0], 5);
+  assert_int_equal(env.count, 100);
+}
+
+static void test_no_room_is_said(void **unused) {
+  (void)unused;
+  unsigned bad;
+  random_block(60, false);
+  struct cg_config c = config(cg_features());
+  c.end = c.at + 4100;
+  assert_int_equal(cg_compile(cg, &block, &c, &result, &bad), -ENOSPC);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_random_blocks),
+      cmocka_unit_test(test_without_features),
+      cmocka_unit_test(test_many_live_values_are_spilled),
+      cmocka_unit_test(test_exit_moves_are_parallel),
+      cmocka_unit_test(test_a_slice_too_short_runs_nothing),
+      cmocka_unit_test(test_no_room_is_said),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
