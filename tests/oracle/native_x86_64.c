@@ -385,6 +385,7 @@ static unsigned undefined(const struct test *t, bool *result) {
   if (is(f, "bt") || is(f, "bt_mem")) return OF | SF | AF | PF;
   if (is(f, "scan")) return OF | SF | AF | PF | CF;
   if (is(f, "count_zeros")) return OF | SF | AF | PF;
+  if (is(f, "andn")) return AF | PF;
   bool twice = is(f, "shld") || is(f, "shrd"), rotate = is(f, "shift");
   if (!twice && !rotate && !is(f, "shl") && !is(f, "shr") && !is(f, "sar")) return 0;
   uint64_t n = twice ? (op & 1 ? t->in.r[1] : t->c.imm) : op <= 0xc1 ? t->c.imm : op <= 0xd1 ? 1 : t->in.r[1];
