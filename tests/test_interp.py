@@ -33,9 +33,11 @@ def build(tmp_path: Path, hot: list[str], *flags: str) -> Path:
     text = run_c("fake", 2, LEAVES, hot, hot_header="fake/insn.h", direct=["bnez", "jmp"], fused=fused)
     (tmp_path / "run.c").write_text(text)
     flags = (*flags, f"-DFUSED={2 + len(hot) if fused else 0}")
+    engines = tmp_path / "engine_list.c"
+    subprocess.run([sys.executable, "-B", ROOT / "scripts/embed.py", "engines", "--out", engines, "interp"], check=True)
     exe = tmp_path / "interp_test"
     subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", *flags, f"-I{ROOT}/runtime",
-                    f"-I{ROOT}/tests/interp", *map(str, SOURCES), str(tmp_path / "run.c"), "-o", str(exe),
+                    f"-I{ROOT}/tests/interp", *map(str, SOURCES), str(tmp_path / "run.c"), str(engines), "-o", str(exe),
                     "-lcmocka", "-lpthread"], check=True)
     return exe
 
