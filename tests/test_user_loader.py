@@ -457,6 +457,17 @@ def test_sandbox_confines_children_and_lets_only_isomer_start(build, tmp_path: P
     assert r.stdout.splitlines()[0] == f"exec {script}: cat {script}: #!{paths} cat"
 
 
+def test_sandbox_of_translated_code(build) -> None:
+    """Code memory is mapped from no file; children of the program have their own."""
+    args = build("args")
+    jit = ("--accel", "jit", "--jit", "threshold=1")
+    if "jit" not in subprocess.run([ISOMER, "user", "--help"], capture_output=True, text=True).stdout:
+        pytest.skip("this host has no lowering rules")
+    assert sandboxed(build, "cat", "/etc/passwd", "cat", "/dev/null", options=jit) == ["EACCES", ""]
+    r = user("--sandbox", *jit, "--ro", args.static.parent, build("paths").static, "exec", args.static)
+    assert r.returncode == 0, r.stderr
+
+
 def test_sandbox_lets_a_script_be_read(build, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text(f"#!{build('paths').static} cat\n")
