@@ -97,6 +97,7 @@ class Host:
     kept: list[int]
     call: list[int]
     result: int
+    compared: int
     conditions: list[str]
     features: list[str]
     rules: list[Rule] = field(default_factory=list)
@@ -120,12 +121,12 @@ def ir_ops(path: Path) -> dict[str, tuple[int, str]]:
 def load(path: str, root: Path) -> Host:
     from .load import load as load_isa
     top = read(path, path)
-    known(top, "isa registers roles held free kept args result conditions features rules pieces", path,
-          "isa registers roles held free kept args result conditions rules pieces")
+    known(top, "isa registers roles held free kept args result compared conditions features rules pieces", path,
+          "isa registers roles held free kept args result compared conditions rules pieces")
     word = {k: text(v[1], k) for k, v in top.items.items() if k != "roles"}
     isa = load_isa(str(root / "isa" / f"{word['isa'].s}.yaml"))
     names = word["registers"].s.split()
-    host = Host(isa, {n: i for i, n in enumerate(names)}, {}, [], [], [], [], 0, word["conditions"].s.split(),
+    host = Host(isa, {n: i for i, n in enumerate(names)}, {}, [], [], [], [], 0, 0, word["conditions"].s.split(),
                 word["features"].s.split() if "features" in word else [])
     for key, (_, node) in mapping(get(top, "roles"), "roles").items.items():
         t = text(node, key)
@@ -133,6 +134,7 @@ def load(path: str, root: Path) -> Host:
     for key, out in (("held", host.held), ("free", host.free), ("kept", host.kept), ("args", host.call)):
         out += [host.number(word[key], n) for n in word[key].s.split()]
     host.result = host.number(word["result"], word["result"].s)
+    host.compared = host.number(word["compared"], word["compared"].s)
     used = host.held + host.free + list(host.roles.values())
     if len(set(used)) != len(used):
         raise DescError(word["held"], "a register has two purposes among roles, held and free")

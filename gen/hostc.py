@@ -162,7 +162,7 @@ def header(host: Host) -> str:
     conditions = ", ".join(f"CG_CC_{c}" for c in host.conditions)
     out = [f"/* Generated from hostcg/{host.isa.name}.yaml: registers and pieces of code of this host. */",
            "#ifndef ISOMER_GEN_HOST_H", "#define ISOMER_GEN_HOST_H", '#include "core/form_emit.h"',
-           f"enum {{ {roles}, CG_RESULT = {host.result}, CG_NREGS = {len(host.registers)} }};",
+           f"enum {{ {roles}, CG_RESULT = {host.result}, CG_COMPARED = {host.compared}, CG_NREGS = {len(host.registers)} }};",
            f"enum cg_condition {{ {conditions} }};", listing("HELD", host.held), listing("FREE", host.free),
            listing("KEPT", host.kept), listing("ARGS", host.call)]
     out += [f"#define CG_NEEDS(f) \\\n  {' '.join(f'f({n}, {k})' for k, n in enumerate(host.features))}"]

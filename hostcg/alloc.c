@@ -31,7 +31,7 @@ void alloc_start(struct cg *g) {
   memset(g->in_reg, 0, sizeof g->in_reg);
   memset(g->held_of, -1, sizeof g->held_of);
   g->pinned = 0;
-  g->spills = 0;
+  g->spills = CG_NO_SPILLS;
   for (unsigned i = 0; i < g->nheld; i++) {
     struct value *v = &g->v[HELD(i)];
     g->held_of[g->held_reg[i]] = (int16_t)i;
@@ -70,18 +70,22 @@ static uint32_t next_use(struct cg *g, uint32_t v) {
   return *u ? g->use[*u].at : UINT32_MAX;
 }
 
-static void spill(struct cg *g, uint32_t v, unsigned reg) {
-  struct value *x = &g->v[v];
-  if (x->spill >= 0) return;
+int16_t spill_place(struct cg *g, uint32_t v) {
   if (!~g->spills) {
     g->error = 1;
-    return;
+    return 0;
   }
   unsigned s = (unsigned)__builtin_ctzll(~g->spills);
   g->spills |= UINT64_C(1) << s;
   g->spill_of[s] = v;
-  x->spill = (int16_t)s;
-  g->p = cg_store_64(g->p, CG_STACK, s * 8, reg);
+  return (int16_t)s;
+}
+
+static void spill(struct cg *g, uint32_t v, unsigned reg) {
+  struct value *x = &g->v[v];
+  if (x->spill >= 0) return;
+  x->spill = spill_place(g, v);
+  g->p = cg_store_64(g->p, CG_STACK, x->spill * 8, reg);
 }
 
 /* Takes the value's register away; it can be had again. */
@@ -221,7 +225,7 @@ static void forget(struct cg *g, uint32_t v) {
 void sweep(struct cg *g) {
   for (unsigned r = 0; r < CG_NREGS; r++)
     if (g->in_reg[r] && dies(g, g->in_reg[r])) forget(g, g->in_reg[r]);
-  for (uint64_t m = g->spills; m; m &= m - 1) {
+  for (uint64_t m = g->spills & ~CG_NO_SPILLS; m; m &= m - 1) {
     unsigned s = (unsigned)__builtin_ctzll(m);
     if (!dies(g, g->spill_of[s])) continue;
     g->v[g->spill_of[s]].spill = -1;

@@ -49,6 +49,10 @@ static void used(struct cg *g, ref r, uint32_t at) {
   g->v[v].uses = g->nuses++;
 }
 
+/* Accesses that take a sum for their address. */
+static bool has_address(unsigned op) { return op == IR_LOAD || op == IR_STORE || op == IR_PROBE; }
+static bool takes_pair(unsigned op) { return op == IR_ARG || op == IR_CAS || op == IR_STOREX; }
+
 static ref arg(const struct ir_ins *i, unsigned n) { return n == 0 ? i->a : n == 1 ? i->b : i->c; }
 
 /* How often, and what exits keep. A GET of a held slot is the slot's value if all its uses come before the slot changes. */
@@ -62,7 +66,7 @@ static void count_uses(struct cg *g) {
     for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) {
       struct value *v = &g->v[arg(i, n)];
       v->nargs++;
-      if (n == 0 && (i->op == IR_LOAD || i->op == IR_STORE)) v->address_uses++;
+      if (n == 0 && has_address(i->op)) v->address_uses++;
       v->last = r;
     }
     if (i->op == IR_PUT) {
@@ -146,15 +150,17 @@ static void analyse(struct cg *g) {
       int64_t k;
       bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && is_compare(x->op) && v->nargs == 1 &&
                 !v->kept && b->ins[x->a].type <= IT_I64;
-      bool address = n == 0 && (i->op == IR_LOAD || i->op == IR_STORE) && g->c.direct && x->op == IR_ADD &&
+      bool address = n == 0 && has_address(i->op) && g->c.direct && x->op == IR_ADD &&
                      v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
-      if (cc || address) {
+      bool pair = x->op == IR_PAIR && !v->kept && takes_pair(i->op);
+      const uint32_t at = i->op == IR_ARG ? r + 1 : r; /* operand of the next one */
+      if (cc || address || pair) {
         v->folded = true;
-        v->last = r;
-        used(g, x->a, r);
-        used(g, x->b, r);
+        v->last = at;
+        used(g, x->a, at);
+        used(g, x->b, at);
       } else {
-        used(g, a, r);
+        used(g, a, at);
       }
     }
     /* What this one overwrites is best computed where its result is wanted. */
@@ -198,6 +204,8 @@ static bool lower(struct cg *g, ref r) {
     return true;
   }
   case IR_EXIT: leave(g, i->c); return true;
+  case IR_LOW:
+  case IR_HIGH: return lower_half(g, r);
   default: break;
   }
   if (i->op >= IR_LOAD && i->op <= IR_HANDLER) return lower_memory(g, r);

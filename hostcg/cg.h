@@ -14,10 +14,11 @@
 
 enum {
   CG_SPILLS = 64,
+  CG_FRAME_LIMIT = 0, /* in the place of the first spill: guest addresses at identity are below this number */
   CG_FRAME_EXIT = CG_SPILLS * 8,        /* number of the exit being taken (32 bits) */
   CG_FRAME_ACCESS = CG_FRAME_EXIT + 4,  /* size | enum access << 8 of a slow access (32 bits) */
   CG_FRAME_ADDRESS = CG_FRAME_EXIT + 8, /* its address */
-  CG_FRAME_SAVE = CG_FRAME_EXIT + 16,   /* registers by number */
+  CG_FRAME_SAVE = CG_FRAME_EXIT + 48,   /* registers by number */
   CG_FRAME = CG_FRAME_SAVE + 32 * 8,    /* a multiple of 16 */
   CG_MAX_HELD = 16,
   CG_JUMPS = 4096,
@@ -30,9 +31,24 @@ struct cg_common {
   uint8_t *link; /* leaves at a boundary; CG_RESULT = number of the exit */
   uint8_t *goes; /* leaves at a boundary; CG_RESULT = guest address to go on at */
   uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
+  uint8_t
+      *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
   uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
   uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */
 };
+
+/* An access that the runtime makes, in the frame from CG_FRAME_EXIT on. */
+struct cg_ask {
+  uint32_t exit, what; /* CG_ASK */
+  uint64_t address;
+  uint64_t value[2]; /* operand b and then the result, low half first */
+  uint64_t third[2]; /* of the ARG */
+};
+#define CG_ASK(op, aux)   ((uint32_t)(op) << 24 | ((aux)&0xffffffu)) /* the IR's operation and its aux */
+#define CG_ASK_OP(what)   ((what) >> 24)
+#define CG_ASK_BITS(what) IR_MEM_BITS(what)
+#define CG_ASK_RMW(what)  IR_MEM_RMW(what)
+#define CG_ASK_ATTR(what) ((what) >> 16 & 255u)
 
 /* Functions and words of the runtime that code uses, at vcpu->helpers. */
 struct cg_env {
@@ -41,6 +57,8 @@ struct cg_env {
   uint64_t (*cold)(struct vcpu *v, uint32_t exit, uint64_t *regs);
   /* True when the access can be repeated: it will hit. */
   uint64_t (*slow)(struct vcpu *v, uint64_t address, uint32_t access);
+  /* Makes an access; false, with nothing changed, when the interpreter has to. */
+  uint64_t (*ask)(struct vcpu *v, struct cg_ask *a);
   /* Runs the exit's instruction; enum step. `count`: CG_COUNT. */
   uint64_t (*handler)(struct vcpu *v, uint32_t exit, int64_t count);
   int64_t count; /* CG_COUNT when code was left */

@@ -22,10 +22,13 @@ struct value {
   int16_t spill;  /* -1: none */
   uint16_t alias; /* GET of a held slot: the value it is */
   uint16_t address_uses;
-  uint16_t nargs; /* uses as operand */
-  bool kept;      /* an exit needs it */
-  bool home;      /* held slot: memory has it */
-  bool folded;    /* computed by its users: a compare before its branch, an address */
+  uint16_t nargs;     /* uses as operand */
+  bool kept;          /* an exit needs it */
+  bool home;          /* held slot: memory has it */
+  bool folded;        /* computed by its users: a compare before its branch, an address, a pair */
+  int16_t spill_high; /* I128: `spill` has the low half */
+  bool bounded; /* memory at identity: the value plus `near` was found to be an address of the guest's */
+  int64_t near;
 };
 struct use {
   uint32_t at, next;
@@ -73,8 +76,9 @@ struct cg {
   struct use use[MAX_USES];
 };
 
-#define HELD(i)     ((uint32_t)(IR_MAX_INS + (i)))
-#define ALLOCATABLE (uint32_t)(CG_HELD_MASK | CG_FREE_MASK)
+#define CG_NO_SPILLS UINT64_C(1) /* places of spills that have another use: CG_FRAME_LIMIT */
+#define HELD(i)      ((uint32_t)(IR_MAX_INS + (i)))
+#define ALLOCATABLE  (uint32_t)(CG_HELD_MASK | CG_FREE_MASK)
 
 /* What a GET of a held slot stands for, else the entry itself. */
 static inline uint32_t value_of(const struct cg *g, ref r) { return g->v[r].alias ? g->v[r].alias : r; }
@@ -98,6 +102,7 @@ void vacate(struct cg *g, unsigned reg, uint32_t avoid);
 void result(struct cg *g, ref r, unsigned reg);
 /* Frees what is not needed after the current entry. */
 void sweep(struct cg *g);
+int16_t spill_place(struct cg *g, uint32_t v); /* the number of a free one, the value's from now on */
 /* Everything into memory: held slots home, other values into spills. For calls. */
 void flush_all(struct cg *g);
 /* Held slot i was written in memory (PUT, a handler): its home is the truth. */
@@ -119,6 +124,7 @@ void load_value(struct cg *g, ref r, unsigned reg);
 unsigned new_exit(struct cg *g, unsigned exit, bool cold);
 /* The branch just written (its rel32 ends at g->p) leads to this exit. */
 void late_exit(struct cg *g, unsigned exit);
+void late_to(struct cg *g, unsigned x); /* to exit x, a cold one that was made for this place */
 void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size, unsigned access);
 /* Leaves here. */
 void leave(struct cg *g, unsigned exit);
@@ -128,5 +134,23 @@ void write_lates(struct cg *g);
 
 /* memory.c */
 bool lower_memory(struct cg *g, ref r);
+/* The instruction written next may fault: it then leaves through exit x. */
+void may_fault(struct cg *g, unsigned x);
+/* Memory at identity: the address is *o from what is in the register returned. */
+unsigned direct_base(struct cg *g, ref address, int32_t *o);
+/* With all registers of the access taken: leaves through an exit made here, which is returned for its fault, unless `bytes`
+ * there (a and o as above) are where the guest may be. */
+unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes);
+/* Writes the check of a software TLB with temporaries t and u; t has what is added to the address in register a then. */
+/* The value that the address is a fixed distance from. */
+uint32_t root_of(const struct cg *g, ref address, int64_t *distance);
+void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
+               enum access access);
+/* A store is about to happen: tells the runtime when it wants to know. */
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes);
+
+/* atomic.c */
+bool lower_atomic(struct cg *g, ref r);
+bool lower_half(struct cg *g, ref r);
 
 #endif

@@ -1,6 +1,7 @@
 /* The code that all blocks share: entering and leaving translated code, the ways into the runtime. Written once per code
  * memory, from the same pieces as blocks. */
 #include "hostcg/cg_int.h"
+#include "mem/space.h"
 
 static const uint8_t kept[] = CG_KEPT, args[] = CG_ARGS;
 
@@ -41,6 +42,33 @@ static void call(struct out *o, size_t function) {
   o->p = cg_call_at(o->p, CG_RESULT, (int32_t)function);
 }
 
+/* A service that translated code calls: the return address is above the frame's bottom. When the runtime says no, the cold exit
+ * in the frame is taken. `whole`: the function gets the frame's description of the access, else its parts. */
+static uint8_t *service(struct out *o, const uint8_t *cold, uint32_t lost, size_t function, bool whole) {
+  uint8_t *const start = o->p, *yes;
+  saved(o, lost, CALLED, false);
+  o->p = cg_move(o->p, args[0], CG_VCPU);
+  if (whole) {
+    o->p = cg_lea(o->p, args[1], CG_STACK, CG_FRAME_EXIT + CALLED);
+  } else {
+    o->p = cg_load_64(o->p, args[1], CG_STACK, CG_FRAME_ADDRESS + CALLED);
+    o->p = cg_load_u32(o->p, args[2], CG_STACK, CG_FRAME_ACCESS + CALLED);
+  }
+  o->p = cg_lea(o->p, CG_STACK, CG_STACK, -CALLED);
+  call(o, function);
+  o->p = cg_lea(o->p, CG_STACK, CG_STACK, CALLED);
+  o->p = cg_test(o->p, CG_RESULT);
+  o->p = cg_branch(o->p, CG_TEST_GIVES);
+  yes = o->p;
+  saved(o, lost, CALLED, true);
+  o->p = cg_lea(o->p, CG_STACK, CG_STACK, CALLED);
+  jump_to(o, cold);
+  cg_patch(yes, o->p);
+  saved(o, lost, CALLED, true);
+  o->p = cg_ret(o->p);
+  return start;
+}
+
 void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_common *out) {
   const uint32_t all = (CG_NREGS == 32 ? UINT32_MAX : (1u << CG_NREGS) - 1) & ~(1u << CG_STACK);
   const uint32_t lost = all & ~(uint32_t)CG_KEPT_MASK;
@@ -55,6 +83,8 @@ void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_commo
   o.p = cg_move(o.p, CG_VCPU, args[0]);
   o.p = cg_move(o.p, CG_RESULT, args[1]);
   o.p = cg_move(o.p, CG_COUNT, args[2]);
+  o.p = cg_const(o.p, args[2], INT64_C(1) << SPACE_BITS);
+  o.p = cg_store_64(o.p, CG_STACK, CG_FRAME_LIMIT, args[2]);
   held(&o, true);
   o.p = cg_jump_reg(o.p, CG_RESULT);
 
@@ -84,23 +114,8 @@ void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_commo
   call(&o, offsetof(struct cg_env, cold));
   jump_to(&o, leave);
 
-  out->slow = o.p; /* called: the return address is above the frame's bottom */
-  saved(&o, lost, CALLED, false);
-  o.p = cg_move(o.p, args[0], CG_VCPU);
-  o.p = cg_load_64(o.p, args[1], CG_STACK, CG_FRAME_ADDRESS + CALLED);
-  o.p = cg_load_u32(o.p, args[2], CG_STACK, CG_FRAME_ACCESS + CALLED);
-  o.p = cg_lea(o.p, CG_STACK, CG_STACK, -CALLED);
-  call(&o, offsetof(struct cg_env, slow));
-  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
-  o.p = cg_test(o.p, CG_RESULT);
-  o.p = cg_branch(o.p, CG_TEST_GIVES);
-  yes = o.p;
-  saved(&o, lost, CALLED, true);
-  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
-  jump_to(&o, out->cold);
-  cg_patch(yes, o.p);
-  saved(&o, lost, CALLED, true);
-  o.p = cg_ret(o.p);
+  out->slow = service(&o, out->cold, lost, offsetof(struct cg_env, slow), false);
+  out->ask = service(&o, out->cold, lost, offsetof(struct cg_env, ask), true);
 
   out->handler = o.p; /* called */
   o.p = cg_move(o.p, args[0], CG_VCPU);

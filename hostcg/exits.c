@@ -109,6 +109,8 @@ void late_exit(struct cg *g, unsigned exit) {
   new_late(g, cold ? LATE_COLD : LATE_JUMP, x);
 }
 
+void late_to(struct cg *g, unsigned x) { new_late(g, LATE_COLD, x); }
+
 void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size,
                unsigned access) {
   struct late *l = new_late(g, LATE_SLOW, exit);

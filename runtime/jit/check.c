@@ -131,6 +131,7 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
   struct check *k = j->check;
   const size_t size = v->c->isa->vcpu_size, head = sizeof v->kick;
   const gva_t from = v->pc;
+  const struct vcpu_common monitor = *v->c; /* the exclusive monitor, of which accesses are part */
   k->n = 0;
   memcpy(k->before, v, size);
   *result = j->enter(v, code, left);
@@ -148,6 +149,9 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
     os_guest_write((uintptr_t)k->store[i].host, k->store[i].old, k->store[i].size);
   memcpy((char *)v + head, k->before + head, size - head);
   v->pc = from;
+  v->c->excl_addr = monitor.excl_addr;
+  v->c->excl_value = monitor.excl_value;
+  v->c->excl_size = monitor.excl_size;
   j->n.checked++;
   const int64_t budget = v->budget;
   while (budget - v->budget < n) {
