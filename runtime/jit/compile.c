@@ -86,6 +86,7 @@ static int install(struct jit *j, struct block *b, const struct ir_block *ir, co
   b->first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits;
   b->nexits = r->nexits;
   s->nexits += r->nexits;
+  b->number = s->nblocks;
   s->blocks[s->nblocks++] = b;
   s->at = (uint8_t *)(((uintptr_t)r->end + 15) & ~(uintptr_t)15);
   b->code = r->entry;

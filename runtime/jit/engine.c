@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/isa.h"
 #include "core/log.h"
@@ -19,18 +20,49 @@ struct jit_options jit_options = {.threshold = 4, .memory = (size_t)32 << 20, .m
 
 /* ---- what runs next ---- */
 
+/* The translated block at v->pc, if that can be said without the interpreter. v->pcbase is set then. */
+static struct block *known(struct jit *j) {
+  struct vcpu *v = j->v;
+  const gva_t base = v->pc & GUEST_PAGE_MASK;
+  gpa_t page = base;
+  const uint8_t *host;
+  if (!j->direct &&
+      (!v->tag_fetch || tlb_fetch(v, v->pc, &page, &host) || !host || !tlb_fetch_whole(v, v->pc)))
+    return NULL;
+  struct block *b = jit_known(j, page, (unsigned)(v->pc - base));
+  if (!b || !b->code) return NULL;
+  v->pcbase = base;
+  return b;
+}
+
+static const void *remember(struct jit *j, struct block *b) {
+  const void *code = executable(j, b->code);
+  *jump_slot(j, j->v->pc) = (struct cg_jump){.pc = j->v->pc, .key = j->env.key, .code = code, .owner = b};
+  return code;
+}
+
+/* Called from code, at a boundary, when the jump table does not know the address. */
+static uint64_t look(struct vcpu *v, uint64_t pc) {
+  struct jit *j = jit_of(v);
+  v->pc = pc;
+  struct block *b = known(j);
+  if (b) j->env.next = remember(j, b);
+  j->n.lookups++;
+  return b != NULL;
+}
+
 /* Translated code for v->pc, or NULL with *d the decoded instruction, or NULL with a trap raised. v->pcbase is set. */
 static const void *find(struct jit *j, const struct insn **d, struct block **block) {
   struct vcpu *v = j->v;
   struct cg_jump *e = jump_slot(j, v->pc);
   *d = NULL;
-  *block = NULL;
   if (e->pc == v->pc && e->key == j->env.key) {
     v->pcbase = v->pc & GUEST_PAGE_MASK;
     *block = e->owner;
     return e->code;
   }
   j->n.lookups++;
+  if ((*block = known(j))) return remember(j, *block);
   *d = interp_miss(v);
   if (!*d) return NULL;
   gpa_t page;
@@ -44,9 +76,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
     return NULL;
   }
   *block = b;
-  const void *code = executable(j, b->code);
-  *e = (struct cg_jump){.pc = v->pc, .key = j->env.key, .code = code, .owner = b};
-  return code;
+  return remember(j, b);
 }
 
 gva_t jit_target(const struct jit *j, const struct exit *x) {
@@ -148,7 +178,7 @@ static struct jit *all;
 
 static uint8_t *write_common(struct jit *j) {
   uint8_t *at = j->code.rw;
-  cg_write_common(j->guest, &at, &j->common);
+  cg_write_common(j->guest, j->check != NULL, &at, &j->common);
   os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
   return at;
 }
@@ -208,8 +238,9 @@ static void jit_destroy(struct vcpu *v) {
   os_code_unmap(&j->code);
   cg_free(j->cg);
   check_free(j);
+  jit_free_blocks(j);
   free(j->by_handler);
-  free(j);
+  munmap(j, sizeof *j);
   interp_engine.destroy(v);
 }
 
@@ -217,9 +248,9 @@ static int jit_create(struct vcpu *v) {
   static bool hooked;
   int rc = interp_engine.create(v);
   if (rc) return rc;
-  struct jit *j = NULL;
-  if (posix_memalign((void **)&j, 64, sizeof *j)) j = NULL;
-  if (j) memset(j, 0, sizeof *j);
+  /* Fresh pages read as zero and cost nothing before they are used. */
+  struct jit *j = mmap(NULL, sizeof *j, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (j == MAP_FAILED) j = NULL;
   if (!j || !(j->cg = cg_new()) || !(j->by_handler = calloc(v->c->isa->nleaves + 1, 1))) {
     rc = -ENOMEM;
     goto out;
@@ -235,6 +266,7 @@ static int jit_create(struct vcpu *v) {
   j->env.slow = jit_slow;
   j->env.ask = jit_ask;
   j->env.handler = jit_handler;
+  j->env.look = look;
   uint8_t *at = write_common(j);
   const void *enter = executable(j, j->common.enter);
   memcpy(&j->enter, &enter, sizeof enter);
@@ -262,7 +294,7 @@ out:
     check_free(j);
     free(j->by_handler);
     os_code_unmap(&j->code);
-    free(j);
+    munmap(j, sizeof *j);
   }
   interp_engine.destroy(v);
   return rc;

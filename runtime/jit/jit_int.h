@@ -9,23 +9,31 @@
 #include "os/cpu.h"
 
 enum {
-  BUCKETS = 1 << 14,
+  PAGE_LISTS = 1 << 12,
   MAX_CONTEXTS = 255,
   SEGMENTS = 8,   /* of the code memory; the oldest is emptied when room is needed */
   EXIT_BITS = 20, /* exit number = segment << EXIT_BITS | index */
   MAX_RECORDS = 1 << 16,
+  SLAB = 128,
 };
 
 /* A place in guest code that is or may become translated. */
 struct block {
-  struct block *next, *page_next; /* hash chains: by place, by page */
-  gpa_t page;                     /* as the interpreter's window says */
-  uint16_t off, context;
-  uint32_t heat;
+  struct block *page_next; /* list of blocks of some pages, or of free records */
+  gpa_t page;              /* as the interpreter's window says */
+  uint8_t *code;           /* writable view; NULL: not compiled */
+  uint16_t off;
+  uint8_t context;
   bool refused;
-  uint8_t *code; /* writable view; NULL: not compiled */
+  uint32_t heat;
   uint32_t bytes, count, first_exit, nexits;
-  uint32_t in; /* exits that lead here, + 1 */
+  uint32_t in;     /* exits that lead here, + 1 */
+  uint32_t number; /* compiled: in its segment's list */
+};
+/* What the table of blocks has: the place as one number, so that a look at a block that is not wanted costs nothing. */
+struct place {
+  uint64_t key; /* 0: empty */
+  struct block *block;
 };
 
 struct exit {
@@ -65,11 +73,17 @@ struct jit {
   uint64_t (*enter)(struct vcpu *v, const void *code, int64_t count);
   struct segment segment[SEGMENTS];
   unsigned current;
-  struct block *by_place[BUCKETS], *by_page[BUCKETS];
-  unsigned nrecords;
+  struct place *by_place; /* open addressing, `mask` + 1 entries */
+  unsigned mask, nrecords;
+  struct block *by_page[PAGE_LISTS], *free_blocks;
+  struct slab {
+    struct slab *next;
+    struct block block[SLAB];
+  } * slabs; /* memory of records */
   uint64_t contexts[MAX_CONTEXTS][IR_MAX_CONTEXT];
   unsigned ncontexts, context; /* of now; 0: none yet */
-  uint32_t epoch;              /* flush_epoch that the key has */
+  uint32_t epoch;              /* of the key: flushes of translations and losses of code */
+  uint32_t losses;             /* how often code went that the jump table may know */
   int64_t base;                /* v->budget - CG_COUNT while code runs */
   int64_t adjust;              /* to be added to CG_COUNT after code was left */
   int step;                    /* of a handler that did not end with STEP_NEXT */
@@ -94,11 +108,12 @@ static inline struct cg_jump *jump_slot(struct jit *j, gva_t pc) {
 
 /* blocks.c */
 void jit_context(struct jit *j); /* number of the context slots' values now, and the key of jumps */
-struct block *jit_block(struct jit *j, gpa_t page, unsigned off);
+struct block *jit_block(struct jit *j, gpa_t page, unsigned off); /* made if there is none */
+struct block *jit_known(const struct jit *j, gpa_t page, unsigned off);
+void jit_free_blocks(struct jit *j);
 void jit_link(struct jit *j, uint32_t exit, struct block *to);
 void jit_gone(struct vcpu *v, gpa_t page); /* ~0: all */
 void jit_empty(struct jit *j, unsigned segment);
-void jit_forget_jumps(struct jit *j);
 
 /* compile.c: 0, or a negative number when the block is refused. */
 int jit_compile(struct jit *j, struct block *b);
