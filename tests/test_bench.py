@@ -105,7 +105,105 @@ def test_a_difference_is_no_measurement(bench: ModuleType, monkeypatch: pytest.M
     monkeypatch.setattr(programs, "build", lambda p, target: ["echo", target])
     monkeypatch.setattr(programs.shutil, "which", lambda name: None)
     with pytest.raises(programs.ProgramError, match="fib: isomer printed"):
-        programs.measure(["fib"], "riscv64", 1, [], lambda text: None)
+        programs.measure(["fib"], "riscv64", 1, {"isomer": ["echo"]}, lambda text: None)
+
+
+def test_engines_have_columns(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.lib import programs
+
+    binary = str(ROOT / "out/isomer")
+    assert bench.isomers("", ["-x"]) == {"isomer": [binary, "-x"]}
+    columns = bench.isomers("jit,interp", ["-x"])
+    assert columns == {"jit": [binary, "--accel", "jit", "-x"], "interp": [binary, "--accel", "interp", "-x"]}
+    ran: list[list[str]] = []
+    monkeypatch.setattr(programs, "build", lambda p, target: [target])
+    monkeypatch.setattr(programs.shutil, "which", lambda name: "/qemu")
+    monkeypatch.setattr(programs, "cpu", lambda command, times: (ran.append(command), (1.0, b""))[1])
+    rows = programs.measure(["fib"], "riscv64", 2, columns, lambda text: None)
+    assert ran == 2 * [["native"], [binary, "user", "--accel", "jit", "-x", "riscv64"],
+                       [binary, "user", "--accel", "interp", "-x", "riscv64"], ["/qemu", "riscv64"]]  # fmt: skip
+    assert programs.table(rows, 2, "riscv64").splitlines()[1].split() == ["native", "s", "jit", "s", "x", "interp", "s", "x", "qemu", "s", "x"]
+
+
+# ---- system -------------------------------------------------------------------------------------
+
+# Speaks as bench/guest/init.c does: each run takes 0.2 s of CPU time; before and after, and while it sleeps, some more.
+GUEST = """
+import sys, time
+def burn(s):
+    end = time.process_time() + s
+    while time.process_time() < end: pass
+burn(0.3)
+print("kernel messages\\nISOMER-READY", flush=True)
+for line in sys.stdin:
+    times, *command = line.split()
+    for _ in range(int(times)):
+        burn(0.2)
+        print("ran", *command, flush=True)
+        time.sleep(0.3)
+    print("ISOMER-DONE", 3 if command[0] == "/bad" else 0, flush=True)
+"""
+
+
+def test_a_machine_is_measured_while_it_runs(bench: ModuleType) -> None:
+    from scripts.lib import system
+
+    with system.machines({"a": ["/usr/bin/python3", "-c", GUEST]}) as made:
+        spent, printed = made["a"].run(["/fib", "7"], 2)
+        assert printed == b"ran /fib 7\nran /fib 7\n"
+        assert 0.19 <= spent < 0.29  # of one run: without its start, without its sleep
+        with pytest.raises(system.ProgramError, match="a: /bad: exit code 3"):
+            made["a"].run(["/bad"])
+    assert made["a"].process.returncode
+
+
+def test_a_machine_that_ends(bench: ModuleType) -> None:
+    from scripts.lib import system
+
+    with pytest.raises(system.ProgramError, match="x ended; the end of its output:\noh no"), system.machines({"x": ["echo", "oh no"]}):
+        pass
+
+
+def test_machines_take_turns(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.lib import programs, system
+
+    log: list[str] = []
+
+    class Fake:
+        def __init__(self, name: str, seconds: float, text: bytes) -> None:
+            self.name, self.seconds, self.text = name, seconds, text
+
+        def run(self, command: list[str], times: int) -> tuple[float, bytes]:
+            log.append(self.name)
+            return self.seconds, self.text * times
+
+    monkeypatch.setattr(programs, "build", lambda p, target: [target])
+    monkeypatch.setattr(programs, "cpu", lambda command, times: (log.append("native"), (1.0, b"x\n"))[1])
+    p = next(x for x in programs.PROGRAMS if x.runs > 1)
+    row = system.one(p, {"isomer": Fake("isomer", 3.0, b"x\n"), "qemu": Fake("qemu", 2.0, b"x\n")}, 2, lambda text: None)
+    assert log == ["native", "isomer", "qemu"] * 2 and row.ratio("isomer") == 3.0
+    with pytest.raises(system.ProgramError, match="isomer printed"):
+        system.one(p, {"isomer": Fake("isomer", 3.0, b"y\n")}, 1, lambda text: None)
+    assert "inside the guest" in programs.table([row], 2, "riscv64", " inside the guest")
+
+
+def test_system_commands(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.lib import system
+
+    monkeypatch.setattr(system.shutil, "which", lambda name: None)
+    table = system.commands("arm64", ["-kernel", "k"], {"jit": ["isomer", "--accel", "jit"]})
+    assert table == {"jit": ["isomer", "run", "-kernel", "k", "-append", "console=ttyAMA0 quiet loglevel=1", "-m", "512M", "-nographic",
+                             "--accel", "jit"]}  # fmt: skip
+    with pytest.raises(system.ProgramError, match="no Linux guest for vax"):
+        system.measure([], "vax", 1, {}, Path("/"), lambda text: None)
+
+
+def test_programs_inside_a_guest(bench: ModuleType) -> None:
+    """The initial file system, its init and the kernel under Isomer: a program prints what the host's prints."""
+    from scripts.lib import system
+
+    rows = system.measure(["fib"], "riscv64", 1, bench.isomers("interp", []), bench.cache(), lambda text: None)
+    assert [r.name for r in rows] == ["fib"] and rows[0].ratio("interp") > 1
 
 
 # ---- start --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .debian import fetch_source
@@ -127,12 +127,12 @@ class Row:
         return self.median(engine) / self.median("native")
 
 
-def measure(names: Sequence[str], isa: str, runs: int, isomer: Sequence[str], say: Callable[[str], None]) -> list[Row]:
-    """Engines in turn within every round; all must print the same."""
+def measure(names: Sequence[str], isa: str, runs: int, isomers: Mapping[str, Sequence[str]], say: Callable[[str], None]) -> list[Row]:
+    """Engines in turn within every round; all must print the same. `isomers`: the binary and its options by column."""
     rows = []
     for p in (p for p in PROGRAMS if not names or p.name in names):
         native, guest = build(p, "native"), build(p, isa)
-        commands = {"native": native, "isomer": [*isomer, *guest]}
+        commands = {"native": native, **{name: [binary, "user", *extra, *guest] for name, (binary, *extra) in isomers.items()}}
         if qemu := shutil.which(QEMU[isa]):
             commands["qemu"] = [qemu, *guest]
         row = Row(p.name, p.integer, {e: [] for e in commands})
@@ -143,9 +143,13 @@ def measure(names: Sequence[str], isa: str, runs: int, isomer: Sequence[str], sa
                 row.seconds[engine].append(seconds)
             if wrong := [e for e, text in printed.items() if text != printed["native"]]:
                 raise ProgramError(f"{p.name}: {wrong[0]} printed {printed[wrong[0]]!r}, native {printed['native']!r}")
-        say(f"{p.name}: " + ", ".join(f"{e} {row.median(e):.4f} s" for e in commands))
+        say_row(row, say)
         rows.append(row)
     return rows
+
+
+def say_row(row: Row, say: Callable[[str], None]) -> None:
+    say(f"{row.name}: " + ", ".join(f"{e} {row.median(e):.4f} s" for e in row.seconds))
 
 
 def geomean(rows: Sequence[Row], engine: str) -> float | None:
@@ -155,9 +159,9 @@ def geomean(rows: Sequence[Row], engine: str) -> float | None:
     return math.exp(sum(map(math.log, ratios)) / wanted) if len(ratios) == wanted else None
 
 
-def table(rows: Sequence[Row], runs: int, isa: str) -> str:
-    engines = [e for e in ("isomer", "qemu") if any(e in r.seconds for r in rows)]
-    lines = [f"{isa}: medians of {runs} interleaved runs, CPU time; times native (x86_64 -O2, static)",
+def table(rows: Sequence[Row], runs: int, isa: str, where: str = "") -> str:
+    engines = list(dict.fromkeys(e for r in rows for e in r.seconds if e != "native"))
+    lines = [f"{isa}: medians of {runs} interleaved runs{where}, CPU time; times native (x86_64 -O2, static)",
              f"{'':14}{'native s':>10}" + "".join(f"{e + ' s':>10}{'x':>7}" for e in engines)]
     for r in rows:
         lines.append(f"{r.name:14}{r.median('native'):10.4f}" +
@@ -168,10 +172,10 @@ def table(rows: Sequence[Row], runs: int, isa: str) -> str:
     return "\n".join(lines)
 
 
-def as_json(rows: Sequence[Row], runs: int, isa: str) -> dict[str, object]:
+def as_json(rows: Sequence[Row], runs: int, isa: str, bench: str = "programs") -> dict[str, object]:
     engines = sorted({e for r in rows for e in r.seconds})
     return {
-        "bench": "programs", "isa": isa, "runs": runs, "time": int(time.time()),
+        "bench": bench, "isa": isa, "runs": runs, "time": int(time.time()),
         "programs": {r.name: {e: {"cpu_s": r.median(e), "ratio": round(r.ratio(e), 3), "samples": r.seconds[e]}
                               for e in r.seconds} for r in rows},
         "integer_geomean": {e: geomean(rows, e) for e in engines},
