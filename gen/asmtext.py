@@ -10,7 +10,7 @@ from .schema import part
 
 PLACE = re.compile(r"\{([^{}]*)\}")
 REG = re.compile(r"([A-Za-z_]\w*)\[([A-Za-z_]\w*'?)(?:\s*\+\s*(\d+))?\]")
-VAL = re.compile(r"([A-Za-z_]\w*'?)(?::(\w+))?")
+VAL = re.compile(r"([A-Za-z_]\w*'?)(?::(\w+)(!?))?")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Int:
 class Named:
     operand: str
     format: str
+    only: bool = False              # `!`: the text is for values that have a name
 
 
 Part = Lit | Reg | Int | Named
@@ -84,10 +85,10 @@ def place(isa: Isa, leaf: Leaf, s: str, where: Text) -> Part:
     if fmt is None:
         f = leaf.fields.get(name)
         return Reg(name, view_of(isa, leaf, f.view, where)) if f and f.view else Int(name, "u")
-    if fmt in isa.formats:
-        return Named(name, fmt)
-    if fmt == "sysreg" and isa.sysregs:
-        return Named(name, fmt)
+    if fmt in isa.formats or fmt == "sysreg" and isa.sysregs:
+        return Named(name, fmt, m[3] == "!")
+    if m[3]:
+        raise DescError(where, f'"!" is for formats that name values, not "{fmt}"')
     if m := re.fullmatch(r"([su])(\d*)", fmt):
         return Int(name, m[1], int(m[2] or 1))
     if fmt in ("x", "pc"):

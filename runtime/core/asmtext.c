@@ -38,7 +38,17 @@ static void put(const struct asm_isa *a, struct insn *d, unsigned operand, uint6
   }
 }
 
+static const char *name_of(const struct asm_values *names, uint64_t v) {
+  for (uint32_t i = 0; i < names->n; i++)
+    if (names->values[i].value == (int64_t)v) return names->values[i].name;
+  return NULL;
+}
+
 static bool holds(const struct asm_isa *a, const struct asm_text *t, const struct insn *d) {
+  for (unsigned i = 0; i < t->nparts; i++) {
+    const struct asm_part *p = &a->parts[t->parts + i];
+    if (p->kind == ASM_NAMED && !name_of(&a->values[p->arg], get(a, d, p->operand))) return false;
+  }
   return !t->when || a->when(t->when, d);
 }
 
@@ -58,11 +68,10 @@ static int print_part(const struct asm_isa *a, const struct asm_part *p, const s
   case ASM_UNSIGNED: return snprintf(buf, n, "%" PRIu64, v * p->arg);
   case ASM_SIGNED: return snprintf(buf, n, "%" PRId64, (int64_t)((uint64_t)sign(v, p->bits) * p->arg));
   case ASM_HEX: return snprintf(buf, n, "0x%" PRIx64, v);
-  case ASM_VALUE: {
-    const struct asm_values *names = &a->values[p->arg];
-    for (uint32_t i = 0; i < names->n; i++)
-      if (names->values[i].value == (int64_t)v) return snprintf(buf, n, "%s", names->values[i].name);
-    return snprintf(buf, n, "%" PRIu64, v);
+  case ASM_VALUE:
+  case ASM_NAMED: {
+    const char *name = name_of(&a->values[p->arg], v);
+    return name ? snprintf(buf, n, "%s", name) : snprintf(buf, n, "%" PRIu64, v);
   }
   }
   return 0;
@@ -237,7 +246,8 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
       ok = match_register(t, &a->names[p->arg], &s, &v);
       v -= (uint64_t)p->plus;
       break;
-    case ASM_VALUE: ok = match_named(t, &a->values[p->arg], p->bits, &s, &v); break;
+    case ASM_VALUE:
+    case ASM_NAMED: ok = match_named(t, &a->values[p->arg], p->bits, &s, &v); break;
     default: ok = match_integer(t, p, &s, &v); break;
     }
     if (!ok) return false;
