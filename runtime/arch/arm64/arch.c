@@ -14,7 +14,8 @@ static struct arm64_vcpu *state(struct vcpu *v) { return (struct arm64_vcpu *)v;
 
 static void reset(struct vcpu *v) {
   arm64_reset_state(v);
-  state(v)->MPIDR_EL1 = UINT64_C(1) << 31 | (v->c->index & 0xff); /* RES1; Aff0 */
+  /* bit 31 is RES1; 16 CPUs to a cluster, as many as an SGI's target list names */
+  state(v)->MPIDR_EL1 = UINT64_C(1) << 31 | (v->c->index / 16) << 8 | v->c->index % 16;
   v->pc = 0;
   mem_excl_clear(v);
   tlb_flush_all(v);
