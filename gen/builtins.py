@@ -235,17 +235,19 @@ def _reduce(body, call: Call, width: int | None, want: Ty | None) -> E:
     op = body.alias(call.args[0].name) if isinstance(call.args[0], Name) else ""
     vec = body.scalar(call.args[1])
     lanes = [body.bind(v.lane(vec, i), "l") for i in range(vec.ty.n)]
-    r = lanes[0]
-    for x in lanes[1:]:
+
+    def join(r: E, x: E) -> E:
         if op in ("add", "and", "or", "xor", "mul"):
-            r = v.arith(op, r, x)
-        elif op in _MINMAX:
-            cmp, take_b = _MINMAX[op]
-            r = body.bind(r, "m")
-            r = v.sel(v.compare(cmp, x, r) if take_b else v.compare(cmp, r, x), r, x)
-        else:
+            return v.arith(op, r, x)
+        if op not in _MINMAX:
             raise fail(call, f"reduce knows add and or xor mul min_s max_s min_u max_u, not '{op}'")
-    return r
+        cmp, take_b = _MINMAX[op]
+        return body.bind(v.sel(v.compare(cmp, x, r) if take_b else v.compare(cmp, r, x), r, x), "m")
+
+    while len(lanes) > 1:           # halves with each other, as vectors do it
+        k = (len(lanes) + 1) // 2
+        lanes = [join(lanes[i], lanes[i + k]) if i + k < len(lanes) else lanes[i] for i in range(k)]
+    return lanes[0]
 
 
 _MINMAX = {"min_u": ("ltu", 0), "max_u": ("ltu", 1), "min_s": ("lts", 0), "max_s": ("lts", 1)}

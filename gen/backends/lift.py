@@ -26,6 +26,10 @@ def highest(e: E) -> int:
     return (1 << e.ty.n) - 1 if e.ty.kind == "b" else 1 << 64
 
 
+MOST_SCALAR = 60        # nodes of a vector that is computed as one wide number
+MOST_TEXT = 20000       # characters of one leaf's builder calls
+
+
 class ByHandler(Exception):
     """The leaf is lifted by calling its interpreter handler; the text says why."""
 
@@ -343,7 +347,7 @@ class Lifter:
         except NoVector:
             pass
         simple = n in (8, 16, 32, 64) and s.lo % n == 0 or n == 128
-        if n > 128 or (s.keep or s.lo) and not simple:
+        if n > 128 or (s.keep or s.lo) and not simple or not smaller(s.e, MOST_SCALAR):
             raise ByHandler("lanes that do different things")
         self.put(f"ir_vput_scalar({where}, {self.r(s.e)});")
 
@@ -518,6 +522,8 @@ class Lifter:
             if self.m.leaf.family.lift == "interp":
                 raise ByHandler("asked for")
             self.body(self.m.body)
+            if sum(map(len, self.lines)) > MOST_TEXT:
+                raise ByHandler("too long")
         except ByHandler as why:
             self.notes = {f"handler: {why}"}
             return "\n".join([head + " {", *lead, *self.by_handler(), "}", ""])
@@ -578,6 +584,16 @@ class Lifter:
         if self.m.ends:
             how.add("LIFT_ENDS")
         return [f"({k}) | LIFT_WRITES" if w else k for k, w in touch.items()], how, known
+
+
+def smaller(e: E, limit: int) -> int:
+    """What is left of `limit` after the nodes of e; 0 when e is as large."""
+    limit -= 1
+    for x in e.a:
+        if limit <= 0:
+            return 0
+        limit = smaller(x, limit)
+    return max(limit, 0)
 
 
 def mentions(e: E, names: set[str]) -> bool:
