@@ -7,6 +7,7 @@ their interpreter handler, with the reason in the report."""
 from __future__ import annotations
 
 from .. import tir, values as v
+from ..builtins import flag_bits
 from ..model import Isa
 from ..tir import B, TRANSLATE, Checked, E, Meaning
 from . import cexpr, insn
@@ -195,7 +196,7 @@ class Lifter:
         if n not in (32, 64):
             raise ByHandler(f"floating point of {n} bits")
         if e.op == "local" and e.bt > TRANSLATE:
-            return str(e.k)
+            return self.f(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
         if e.op == "cast" and a[0].ty.kind == "b":
             return f"ir_float(l, {n}, {self.r(a[0])})"
         if e.op == "sel" and a[0].bt > TRANSLATE:
@@ -319,6 +320,7 @@ class Lifter:
         if not mentions(s.e, self.raised):
             return False
         old, new = s.e.a if s.e.op == "or" else (s.e, s.e)
+        new = new.a[0] if new.op == "zext" else new
         if old.op != "slot" or old.k != s.slot or new.op != "local" or s.slot != sticky(self.isa):
             raise ByHandler("FP flags that are not merely merged into the sticky ones")
         return True
@@ -480,7 +482,7 @@ class Lifter:
             return self.r(e)
 
     def fp(self, s: tir.Eff) -> None:
-        a, prof = s.attrs, self.isa.fp[s.attrs["profile"]]
+        a = s.attrs
         op, n = a["op"], a["width"]
         if n not in (32, 64) or a.get("to", n) not in (32, 64):
             raise ByHandler("half precision")
@@ -488,10 +490,8 @@ class Lifter:
             raise ByHandler("a rounding mode known only at run time")
         if op in ("to_int", "from_int") and a["int"] not in (32, 64):
             raise ByHandler(f"integers of {a['int']} bits from or to floating point")
-        daz = prof["daz"].s.upper() if "daz" in prof else "KEEP"
-        ftz = prof["ftz"].s.upper() if "ftz" in prof else "KEEP"
         how = [f".rm = (uint8_t)({self.c(a['rm'])})", f".nan = FP_NAN_{a['nan'].upper()}", f".tiny = FP_TINY_{a['tiny'].upper()}",
-               f".daz = FP_DAZ_{daz}", f".ftz = FP_FTZ_{ftz}"]
+               f".daz = (uint8_t)({self.c(a['daz'])})", f".ftz = (uint8_t)({self.c(a['ftz'])})"]
         if "minmax" in a:
             how.append(f".minmax = FP_MINMAX_{a['minmax'].upper()}")
         if "int" in a:
@@ -591,6 +591,10 @@ def sticky(isa: Isa) -> str | None:
     return name if name in isa.slots else None
 
 
+def sticky_bits(isa: Isa) -> tuple[int | None, ...]:
+    return flag_bits(next(iter(isa.fp.values()), {}))
+
+
 # ---- tables
 
 
@@ -651,7 +655,7 @@ def guest(isa: Isa, checked: Checked) -> str:
             f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
             f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
             f"    .slots = slots,\n    .touch = {n}_touch,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
-            f"    .sticky_bit = {{0, 1, 2, 3, 4, 255}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .sticky_bit = {{{', '.join('255' if b is None else str(b) for b in sticky_bits(isa))}}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
             f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
 
 
