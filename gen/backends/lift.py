@@ -537,7 +537,7 @@ class Lifter:
             if self.m.leaf.family.lift == "interp":
                 raise ByHandler("asked for")
             self.body(self.m.body)
-            if sum(map(len, self.lines)) > MOST_TEXT:
+            if sum(len(x if isinstance(x, str) else x.expr) for x in self.lines) > MOST_TEXT:
                 raise ByHandler("too long")
         except ByHandler as why:
             self.notes = {f"handler: {why}"}
