@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .model import DescError, Isa, Leaf, Text
 from .schema import part
 
-PLACE = re.compile(r"\{([^{}]*)\}")
+PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")         # {{ and }} are braces
 REG = re.compile(r"([A-Za-z_]\w*)\[([A-Za-z_]\w*'?)(?:\s*\+\s*(\d+))?\]")
 VAL = re.compile(r"([A-Za-z_]\w*'?)(?::(\w+)(!?))?")
 
@@ -43,27 +43,39 @@ Part = Lit | Reg | Int | Named
 
 
 def parse(isa: Isa, leaf: Leaf, t: Text) -> list[Part]:
-    """The parts of a template for one leaf; adjacent literals are joined."""
+    """The parts of a template for one leaf; adjacent literals are joined. A column's own text may have places."""
     out: list[Part] = []
-    pos = 0
 
     def literal(s: str) -> None:
-        if "{" in s or "}" in s:
+        if s not in ("{", "}") and ("{" in s or "}" in s):
             raise DescError(t, f'{leaf.name}: unbalanced brace in assembly text "{t.s}"')
         if s and out and isinstance(out[-1], Lit):
             out[-1] = Lit(out[-1].text + s)
         elif s:
             out.append(Lit(s))
 
-    for m in PLACE.finditer(t.s):
-        literal(t.s[pos:m.start()])
-        pos = m.end()
-        p = place(isa, leaf, m[1].strip(), part(t, m.start(1), m.end(1)))
-        if isinstance(p, Lit):
-            literal(p.text)
-        else:
-            out.append(p)
-    literal(t.s[pos:])
+    def add(t: Text, depth: int) -> None:
+        pos = 0
+        for m in PLACE.finditer(t.s):
+            literal(t.s[pos:m.start()])
+            pos = m.end()
+            if m[1] is None:
+                literal(m[0][0])
+                continue
+            column = leaf.columns.get(m[1].strip())
+            if column is not None and "{" in column.s:
+                if depth > 4:
+                    raise DescError(column, f"{leaf.name}: the texts of columns contain each other")
+                add(column, depth + 1)
+                continue
+            p = place(isa, leaf, m[1].strip(), part(t, m.start(1), m.end(1)))
+            if isinstance(p, Lit):
+                literal(p.text)
+            else:
+                out.append(p)
+        literal(t.s[pos:])
+
+    add(t, 0)
     if not out or not isinstance(out[0], Lit):
         raise DescError(t, f"{leaf.name}: assembly text starts with a word, not an operand")
     return out

@@ -196,12 +196,19 @@ static bool match_named(struct attempt *t, const struct asm_values *names, unsig
                         uint64_t *v) {
   char w[MAX_WORD];
   size_t len = word(*s, w, sizeof w);
-  for (uint32_t i = 0; i < names->n; i++)
+  const struct asm_value *empty = NULL; /* the value that is written as nothing */
+  for (uint32_t i = 0; i < names->n; i++) {
+    if (!*names->values[i].name) empty = &names->values[i];
     if (len && strcasecmp(names->values[i].name, w) == 0) {
       *s += len;
       *v = (uint64_t)names->values[i].value;
       return true;
     }
+  }
+  if (empty) {
+    *v = (uint64_t)empty->value;
+    return true;
+  }
   const char *at = *s;
   bool negative;
   if (!number(s, &negative, v))
@@ -237,6 +244,7 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
     const struct asm_part *p = &a->parts[text->parts + i];
     uint64_t v = 0;
     bool ok;
+    const char *before = s;
     if (p->kind != ASM_LITERAL) s = blanks(s);
     switch (p->kind) {
     case ASM_LITERAL:
@@ -247,7 +255,12 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
       v -= (uint64_t)p->plus;
       break;
     case ASM_VALUE:
-    case ASM_NAMED: ok = match_named(t, &a->values[p->arg], p->bits, &s, &v); break;
+    case ASM_NAMED: {
+      const char *at = s;
+      ok = match_named(t, &a->values[p->arg], p->bits, &s, &v);
+      if (ok && s == at) s = before; /* nothing was read: the blank belongs to what follows */
+      break;
+    }
     default: ok = match_integer(t, p, &s, &v); break;
     }
     if (!ok) return false;
