@@ -184,7 +184,7 @@ static void device_nodes(struct tree *t, const struct prop *bus) {
     }
     snprintf(full, sizeof full, "%.40s@%" PRIx64, name->str, d->base);
     latch(t, fdt_begin_node(t->fdt, full));
-    reg(t, bus, d->base, d->size);
+    if (!prop_get(fdt, "reg")) reg(t, bus, d->base, d->size); /* else its window is several */
     interrupts(t, t->b->device_props[i]);
     properties(t, fdt);
     nodes(t, fdt);
@@ -238,6 +238,8 @@ static void build(struct tree *t, const struct prop *root, void *buf, uint32_t s
   properties(t, root);
   memory_nodes(t, root);
   nodes(t, root);
+  const struct prop *here = prop_get(root, "devices");
+  if (here && here->type == PROP_BOOL && here->num) device_nodes(t, root);
   if (!t->has_chosen) {
     latch(t, fdt_begin_node(buf, "chosen"));
     chosen(t);

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from .model import DescError, Isa, Leaf, Text
 from .schema import part
 
-PLACE = re.compile(r"\{([^{}]*)\}")
+PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")         # {{ and }} are braces
 REG = re.compile(r"([A-Za-z_]\w*)\[([A-Za-z_]\w*'?)(?:\s*\+\s*(\d+))?\]")
-VAL = re.compile(r"([A-Za-z_]\w*'?)(?::(\w+))?")
+VAL = re.compile(r"([A-Za-z_]\w*'?)(?::(\w+)(!?))?")
 
 
 @dataclass(frozen=True)
@@ -36,33 +36,46 @@ class Int:
 class Named:
     operand: str
     format: str
+    only: bool = False              # `!`: the text is for values that have a name
 
 
 Part = Lit | Reg | Int | Named
 
 
 def parse(isa: Isa, leaf: Leaf, t: Text) -> list[Part]:
-    """The parts of a template for one leaf; adjacent literals are joined."""
+    """The parts of a template for one leaf; adjacent literals are joined. A column's own text may have places."""
     out: list[Part] = []
-    pos = 0
 
     def literal(s: str) -> None:
-        if "{" in s or "}" in s:
+        if s not in ("{", "}") and ("{" in s or "}" in s):
             raise DescError(t, f'{leaf.name}: unbalanced brace in assembly text "{t.s}"')
         if s and out and isinstance(out[-1], Lit):
             out[-1] = Lit(out[-1].text + s)
         elif s:
             out.append(Lit(s))
 
-    for m in PLACE.finditer(t.s):
-        literal(t.s[pos:m.start()])
-        pos = m.end()
-        p = place(isa, leaf, m[1].strip(), part(t, m.start(1), m.end(1)))
-        if isinstance(p, Lit):
-            literal(p.text)
-        else:
-            out.append(p)
-    literal(t.s[pos:])
+    def add(t: Text, depth: int) -> None:
+        pos = 0
+        for m in PLACE.finditer(t.s):
+            literal(t.s[pos:m.start()])
+            pos = m.end()
+            if m[1] is None:
+                literal(m[0][0])
+                continue
+            column = leaf.columns.get(m[1].strip())
+            if column is not None and "{" in column.s:
+                if depth > 4:
+                    raise DescError(column, f"{leaf.name}: the texts of columns contain each other")
+                add(column, depth + 1)
+                continue
+            p = place(isa, leaf, m[1].strip(), part(t, m.start(1), m.end(1)))
+            if isinstance(p, Lit):
+                literal(p.text)
+            else:
+                out.append(p)
+        literal(t.s[pos:])
+
+    add(t, 0)
     if not out or not isinstance(out[0], Lit):
         raise DescError(t, f"{leaf.name}: assembly text starts with a word, not an operand")
     return out
@@ -84,10 +97,10 @@ def place(isa: Isa, leaf: Leaf, s: str, where: Text) -> Part:
     if fmt is None:
         f = leaf.fields.get(name)
         return Reg(name, view_of(isa, leaf, f.view, where)) if f and f.view else Int(name, "u")
-    if fmt in isa.formats:
-        return Named(name, fmt)
-    if fmt == "sysreg" and isa.sysregs:
-        return Named(name, fmt)
+    if fmt in isa.formats or fmt == "sysreg" and isa.sysregs:
+        return Named(name, fmt, m[3] == "!")
+    if m[3]:
+        raise DescError(where, f'"!" is for formats that name values, not "{fmt}"')
     if m := re.fullmatch(r"([su])(\d*)", fmt):
         return Int(name, m[1], int(m[2] or 1))
     if fmt in ("x", "pc"):

@@ -247,29 +247,38 @@ def instruction(isa: Isa, f: Family, node: Map, row: Row, values: list[tuple[Axi
 
 # ---- bit pictures ----------------------------------------------------------------------------------
 
-TOKEN = re.compile(r"(?P<bit>[01-])|\((?P<should>[01])\)|\{(?P<col>[A-Za-z_]\w*'?)\}"
+TOKEN = re.compile(r"(?P<bit>[01-])|\((?P<should>[01])\)|\{(?:[A-Za-z_]\w*:)?(?P<col>[A-Za-z_]\w*'?)\}"
                    r"|(?P<name>[A-Za-z_]\w*'?)(?:\[(?P<pieces>[^\]]*)\])?")
 
 
 def picture(isa: Isa, leaf: Leaf, enc: Text, values: dict[str, Value]) -> None:
     """Fills length, mask, value, should and fields of a leaf from its `enc`."""
     parts: list[tuple[str, object, Text]] = []      # ("bits", digits), ("should", digit), ("field", (name, [(hi, lo)]))
-    for token in split(enc):
-        pos = 0
-        while pos < len(token.s):
-            m = TOKEN.match(token.s, pos)
-            if not m:
-                raise DescError(part(token, pos, len(token.s)), f'cannot read "{token.s[pos:]}" in a bit picture')
-            where = part(token, m.start(), m.end())
-            pos = m.end()
-            if m["bit"]:
-                parts.append(("bits", m["bit"], where))
-            elif m["should"]:
-                parts.append(("should", m["should"], where))
-            elif m["col"]:
-                parts.append(("bits", digits(leaf, values, m["col"], where), where))
-            else:
-                parts += named(isa, leaf, values, m["name"], m["pieces"], where)
+
+    def read(t: Text, depth: int) -> None:
+        for token in split(t):
+            pos = 0
+            while pos < len(token.s):
+                m = TOKEN.match(token.s, pos)
+                if not m:
+                    raise DescError(part(token, pos, len(token.s)), f'cannot read "{token.s[pos:]}" in a bit picture')
+                where = part(token, m.start(), m.end())
+                pos = m.end()
+                column = leaf.columns.get(m["col"]) if m["col"] else None
+                if m["bit"]:
+                    parts.append(("bits", m["bit"], where))
+                elif m["should"]:
+                    parts.append(("should", m["should"], where))
+                elif column is not None and re.search("[A-Za-z(]", column.s):     # a piece of the picture
+                    if depth:
+                        raise DescError(column, f'{leaf.name}: the pieces of a picture in "{m["col"]}" name another column')
+                    read(column, 1)
+                elif m["col"]:
+                    parts.append(("bits", digits(leaf, values, m["col"], where), where))
+                else:
+                    parts.extend(named(isa, leaf, values, m["name"], m["pieces"], where))
+
+    read(enc, 0)
     leaf.length = sum(len(x) if k != "field" else sum(h - l + 1 for h, l in x[1]) for k, x, _ in parts)
     if leaf.length not in (16, 32) or leaf.length % isa.unit or leaf.length > isa.max:
         allowed = " or ".join(str(n) for n in (16, 32) if n % isa.unit == 0 and n <= isa.max)

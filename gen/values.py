@@ -235,7 +235,7 @@ def bits(e: E, lo: int, n: int) -> E:
         return arith(e.op, bits(e.a[0], lo, n), bits(e.a[1], lo, n))
     if e.op == "not" and total > 64:
         return not_(bits(e.a[0], lo, n))
-    if e.op == "sel" and total > 128:
+    if e.op == "sel" and (total > 128 or total > 64 and all(x.op == "const" for x in e.a[1:])):
         return sel(e.a[0], bits(e.a[1], lo, n), bits(e.a[2], lo, n))
     if e.op == "undef":
         return node("undef", B(n), (bits(e.a[0], lo, n),))

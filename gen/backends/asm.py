@@ -91,7 +91,7 @@ class Builder:
         if isinstance(p, Reg):
             return f"{{ASM_REGISTER, {operand}, {bits}, {p.plus}, {self.names.setdefault(p.view, len(self.names))}}}"
         if isinstance(p, Named):
-            return f"{{ASM_VALUE, {operand}, {bits}, 0, {self.values.setdefault(p.format, len(self.values))}}}"
+            return f"{{ASM_{'NAMED' if p.only else 'VALUE'}, {operand}, {bits}, 0, {self.values.setdefault(p.format, len(self.values))}}}"
         kind = {"u": "ASM_UNSIGNED", "s": "ASM_SIGNED", "x": "ASM_HEX"}[p.kind]
         return f"{{{kind}, {operand}, {bits}, 0, {p.scale}}}"
 

@@ -48,13 +48,15 @@ def opening(path: str) -> str:
 def assembly(leaf: Leaf, alt: AsmAlt) -> str:
     """A template with names filled in and operands by their names: `ld rd, imm(rs1)`."""
     def fill(m: re.Match[str]) -> str:
+        if m[1] is None:
+            return m[0][0]
         s = m[1].strip()
         if s == "name":
             return leaf.row_name
         if s in leaf.axes:
             return leaf.axes[s][0]
         if s in leaf.columns:
-            return leaf.columns[s].s
+            return PLACE.sub(fill, leaf.columns[s].s)
         if r := REG.fullmatch(s):
             return r[2] + (f"+{r[3]}" if r[3] else "")
         v = VAL.fullmatch(s)

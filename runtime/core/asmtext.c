@@ -38,7 +38,17 @@ static void put(const struct asm_isa *a, struct insn *d, unsigned operand, uint6
   }
 }
 
+static const char *name_of(const struct asm_values *names, uint64_t v) {
+  for (uint32_t i = 0; i < names->n; i++)
+    if (names->values[i].value == (int64_t)v) return names->values[i].name;
+  return NULL;
+}
+
 static bool holds(const struct asm_isa *a, const struct asm_text *t, const struct insn *d) {
+  for (unsigned i = 0; i < t->nparts; i++) {
+    const struct asm_part *p = &a->parts[t->parts + i];
+    if (p->kind == ASM_NAMED && !name_of(&a->values[p->arg], get(a, d, p->operand))) return false;
+  }
   return !t->when || a->when(t->when, d);
 }
 
@@ -58,11 +68,10 @@ static int print_part(const struct asm_isa *a, const struct asm_part *p, const s
   case ASM_UNSIGNED: return snprintf(buf, n, "%" PRIu64, v * p->arg);
   case ASM_SIGNED: return snprintf(buf, n, "%" PRId64, (int64_t)((uint64_t)sign(v, p->bits) * p->arg));
   case ASM_HEX: return snprintf(buf, n, "0x%" PRIx64, v);
-  case ASM_VALUE: {
-    const struct asm_values *names = &a->values[p->arg];
-    for (uint32_t i = 0; i < names->n; i++)
-      if (names->values[i].value == (int64_t)v) return snprintf(buf, n, "%s", names->values[i].name);
-    return snprintf(buf, n, "%" PRIu64, v);
+  case ASM_VALUE:
+  case ASM_NAMED: {
+    const char *name = name_of(&a->values[p->arg], v);
+    return name ? snprintf(buf, n, "%s", name) : snprintf(buf, n, "%" PRIu64, v);
   }
   }
   return 0;
@@ -187,12 +196,19 @@ static bool match_named(struct attempt *t, const struct asm_values *names, unsig
                         uint64_t *v) {
   char w[MAX_WORD];
   size_t len = word(*s, w, sizeof w);
-  for (uint32_t i = 0; i < names->n; i++)
+  const struct asm_value *empty = NULL; /* the value that is written as nothing */
+  for (uint32_t i = 0; i < names->n; i++) {
+    if (!*names->values[i].name) empty = &names->values[i];
     if (len && strcasecmp(names->values[i].name, w) == 0) {
       *s += len;
       *v = (uint64_t)names->values[i].value;
       return true;
     }
+  }
+  if (empty) {
+    *v = (uint64_t)empty->value;
+    return true;
+  }
   const char *at = *s;
   bool negative;
   if (!number(s, &negative, v))
@@ -228,6 +244,7 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
     const struct asm_part *p = &a->parts[text->parts + i];
     uint64_t v = 0;
     bool ok;
+    const char *before = s;
     if (p->kind != ASM_LITERAL) s = blanks(s);
     switch (p->kind) {
     case ASM_LITERAL:
@@ -237,7 +254,13 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
       ok = match_register(t, &a->names[p->arg], &s, &v);
       v -= (uint64_t)p->plus;
       break;
-    case ASM_VALUE: ok = match_named(t, &a->values[p->arg], p->bits, &s, &v); break;
+    case ASM_VALUE:
+    case ASM_NAMED: {
+      const char *at = s;
+      ok = match_named(t, &a->values[p->arg], p->bits, &s, &v);
+      if (ok && s == at) s = before; /* nothing was read: the blank belongs to what follows */
+      break;
+    }
     default: ok = match_integer(t, p, &s, &v); break;
     }
     if (!ok) return false;

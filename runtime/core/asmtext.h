@@ -12,6 +12,7 @@ enum asm_kind {
   ASM_SIGNED,   /* two's complement of `bits` bits; arg: scale */
   ASM_HEX,
   ASM_VALUE, /* arg: value name table */
+  ASM_NAMED, /* the same; the template is only for values that have a name */
 };
 
 struct asm_part {

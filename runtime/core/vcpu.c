@@ -14,6 +14,7 @@
 #include "core/engine.h"
 #include "core/isa.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "mem/phys.h"
 #include "mem/tlb.h"
 
@@ -83,6 +84,35 @@ void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v) {
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2) {
   v->c->trap = (struct trap){.kind = kind, .nargs = nargs, .arg = {a0, a1, a2}};
   return STEP_TRAP;
+}
+
+bool vcpu_port_add(struct vcpu *v, struct vcpu_port port) {
+  for (unsigned i = 0; i < VCPU_PORTS; i++) {
+    if (v->c->port[i].read) continue;
+    v->c->port[i] = port;
+    return true;
+  }
+  return false;
+}
+
+void vcpu_port_remove(struct vcpu *v, const void *opaque) {
+  for (unsigned i = 0; i < VCPU_PORTS; i++)
+    if (v->c->port[i].opaque == opaque) v->c->port[i] = (struct vcpu_port){0};
+}
+
+int vcpu_port(struct vcpu *v, unsigned reg, uint64_t *read, uint64_t write) {
+  struct machine *m = v->c->machine;
+  int rc = -ENOENT;
+  if (v->c->resched && !v->c->stepping) return vcpu_trap(v, TRAP_EXACT, 0, 0, 0, 0);
+  v->c->touched = true;
+  if (m) machine_lock(m);
+  for (unsigned i = 0; rc == -ENOENT && i < VCPU_PORTS; i++) {
+    const struct vcpu_port *p = &v->c->port[i];
+    if (!p->read) continue;
+    rc = read ? p->read(p->opaque, v->c->index, reg, read) : p->write(p->opaque, v->c->index, reg, write);
+  }
+  if (m) machine_unlock(m);
+  return rc;
 }
 
 void vcpu_irq(struct vcpu *v, unsigned line, bool level) {

@@ -75,6 +75,15 @@ struct user_fault {
   gva_t addr;
 };
 
+/* System registers that are a device's (interrupt controller, timers), by the ISA's numbers. Both return 0, or -ENOENT for
+ * a register that is not the device's; called on the vCPU's thread under machine_lock. */
+struct vcpu_port {
+  int (*read)(void *opaque, unsigned cpu, unsigned reg, uint64_t *value);
+  int (*write)(void *opaque, unsigned cpu, unsigned reg, uint64_t value);
+  void *opaque;
+};
+#define VCPU_PORTS         2
+
 #define VCPU_TRAP_COUNTERS 96
 
 /* Event counters; each is only ever written by the vCPU's own thread. `--stats` prints them. */
@@ -110,6 +119,7 @@ struct vcpu_common {
   void *jit;    /* of the engine that translates (its `engine` is the interpreter's beneath it), else NULL */
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
+  struct vcpu_port port[VCPU_PORTS]; /* read == NULL: free */
   gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */
   u128 excl_value;
   uint8_t excl_size;
@@ -176,6 +186,13 @@ void vcpu_stats_add(struct vcpu_stats *sum, const struct vcpu *v);
 
 /* Records a trap; returns STEP_TRAP so that handlers can `return vcpu_trap(...)`. */
 int vcpu_trap(struct vcpu *v, uint32_t kind, uint32_t nargs, uint64_t a0, uint64_t a1, uint64_t a2);
+
+/* Gives the vCPU's registers of a device to it; false when there are VCPU_PORTS already. Before the vCPU runs. */
+bool vcpu_port_add(struct vcpu *v, struct vcpu_port port);
+void vcpu_port_remove(struct vcpu *v, const void *opaque);
+/* An access of the guest to such a register: a read to *read unless NULL, else a write. 0; -ENOENT: nobody has it; or
+ * STEP_TRAP, TRAP_EXACT recorded. */
+int vcpu_port(struct vcpu *v, unsigned reg, uint64_t *read, uint64_t write);
 
 /* Raises or lowers external interrupt input `line` (0..63) and kicks the vCPU when the level rises. */
 void vcpu_irq(struct vcpu *v, unsigned line, bool level);

@@ -199,7 +199,15 @@ def host_arch() -> str:
 def products() -> dict[tuple[str, str], Product | Sysroot]:
     host = host_arch()
     rv_kernel = Package("linux-image-riscv64", SUITE, "riscv64", through=r"linux-image-\d")
+    arm_kernel = Package("linux-image-arm64", SUITE, "arm64", through=r"linux-image-\d", suffix="-unsigned")
     rows = (
+        Product(
+            "kernel", "arm64", (arm_kernel,), ("Image",), make_kernel(r"boot/vmlinu[xz]-.*"), "Debian's kernel, unmodified",
+        ),
+        Product(
+            "initrd", "arm64", (Package("busybox-static", SUITE, "arm64"), arm_kernel), ("initrd.cpio.gz",),
+            make_initrd(("virtio_mmio", "virtio_rng")), "busybox, modules and an /init", (INIT,),
+        ),
         Product(
             "kernel", "riscv64", (rv_kernel,), ("Image",), make_kernel(r"boot/vmlinu[xz]-.*"),
             "Debian's kernel, unmodified",

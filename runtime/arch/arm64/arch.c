@@ -1,13 +1,12 @@
-/* arm64's arch_ops and helpers for programs at EL0: entry, system calls, signals. There is no EL1 here: no exception
- * delivery, no page walk. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
+/* arm64's arch_ops: reset, and what Linux programs of user mode see: entry, system calls, auxiliary vector. Exceptions are in
+ * exception.c, translation in walk.c. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
 #include <stdio.h>
 
+#include "el1.h"
 #include "user.h"
 
 #include "core/isa.h"
-#include "core/log.h"
 #include "core/machine.h"
-#include "interp/interp.h"
 #include "mem/access.h"
 #include "mem/tlb.h"
 
@@ -15,26 +14,11 @@ static struct arm64_vcpu *state(struct vcpu *v) { return (struct arm64_vcpu *)v;
 
 static void reset(struct vcpu *v) {
   arm64_reset_state(v);
+  /* bit 31 is RES1; 16 CPUs to a cluster, as many as an SGI's target list names */
+  state(v)->MPIDR_EL1 = UINT64_C(1) << 31 | (v->c->index / 16) << 8 | v->c->index % 16;
   v->pc = 0;
   mem_excl_clear(v);
   tlb_flush_all(v);
-}
-
-static void context(struct vcpu *v) {
-  if (v->tag_data && v->tag_fetch) return;
-  v->tag_data = v->tag_fetch = tlb_context(v, 0, 0);
-}
-
-static int bus_fault(struct vcpu *v, gva_t va, enum access access) {
-  if (access == ACCESS_FETCH && va & 3) return vcpu_trap(v, ARM64_TRAP_pc_alignment, 1, va, 0, 0);
-  if (access == ACCESS_FETCH) return vcpu_trap(v, ARM64_TRAP_insn_abort, 1, va, 0, 0);
-  return vcpu_trap(v, ARM64_TRAP_data_abort, 2, va, (access == ACCESS_WRITE ? WNR : 0) | FSC_TRANSLATION_L3,
-                   0);
-}
-
-static int translate(struct vcpu *v, gva_t va, enum access access, struct translation *out) {
-  (void)out; /* user mode brings its own: no translation tables are walked */
-  return bus_fault(v, va, access);
 }
 
 static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
@@ -42,18 +26,16 @@ static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
   return vcpu_trap(v, ARM64_TRAP_undef, 0, 0, 0, 0);
 }
 
-static void deliver(struct vcpu *v) {
-  log_error(
-      "vCPU %u: %s at pc 0x%llx: arm64 has no exception levels above EL0 in this version: use isomer user",
-      v->c->index, v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
-  if (v->c->machine) machine_end(v->c->machine, END_FAILURE, 0);
-}
-
 static void user_entry(struct vcpu *v, gva_t pc, gva_t sp) {
+  struct arm64_vcpu *s = state(v);
   reset(v);
-  state(v)->SP = sp;
+  arm64_set_el(s, 0, 0);
+  s->SCTLR_EL1 |= SCTLR_LINUX;
+  s->CNTKCTL_EL1 = 2; /* the virtual counter */
+  s->DAIF = 0;
+  s->SP = sp;
   v->pc = pc;
-  context(v);
+  arm64_context(v);
 }
 
 static bool user_syscall(struct vcpu *v, uint64_t *nr, uint64_t arg[6]) {
@@ -90,24 +72,16 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
 }
 
-/* isb: instructions written before it are fetched after it. */
-int arm64_h_isync(struct vcpu *v) {
-  interp_fence_i(v);
-  return STEP_END;
-}
-
-int arm64_h_clrex(struct vcpu *v) {
-  mem_excl_clear(v);
-  return STEP_NEXT;
-}
-
 const struct arch_ops arm64_arch = {
     .reset = reset,
-    .translate = translate,
-    .bus_fault = bus_fault,
+    .translate = arm64_translate,
+    .bus_fault = arm64_bus_fault,
     .illegal = illegal,
-    .deliver = deliver,
-    .context = context,
+    .deliver = arm64_deliver,
+    .interrupt = arm64_interrupt,
+    .wake = arm64_wake,
+    .context = arm64_context,
+    .interrupt_name = arm64_interrupt_name,
     .user_entry = user_entry,
     .user_syscall = user_syscall,
     .user_result = user_result,
