@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -37,7 +38,8 @@ static uint8_t *room;
 static struct cg_env env;
 static struct vcpu_common cold_half;
 static struct guest_state *state;
-static uint64_t memory[WORDS] __attribute__((aligned(4096)));
+static uint64_t *memory; /* below the bound of guest addresses */
+enum { MEMORY = WORDS * sizeof(uint64_t) };
 static struct tlb tlb; /* knows the page of `memory`, at its host address */
 static uint64_t seed = 1;
 
@@ -142,6 +144,9 @@ static int setup(void **unused) {
   state->head.helpers = &env;
   state->head.tlb = &tlb;
   state->head.tag_data = 5;
+  memory = mmap((void *)0x20000000, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  assert_ptr_not_equal(memory, MAP_FAILED);
   memset(&tlb, 0xff, sizeof tlb);
   struct tlb_entry *e = &tlb.l1[(uintptr_t)memory >> GUEST_PAGE_BITS & ((1u << TLB_BITS) - 1)];
   e->addend = 0;
@@ -153,6 +158,7 @@ static int teardown(void **unused) {
   (void)unused;
   cg_free(cg);
   os_code_unmap(&code);
+  munmap(memory, GUEST_PAGE_SIZE);
   free(state);
   return 0;
 }
@@ -336,16 +342,16 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       randomize();
       state->head.pcbase = 0x7000;
       before = *state;
-      memcpy(memory_before, memory, sizeof memory);
+      memcpy(memory_before, memory, MEMORY);
       struct ir_outcome o = ir_eval(&block, &state->head);
       assert_null(o.broken);
       after = *state;
-      memcpy(memory_after, memory, sizeof memory);
+      memcpy(memory_after, memory, MEMORY);
       *state = before;
-      memcpy(memory, memory_before, sizeof memory);
+      memcpy(memory, memory_before, MEMORY);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  !memcmp(memory, memory_after, sizeof memory) &&
+                  !memcmp(memory, memory_after, MEMORY) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
