@@ -127,6 +127,9 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
 bool check_store(struct jit *j, gva_t a, unsigned size);
 gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */
 
+/* engine.c: the page that code at pc is in, if it may be executed as a whole. */
+bool jit_page(struct jit *j, gva_t pc, gpa_t *page);
+
 /* leave.c */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);
 uint64_t jit_slow(struct vcpu *v, uint64_t address, uint32_t access);
