@@ -15,6 +15,8 @@ enum {
   EXIT_BITS = 20, /* exit number = segment << EXIT_BITS | index */
   MAX_RECORDS = 1 << 16,
   SLAB = 128,
+  WORTH = 4096, /* instructions that a translation should last for */
+  MAX_THRESHOLD = 1 << 16,
 };
 
 /* A place in guest code that is or may become translated. */
@@ -73,6 +75,8 @@ struct jit {
   uint64_t (*enter)(struct vcpu *v, const void *code, int64_t count);
   struct segment segment[SEGMENTS];
   unsigned current;
+  unsigned threshold;     /* entries of a block before it is compiled, now */
+  uint64_t turned;        /* instructions retired when a segment was emptied last */
   struct place *by_place; /* open addressing, `mask` + 1 entries */
   unsigned mask, nrecords;
   struct block *by_page[PAGE_LISTS], *free_blocks;
