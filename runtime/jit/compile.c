@@ -128,6 +128,20 @@ static void dump(const struct jit *j, const struct block *b, const struct ir_blo
 
 /* ---- */
 
+/* The oldest segment makes room. Where code is thrown away before it has earned what its translation cost, more entries are
+ * asked for before a block is translated; the measure is retired instructions, so that it is the same in every run. */
+static void turn(struct jit *j) {
+  const uint64_t now = vcpu_retired(j->v), blocks = j->segment[j->current].nblocks;
+  if (now - j->turned < blocks * WORTH) {
+    if (j->threshold < MAX_THRESHOLD) j->threshold *= 2;
+  } else if (j->threshold > jit_options.threshold) {
+    j->threshold /= 2;
+  }
+  j->turned = now;
+  j->current = (j->current + 1) % SEGMENTS;
+  jit_empty(j, j->current);
+}
+
 /* The guest instruction that an entry belongs to. */
 static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
   unsigned i = ir->ninsn;
@@ -187,8 +201,7 @@ int jit_compile(struct jit *j, struct block *b) {
         max = ir->ninsn / 2;
         continue;
       }
-      j->current = (j->current + 1) % SEGMENTS;
-      jit_empty(j, j->current);
+      turn(j);
       continue;
     }
     if (!rc && r.useless) rc = -ENOTSUP;

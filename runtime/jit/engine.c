@@ -20,15 +20,19 @@ struct jit_options jit_options = {.threshold = 4, .memory = (size_t)32 << 20, .m
 
 /* ---- what runs next ---- */
 
+bool jit_page(struct jit *j, gva_t pc, gpa_t *page) {
+  struct vcpu *v = j->v;
+  const uint8_t *host;
+  *page = pc & GUEST_PAGE_MASK;
+  return j->direct || (v->tag_fetch && !tlb_fetch(v, pc, page, &host) && host && tlb_fetch_whole(v, pc));
+}
+
 /* The translated block at v->pc, if that can be said without the interpreter. v->pcbase is set then. */
 static struct block *known(struct jit *j) {
   struct vcpu *v = j->v;
   const gva_t base = v->pc & GUEST_PAGE_MASK;
-  gpa_t page = base;
-  const uint8_t *host;
-  if (!j->direct &&
-      (!v->tag_fetch || tlb_fetch(v, v->pc, &page, &host) || !host || !tlb_fetch_whole(v, v->pc)))
-    return NULL;
+  gpa_t page;
+  if (!jit_page(j, v->pc, &page)) return NULL;
   struct block *b = jit_known(j, page, (unsigned)(v->pc - base));
   if (!b || !b->code) return NULL;
   v->pcbase = base;
@@ -69,7 +73,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
   struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
   if (!b || b->refused) return NULL;
-  if (!b->code && (++b->heat < jit_options.threshold)) return NULL;
+  if (!b->code && (++b->heat < j->threshold)) return NULL;
   if (!b->code && jit_compile(j, b)) {
     b->refused = true;
     j->n.refused++;
@@ -262,6 +266,7 @@ static int jit_create(struct vcpu *v) {
   j->guest = v->c->isa->guest;
   j->features = cg_features();
   j->direct = v->c->space != NULL;
+  j->threshold = jit_options.threshold;
   j->env.cold = jit_cold;
   j->env.slow = jit_slow;
   j->env.ask = jit_ask;

@@ -15,6 +15,8 @@ enum {
   EXIT_BITS = 20, /* exit number = segment << EXIT_BITS | index */
   MAX_RECORDS = 1 << 16,
   SLAB = 128,
+  WORTH = 4096, /* instructions that a translation should last for */
+  MAX_THRESHOLD = 1 << 16,
 };
 
 /* A place in guest code that is or may become translated. */
@@ -73,6 +75,8 @@ struct jit {
   uint64_t (*enter)(struct vcpu *v, const void *code, int64_t count);
   struct segment segment[SEGMENTS];
   unsigned current;
+  unsigned threshold;     /* entries of a block before it is compiled, now */
+  uint64_t turned;        /* instructions retired when a segment was emptied last */
   struct place *by_place; /* open addressing, `mask` + 1 entries */
   unsigned mask, nrecords;
   struct block *by_page[PAGE_LISTS], *free_blocks;
@@ -126,6 +130,9 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
 /* The block is about to write. */
 bool check_store(struct jit *j, gva_t a, unsigned size);
 gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */
+
+/* engine.c: the page that code at pc is in, if it may be executed as a whole. */
+bool jit_page(struct jit *j, gva_t pc, gpa_t *page);
 
 /* leave.c */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);
