@@ -101,6 +101,12 @@ int arm64_h_clrex(struct vcpu *v) {
   return STEP_NEXT;
 }
 
+static const struct arch_frames frames = {.sp = offsetof(struct arm64_vcpu, SP),
+                                          .fp = offsetof(struct arm64_vcpu, x[29]),
+                                          .link = offsetof(struct arm64_vcpu, x[30]),
+                                          .saved_fp = 0,
+                                          .saved_pc = 8};
+
 const struct arch_ops arm64_arch = {
     .reset = reset,
     .translate = translate,
@@ -115,6 +121,7 @@ const struct arch_ops arm64_arch = {
     .user_stack = arm64_user_stack,
     .user_tls = arm64_user_tls,
     .signals = &arm64_signals,
+    .frames = &frames,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
 };
