@@ -106,6 +106,20 @@ static bool look(struct vcpu *v, gva_t a, uint64_t *x) {
   return true;
 }
 
+/* The caller of a function that has no frame (or none yet): 1 when there seems to be one. */
+static unsigned innermost(struct vcpu *v, const struct arch_frames *f, gva_t sp, gva_t *at,
+                          char (*name)[NAME]) {
+  const struct machine *m = v->c->machine;
+  uint64_t distance = 0;
+  if (f->link) {
+    *at = word(v, f->link);
+    if (!*at || !symbols_find(m, *at - 1, name[1], NAME, &distance)) return 0;
+  } else if (!look(v, sp, at) || !*at || !symbols_find(m, *at, name[1], NAME, &distance) || !distance) {
+    return 0; /* the address of a function is a value of the program's */
+  }
+  return strcmp(name[0], name[1]) != 0; /* one in the function itself is of a call it made before */
+}
+
 /* Who called, from the inside out. The number; return addresses that lie in no known code end it. */
 static unsigned callers(struct vcpu *v, gva_t *at, unsigned max, char (*name)[NAME]) {
   const struct machine *m = v->c->machine;
@@ -113,11 +127,8 @@ static unsigned callers(struct vcpu *v, gva_t *at, unsigned max, char (*name)[NA
   uint64_t distance;
   unsigned n = 0;
   if (!f) return 0;
-  /* A return address in the function itself is one of a call it made before. */
-  if (f->link && (at[n] = word(v, f->link)) && symbols_find(m, at[n] - 1, name[n + 1], NAME, &distance) &&
-      strcmp(name[0], name[1]))
-    n++;
   gva_t fp = word(v, f->fp), low = word(v, f->sp);
+  n = innermost(v, f, low, at, name);
   bool first = true;
   while (n < max) {
     uint64_t next, pc;
@@ -133,8 +144,7 @@ static unsigned callers(struct vcpu *v, gva_t *at, unsigned max, char (*name)[NA
       continue;
     }
     first = false;
-    /* The link register and the frame may be about the same call. */
-    if (n != 1 || !f->link || pc != at[0]) at[n++] = pc;
+    if (n != 1 || pc != at[0]) at[n++] = pc; /* the frame may tell of the innermost call once more */
     low = fp + 1;
     fp = next;
   }
