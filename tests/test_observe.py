@@ -23,7 +23,7 @@ typedef unsigned long u64;
 __attribute__((noinline)) u64 turn(u64 n) { u64 x = 1; while (n--) { x = x * 6364136223846793005u + 1; __asm__ volatile("" : "+r"(x)); } return x; }
 __attribute__((noinline)) u64 often(u64 n) { u64 x = turn(3 * n); __asm__ volatile("" : "+r"(x)); return x; }
 __attribute__((noinline)) u64 seldom(u64 n) { u64 x = turn(n); __asm__ volatile("" : "+r"(x)); return x; }
-void test_main(void) { u64 x = 0; for (int i = 0; i < 1000; i++) x += often(5000) - seldom(5000); __asm__ volatile("" :: "r"(x)); }
+void test_main(void) { u64 x = 0; for (int i = 0; i < 4000; i++) x += often(5000) - seldom(5000); __asm__ volatile("" :: "r"(x)); }
 """
 
 
@@ -251,7 +251,7 @@ def test_a_profile_counts_what_it_does_not_change(machine: Path, out: Path) -> N
     plain, profiled = (json.loads(run("run", "--deterministic", "--stats", "--json", *more, machine).stderr.splitlines()[-1])
                        for more in ([], ["--profile", str(out / "counts.folded")]))  # fmt: skip
     assert plain["instructions"] == profiled["instructions"]
-    assert abs(folded(out / "counts.folded").total() - plain["instructions"] / 100000) < 0.05 * plain["instructions"] / 100000
+    assert abs(folded(out / "counts.folded").total() - plain["instructions"] / 500000) < 0.05 * plain["instructions"] / 500000
 
 
 def test_profile_of_processes(process: Path, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_profile_of_processes(process: Path, tmp_path: Path) -> None:
     run("user", "--accel", "jit", "--profile", file, process)
     rows = folded(file)
     leaves = Counter({leaf: sum(n for stack, n in rows.items() if stack.split(";")[-1] == leaf) for leaf in ("work_child", "work_thread", "work_again")})
-    assert min(leaves.values()) > 80 and max(leaves.values()) < 1.3 * min(leaves.values()) and "old;line" not in rows
+    assert min(leaves.values()) > 150 and max(leaves.values()) < 1.3 * min(leaves.values()) and "old;line" not in rows
     before = sum(rows.values())
     run("user", "--accel", "jit", "--profile", f"+{file}", process)
     assert folded(file).total() == 2 * before

@@ -9,7 +9,7 @@
 
 #include "core/machine.h"
 
-enum { PROFILE_PERIOD = 100000, PROFILE_DEPTH = 32 };
+enum { PROFILE_PERIOD = 500000, PROFILE_DEPTH = 32 };
 
 /* Opens `file` ("+FILE": to append) for m->profile; `root` begins every stack. -errno with the reason. */
 int profile_open(struct machine *m, const char *file, const char *root, char *why, size_t n);

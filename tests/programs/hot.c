@@ -27,7 +27,7 @@ FRAME uint64_t seldom(uint64_t n) {
 
 FRAME int prog_main(void) {
   uint64_t x = 0;
-  for (int i = 0; i < 1000; i++) x += often(5000) - seldom(5000);
+  for (int i = 0; i < 4000; i++) x += often(5000) - seldom(5000);
   put_kv("x", x);
   return 0;
 }
