@@ -87,15 +87,16 @@ def test_program_table(bench: ModuleType) -> None:
     assert programs.as_json(rows, 3, "riscv64")["integer_geomean"]["isomer"] == mean
 
 
+@pytest.mark.parametrize("engine", ["interp", "jit"])
 @pytest.mark.parametrize("name", ["core", "dhry", "fib", "bytecode", "sha256", "histogram", "chase-256K", "stream", "vector", "nbody", "matmul"])
-def test_programs_print_the_same_everywhere(bench: ModuleType, name: str) -> None:
+def test_programs_print_the_same_everywhere(bench: ModuleType, name: str, engine: str) -> None:
     """One round of each: Isomer, and the guest's own result, are the native one."""
     from scripts.lib import programs
 
     p = next(x for x in programs.PROGRAMS if x.name == name)
     rounds = "15" if name == "fib" else "1"
     native = programs.cpu([*programs.build(p, "native"), rounds])[1]
-    got = programs.cpu([str(ROOT / "out/isomer"), "user", *programs.build(p, "riscv64"), rounds])[1]
+    got = programs.cpu([str(ROOT / "out/isomer"), "user", "--accel", engine, *programs.build(p, "riscv64"), rounds])[1]
     assert native and got == native
 
 
