@@ -167,7 +167,7 @@ def test_perf_map(process: Path) -> None:
     child = int(p.stdout.readline().split()[0])
     assert int(p.stdout.readline().split()[0]) == p.pid
     maps = [line.split() for line in Path(f"/proc/{p.pid}/maps").read_text().splitlines()]
-    code = [tuple(int(x, 16) for x in m[0].split("-")) for m in maps if m[1].startswith("r-x") and "memfd:code" in line_of(m)]
+    code = [tuple(int(x, 16) for x in m[0].split("-")) for m in maps if m[1] == "r-xs"]
     rows = perf_map(p.pid)
     p.stdin.close()
     assert p.wait(60) == 0
@@ -179,15 +179,24 @@ def test_perf_map(process: Path) -> None:
     assert "work_child" in {name.partition("+")[0] for _, _, name in perf_map(child)}
 
 
-def line_of(fields: list[str]) -> str:
-    return " ".join(fields)
-
-
 def test_perf_map_of_a_machine(machine: Path) -> None:
     """Written from inside the sandbox."""
     p = subprocess.Popen([str(ISOMER), "run", "--accel", "jit", "--perf-map", str(machine)], stdin=subprocess.DEVNULL)
     assert p.wait(60) == 0
     assert {"turn", "often", "seldom"} <= {name.partition("+")[0] for _, _, name in perf_map(p.pid)}
+
+
+def test_perf_finds_the_names(hot: Path, tmp_path: Path) -> None:
+    data = tmp_path / "perf.data"
+    record = ["perf", "record", "-o", str(data), "-e", "cpu-clock"]
+    if not shutil.which("perf") or subprocess.run([*record, "true"], capture_output=True).returncode:
+        pytest.skip("perf cannot record here")
+    script = f'echo $$ >{tmp_path}/pid; exec "$@"'
+    subprocess.run([*record, "sh", "-c", script, "sh", str(ISOMER), "user", "--accel", "jit", "--perf-map", str(hot)], capture_output=True, check=True)
+    r = subprocess.run(["perf", "report", "-i", str(data), "--stdio", "--sort", "symbol"], capture_output=True, text=True, check=True)
+    assert perf_map(int((tmp_path / "pid").read_text()))
+    share = sum(float(m[1]) for m in re.finditer(r"^ +([\d.]+)% +\[\.\] turn(?:\+0x\w+)?\s", r.stdout, re.M))
+    assert share > 80, r.stdout
 
 
 def test_perf_map_is_no_link(machine: Path, tmp_path: Path) -> None:
