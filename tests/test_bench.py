@@ -43,6 +43,14 @@ def test_marker_in_two_pieces(bench: ModuleType) -> None:
     bench.until_marker(["sh", "-c", "printf ISOMER; sleep 0.2; echo -READY; sleep 60"])
 
 
+def test_boot_commands(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "guest", lambda *args: "/".join(args))
+    table = bench.boot("arm64", "jit,interp", ["-x"])
+    assert list(table) == ["jit", "interp", "qemu"] and table["qemu"][0] == "qemu-system-aarch64"
+    assert table["jit"][1:] == ["run", "-kernel", "kernel/arm64", "-initrd", "initrd/arm64", "-append", "console=ttyAMA0 isomer.script=marker",
+                                "-m", "512M", "-nographic", "--accel", "jit", "-x"]  # fmt: skip
+
+
 def test_end_before_the_marker(bench: ModuleType) -> None:
     with pytest.raises(bench.BenchError, match="ended before the marker; the end of its output:\noh no"):
         bench.until_marker(["sh", "-c", "echo oh no"])
