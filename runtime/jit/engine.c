@@ -42,7 +42,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
   struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
   if (!b || b->refused) return NULL;
-  if (!b->code && tier_entered(&jit_options, ++b->heat) < TIER_BLOCK) return NULL;
+  if (!b->code && tier_entered(&jit_options, jit_options.threshold, ++b->heat) < TIER_BLOCK) return NULL;
   if (!b->code && jit_compile(j, b)) {
     b->refused = true;
     j->n.refused++;

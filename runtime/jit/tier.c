@@ -7,14 +7,14 @@
 
 const char *const tier_name[TIERS] = {[TIER_INTERP] = "interp", [TIER_BLOCK] = "block"};
 
-static enum jit_tier by_count(const struct jit_options *o, uint32_t n) {
-  return n < o->threshold ? TIER_INTERP : TIER_BLOCK;
+static enum jit_tier by_count(uint32_t threshold, uint32_t n) {
+  return n < threshold ? TIER_INTERP : TIER_BLOCK;
 }
 
 const struct tier_policy tier_by_count = {"count", by_count};
 
-enum jit_tier tier_entered(const struct jit_options *o, uint32_t n) {
-  const enum jit_tier tier = o->policy->entered(o, n);
+enum jit_tier tier_entered(const struct jit_options *o, uint32_t threshold, uint32_t n) {
+  const enum jit_tier tier = o->policy->entered(threshold, n);
   return tier < o->highest ? tier : o->highest;
 }
 

@@ -17,14 +17,14 @@ struct jit_options;
 
 struct tier_policy {
   const char *name;
-  /* A place without code was entered for the n-th time: the tier it deserves. */
-  enum jit_tier (*entered)(const struct jit_options *o, uint32_t n);
+  /* A place without code was entered for the n-th time: the tier it deserves. `threshold`: what --jit says, or the engine. */
+  enum jit_tier (*entered)(uint32_t threshold, uint32_t n);
 };
 /* Translates what was entered `threshold` times. */
 extern const struct tier_policy tier_by_count;
 
 /* The same, but not above the highest tier asked for. */
-enum jit_tier tier_entered(const struct jit_options *o, uint32_t n);
+enum jit_tier tier_entered(const struct jit_options *o, uint32_t threshold, uint32_t n);
 bool tier_find(const char *name, enum jit_tier *out);
 
 #endif
