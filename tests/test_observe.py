@@ -150,6 +150,26 @@ def test_counters_are_of_all_threads(process: Path) -> None:
     assert threads == {"1"} and last["blocks"] >= sum(line.startswith("block  1:") for line in mine) + 100
 
 
+SCENARIO = """local m = isomer.machine { isa = "riscv64", ram = "16M", code = "stop:\\n addi a0, a0, 1\\n jal zero, @stop" }
+m:run(1000000)
+local jit = m.cpu[1].counters.jit
+isomer.check((jit and jit.blocks or 0) == tonumber(isomer.params.blocks), "blocks " .. tostring(jit and jit.blocks))
+"""
+
+
+@pytest.mark.parametrize("command", [["test"], ["run", "--script"]])
+def test_scenarios_choose_their_engine(command: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "engine.lua"
+    file.write_text(SCENARIO)
+    failed = 1 if command == ["test"] else 123
+    run(*command, file, "--accel", "jit", "--set", "blocks=1")
+    run(*command, file, "--accel", "interp", "--set", "blocks=0")
+    run(*command, file, "--accel", "jit", "--tier", "interp", "--set", "blocks=0")
+    r = run(*command, file, "--accel", "jit", "--jit", "threshold=1", "--set", "blocks=9", code=failed)
+    assert command != ["test"] or "--accel jit --jit threshold=1 --set blocks=9" in r.stdout, "the command that repeats it"
+    assert "no engine 'warp'" in (r := run(*command, file, "--accel", "warp", code=failed)).stdout + r.stderr
+
+
 # ---- names for the host's profiler --------------------------------------------------------------
 
 

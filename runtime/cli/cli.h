@@ -101,13 +101,16 @@ struct engine_config {
        "engine jit: compare every block with the interpreter"},                               \
       {"dump", "WHAT", OPT_STR, offsetof(type, engine.dump),                                  \
        "engine jit: ir, asm or ir,asm of all blocks, on stderr; =PC: of those that hold it"}, \
-      {"perf-map", NULL, OPT_FLAG, offsetof(type, engine.perf_map),                           \
-       "engine jit: names of translated code for perf(1), in /tmp/perf-PID.map"},             \
   {                                                                                           \
     "jit", "SETTING", OPT_LIST, offsetof(type, engine.jit),                                   \
         "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"                       \
   }
-/* Before an engine is selected; names are those that m->symbols knows. `keep` moves a descriptor to where the guest does
+#define PERF_MAP_OPTION(type)                                                    \
+  {                                                                              \
+    "perf-map", NULL, OPT_FLAG, offsetof(type, engine.perf_map),                 \
+        "engine jit: names of translated code for perf(1), in /tmp/perf-PID.map" \
+  }
+/* Before an engine is selected; names are those that m->symbols knows (m may be NULL). `keep` moves a descriptor to where the guest does
  * not see it (NULL: it stays) and returns its number or -errno. 0, or -errno with one line. */
 int cli_engine(const struct engine_config *c, const struct machine *m, int (*keep)(void *opaque, int fd),
                void *opaque);

@@ -147,7 +147,9 @@ static enum machine_end run_virtual(struct machine *m, uint64_t timeout_ns) {
 }
 
 static int run_script(const struct run *o) {
+  if (cli_engine(&o->engine, NULL, NULL, NULL)) return EXIT_USAGE;
   const struct script_options so = {.isa = o->isa,
+                                    .accel = o->engine.accel,
                                     .kernel = o->kernel,
                                     .initrd = o->initrd,
                                     .append = o->append,
@@ -292,6 +294,7 @@ static const struct option options[] = {
     {"bios", "FILE", OPT_STR, AT(bios), "firmware instead of the built-in one"},
     {"board", "FILE", OPT_STR, AT(board), "Lua table of the machine instead of the built-in one"},
     ENGINE_OPTIONS(struct run),
+    PERF_MAP_OPTION(struct run),
     {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
     {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
