@@ -63,6 +63,7 @@
 ---@class isomer.cpu
 ---@field pc integer The address of the next instruction; may be assigned.
 ---@field insns integer Instructions retired.
+---@field counters table<string, integer|table> What was counted so far, by the names that `--stats --json` has: of the software TLB and of decoding, and a table of the engine's own under its name. They are the host's affair: another engine or version counts otherwise.
 ---@field x table<string, integer> Registers by name, to be read and assigned: `cpu.x.a0`. `cpu.f` and `cpu.sys` are the same table. Registers wider than 64 bits are strings of bytes.
 ---@field get fun(self: isomer.cpu, name: string): integer|string A register by name.
 ---@field set fun(self: isomer.cpu, name: string, value: integer|string) Sets a register by name.

@@ -1,5 +1,6 @@
 /* Hostile ELF files for machines: recognition, headers, placing into RAM, symbols. The first input byte chooses where RAM
- * lies and whether a bias is used; the rest is the file. Programs of user mode are user_elf.c's. */
+ * lies and whether a bias is used; the rest is the file, or the text of a table of symbols. Programs of user mode are
+ * user_elf.c's. */
 #include "core/isa.h"
 #include "fuzz/fuzz.h"
 #include "loader/load.h"
@@ -18,19 +19,22 @@ static void check_segments(const struct elf *e, size_t n) {
   }
 }
 
+static void check_table(struct symtab *t, gva_t at) {
+  for (size_t i = 0; i < t->n; i++) {
+    MUST(!i || t->sym[i - 1].addr <= t->sym[i].addr);
+    MUST(sym_named(t, t->sym[i].name));
+  }
+  const struct sym *s = sym_find(t, at);
+  MUST(!s || (s->addr <= at && (!s->size || at - s->addr < s->size)));
+  sym_find(t, 0);
+  sym_find(t, UINT64_MAX);
+  symtab_free(t);
+}
+
 static void check_symbols(const struct elf *e, uint64_t bias) {
   struct symtab t;
   char why[64];
-  if (symtab_load(e, bias, &t, why, sizeof why)) return;
-  for (size_t i = 0; i < t.n; i++) {
-    MUST(!i || t.sym[i - 1].addr <= t.sym[i].addr);
-    MUST(sym_named(&t, t.sym[i].name));
-  }
-  const struct sym *s = sym_find(&t, e->entry + bias);
-  MUST(!s || (s->addr <= e->entry + bias && (!s->size || e->entry + bias - s->addr < s->size)));
-  sym_find(&t, 0);
-  sym_find(&t, UINT64_MAX);
-  symtab_free(&t);
+  if (!symtab_load(e, bias, &t, why, sizeof why)) check_table(&t, e->entry + bias);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
@@ -39,6 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (!n) return 0;
   uint8_t how = data[0];
   fuzz_quiet();
+  if (how & 4) {
+    struct symtab t;
+    if (!symtab_text(data + 1, n - 1, &t, why, sizeof why)) check_table(&t, 0xffffffff80000000);
+    return 0;
+  }
   if (load_identify(data + 1, n - 1, &info, why, sizeof why) || info.kind != LOAD_ELF) {
     struct elf e; /* of whatever machine */
     if (elf_parse(data + 1, n - 1, &e, why, sizeof why)) return 0;

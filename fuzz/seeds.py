@@ -43,7 +43,8 @@ def elfs() -> dict[str, bytes]:
     out |= {f"pie_{isa}": b"\1" + elf(em, kind=3, base=0) for isa, em in EM.items()}
     whole = elf(243)
     return out | {"plain": b"\0" + elf(243, symbols=False, segments=1), "cut": b"\0" + whole[:100], "foreign": b"\0" + elf(8),
-                  "overlap": b"\2" + elf(243, segments=3), "empty": b"\0"}
+                  "overlap": b"\2" + elf(243, segments=3), "empty": b"\0",
+                  "map": b"\4ffffffff80000000 T _start\nffffffff80000010 t f\t[m]\n\nffffffff80000020 D data\nffffffff80000000 W $x\n"}
 
 
 def user_elf(machine: int = 243, kind: int = 3, interp: bytes | None = b"/proc/self/exe\0", note: int = 0, off: int = 0x400,

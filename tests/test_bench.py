@@ -43,6 +43,14 @@ def test_marker_in_two_pieces(bench: ModuleType) -> None:
     bench.until_marker(["sh", "-c", "printf ISOMER; sleep 0.2; echo -READY; sleep 60"])
 
 
+def test_boot_commands(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "guest", lambda *args: "/".join(args))
+    table = bench.boot("arm64", "jit,interp", ["-x"])
+    assert list(table) == ["jit", "interp", "qemu"] and table["qemu"][0] == "qemu-system-aarch64"
+    assert table["jit"][1:] == ["run", "-kernel", "kernel/arm64", "-initrd", "initrd/arm64", "-append", "console=ttyAMA0 isomer.script=marker",
+                                "-m", "512M", "-nographic", "--accel", "jit", "-x"]  # fmt: skip
+
+
 def test_end_before_the_marker(bench: ModuleType) -> None:
     with pytest.raises(bench.BenchError, match="ended before the marker; the end of its output:\noh no"):
         bench.until_marker(["sh", "-c", "echo oh no"])
@@ -87,15 +95,16 @@ def test_program_table(bench: ModuleType) -> None:
     assert programs.as_json(rows, 3, "riscv64")["integer_geomean"]["isomer"] == mean
 
 
+@pytest.mark.parametrize("engine", ["interp", "jit"])
 @pytest.mark.parametrize("name", ["core", "dhry", "fib", "bytecode", "sha256", "histogram", "chase-256K", "stream", "vector", "nbody", "matmul"])
-def test_programs_print_the_same_everywhere(bench: ModuleType, name: str) -> None:
+def test_programs_print_the_same_everywhere(bench: ModuleType, name: str, engine: str) -> None:
     """One round of each: Isomer, and the guest's own result, are the native one."""
     from scripts.lib import programs
 
     p = next(x for x in programs.PROGRAMS if x.name == name)
     rounds = "15" if name == "fib" else "1"
     native = programs.cpu([*programs.build(p, "native"), rounds])[1]
-    got = programs.cpu([str(ROOT / "out/isomer"), "user", *programs.build(p, "riscv64"), rounds])[1]
+    got = programs.cpu([str(ROOT / "out/isomer"), "user", "--accel", engine, *programs.build(p, "riscv64"), rounds])[1]
     assert native and got == native
 
 

@@ -1,6 +1,6 @@
 /* First process of the guest that scripts/bench system measures in: runs the programs it is told to, one line each on the
  * console: "TIMES PATH ARGUMENTS...". What they print goes to the console; "ISOMER-DONE STATUS" follows (the first status
- * that is not 0). Between two lines the guest is idle, so that the host can read its clocks. */
+ * that is not 0). "off" ends the machine. Between two lines the guest is idle, so that the host can read its clocks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +38,7 @@ int main(void) {
     long times = word ? strtol(word, NULL, 10) : 0;
     int n = 0, status = 0;
     while (n < WORDS && (argv[n] = strtok_r(NULL, " \n", &save))) n++;
+    if (!n && word && !strcmp(word, "off")) break;
     if (!n) continue;
     while (times-- > 0 && !status) status = once(argv);
     printf("ISOMER-DONE %d\n", status);

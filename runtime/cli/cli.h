@@ -79,8 +79,41 @@ const struct isa *cli_isa(const char *name);
 /* Pairs of hex digits, blanks and 0x allowed: number of bytes, or -EINVAL. */
 int cli_hex(const char *text, uint8_t *out, size_t max);
 
-/* --check, --dump, --jit: settings of engines. 0, or -errno with one line. */
-int cli_engine(bool check, const char *dump, const struct strings *jit);
+/* What knows the names in `kernel` (may be NULL, or have none) and in files of symbols (ELF, or the text of System.map). 0 with *out
+ * to be freed, or -errno with one line. */
+struct symbols;
+int cli_symbols(const char *kernel, const struct strings *files, const struct symbols **out);
+void cli_symbols_free(const struct symbols *s); /* NULL is allowed */
+
+/* Options of engines, the same for machines and programs. */
+struct engine_config {
+  const char *accel, *tier, *dump;
+  struct strings jit;
+  bool check, perf_map;
+};
+/* Rows of an option table; `type` has the member `engine`. */
+#define ENGINE_OPTIONS(type)                                                                  \
+  {"accel", "LIST", OPT_STR, offsetof(type, engine.accel),                                    \
+   "engines in order of preference: auto, interp, jit (auto)"},                               \
+      {"tier", "TIER", OPT_STR, offsetof(type, engine.tier),                                  \
+       "engine jit: highest tier of code: interp, block (block)"},                            \
+      {"check", NULL, OPT_FLAG, offsetof(type, engine.check),                                 \
+       "engine jit: compare every block with the interpreter"},                               \
+      {"dump", "WHAT", OPT_STR, offsetof(type, engine.dump),                                  \
+       "engine jit: ir, asm or ir,asm of all blocks, on stderr; =PC: of those that hold it"}, \
+  {                                                                                           \
+    "jit", "SETTING", OPT_LIST, offsetof(type, engine.jit),                                   \
+        "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"                       \
+  }
+#define PERF_MAP_OPTION(type)                                                    \
+  {                                                                              \
+    "perf-map", NULL, OPT_FLAG, offsetof(type, engine.perf_map),                 \
+        "engine jit: names of translated code for perf(1), in /tmp/perf-PID.map" \
+  }
+/* Before an engine is selected; names are those that m->symbols knows (m may be NULL). `keep` moves a descriptor to where the guest does
+ * not see it (NULL: it stays) and returns its number or -errno. 0, or -errno with one line. */
+int cli_engine(const struct engine_config *c, const struct machine *m, int (*keep)(void *opaque, int fd),
+               void *opaque);
 
 /* Installs or removes the lines of binfmt_misc in `dir`: for `only`, or for every ISA but the host's. An exit code. */
 int binfmt_change(const char *action, const char *dir, const struct isa *only);

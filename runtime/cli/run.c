@@ -11,6 +11,7 @@
 #include "core/engine.h"
 #include "core/log.h"
 #include "core/virtual.h"
+#include "debug/profile.h"
 #include "debug/trace.h"
 #include "devices/board.h"
 #include "devices/chardev.h"
@@ -19,11 +20,10 @@
 #include "script/script.h"
 
 struct run {
-  const char *isa, *board, *kernel, *initrd, *bios, *append, *accel, *dtb, *dump_dtb, *serial, *console,
-      *script;
-  struct strings trace, set, jit;
-  const char *dump;
-  bool check;
+  const char *isa, *board, *kernel, *initrd, *bios, *append, *dtb, *dump_dtb, *serial, *console, *script;
+  struct strings trace, set, symbols;
+  struct engine_config engine;
+  const char *profile;
   uint64_t memory, timeout_ns, seed;
   unsigned cpus;
   bool no_reboot, stats, json, nographic, deterministic, allow, no_sandbox;
@@ -33,7 +33,7 @@ static void defaults(void *config) {
   struct run *o = config;
   o->memory = 128ull << 20;
   o->cpus = 1;
-  o->accel = "auto";
+  o->engine.accel = "auto";
   o->seed = 1;
 }
 
@@ -147,7 +147,9 @@ static enum machine_end run_virtual(struct machine *m, uint64_t timeout_ns) {
 }
 
 static int run_script(const struct run *o) {
+  if (cli_engine(&o->engine, NULL, NULL, NULL)) return EXIT_USAGE;
   const struct script_options so = {.isa = o->isa,
+                                    .accel = o->engine.accel,
                                     .kernel = o->kernel,
                                     .initrd = o->initrd,
                                     .append = o->append,
@@ -186,6 +188,8 @@ static int run_machine(struct machine *m, const struct run *o) {
     int r = board_boot(m);
     if (r) return failed(r);
   }
+  const int r = profile_write(m);
+  if (r) log_error("--profile %s: cannot write: %s", o->profile, strerror(-r));
   if (o->stats)
     stats_print(m->isa, m->vcpu, m->nvcpus, NULL,
                 (struct run_times){clock_ns() - wall, thread_cpu_ns() - cpu}, o->json, NULL);
@@ -249,13 +253,20 @@ static int run_main(void *config, int argc, char **argv) {
     code = board_dump_dtb(m, o->dump_dtb) ? EXIT_HOST : 0;
     goto out;
   }
-  if (cli_engine(o->check, o->dump, &o->jit)) {
-    code = EXIT_USAGE;
+  code = EXIT_USAGE;
+  /* Only for those who look on: reading the symbols of a large kernel takes time. */
+  if ((o->symbols.n || o->trace.n || o->profile || o->engine.dump || o->engine.perf_map) &&
+      cli_symbols(o->kernel, &o->symbols, &m->symbols))
+    goto out;
+  if (cli_engine(&o->engine, m, NULL, NULL)) goto out;
+  if (o->profile && profile_open(m, o->profile, o->kernel ? o->kernel : o->bios, why, sizeof why)) {
+    log_error("--profile: %s", why);
     goto out;
   }
   for (unsigned i = 0; i < m->nvcpus; i++) {
     trace_attach(m->vcpu[i], m);
-    r = engine_select(m->vcpu[i], o->accel);
+    profile_attach(m->vcpu[i], m);
+    r = engine_select(m->vcpu[i], o->engine.accel);
     if (!r) continue;
     code = failed(r);
     goto out;
@@ -265,7 +276,10 @@ static int run_main(void *config, int argc, char **argv) {
   if (!code) code = run_machine(m, o);
 out:
   if (m) board_free(m);
+  if (m) profile_free(m);
+  const struct symbols *symbols = m ? m->symbols : NULL;
   machine_free(m);
+  cli_symbols_free(symbols);
   return code;
 }
 
@@ -279,15 +293,17 @@ static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "instruction set, when the files do not say"},
     {"bios", "FILE", OPT_STR, AT(bios), "firmware instead of the built-in one"},
     {"board", "FILE", OPT_STR, AT(board), "Lua table of the machine instead of the built-in one"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto)"},
-    {"check", NULL, OPT_FLAG, AT(check), "engine jit: compare every block with the interpreter"},
-    {"dump", "WHAT", OPT_STR, AT(dump), "engine jit: ir, asm or ir,asm of every block, on stderr"},
-    {"jit", "SETTING", OPT_LIST, AT(jit), "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"},
+    ENGINE_OPTIONS(struct run),
+    PERF_MAP_OPTION(struct run),
     {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
     {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
     {"trace", "WHAT", OPT_LIST, AT(trace),
-     "insn, exc, mmio, sbi, with commas; =LO-HI limits it to those PCs; on stderr"},
-    {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end"},
+     "insn, exc, mmio, sbi, blocks, exits, with commas; =LO-HI: only those PCs; on stderr"},
+    {"symbols", "FILE", OPT_LIST, AT(symbols),
+     "names of code, beside the kernel's own: ELF, or text as System.map"},
+    {"profile", "FILE", OPT_STR, AT(profile), "samples of call stacks, for flamegraph.pl (+FILE: appended)"},
+    {"stats", NULL, OPT_FLAG, AT(stats),
+     "counters on stderr at the end; hits of the first-level TLB are not counted"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},
     {"dtb", "FILE", OPT_STR, AT(dtb), "device tree for the guest instead of the board's own"},
     {"dump-dtb", "FILE", OPT_STR, AT(dump_dtb), "write the device tree and end; - is standard output"},

@@ -1,4 +1,4 @@
-/* --stats: one table of counters, printed as text or JSON. The figures are counted where things happen. */
+/* --stats: counters of vCPUs, engine and process, printed as text or JSON. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "core/counters.h"
 #include "core/engine.h"
 #include "interp/interp.h"
 #include "user/user.h"
@@ -15,23 +16,6 @@
 static uint64_t counter(const struct vcpu_stats *s, size_t offset) {
   return *(const uint64_t *)((const char *)s + offset);
 }
-
-static const struct {
-  const char *key, *text;
-  size_t offset;
-} counters[] = {
-    {"tlb_read_misses", "TLB misses, read (first level)", offsetof(struct vcpu_stats, tlb_miss[0])},
-    {"tlb_write_misses", "TLB misses, write (first level)", offsetof(struct vcpu_stats, tlb_miss[1])},
-    {"tlb_fetch_misses", "TLB misses, fetch (first level)", offsetof(struct vcpu_stats, tlb_miss[2])},
-    {"tlb_read_hits", "  of these in the second level, read", offsetof(struct vcpu_stats, tlb_hit[0])},
-    {"tlb_write_hits", "  of these in the second level, write", offsetof(struct vcpu_stats, tlb_hit[1])},
-    {"tlb_fetch_hits", "  of these in the second level, fetch", offsetof(struct vcpu_stats, tlb_hit[2])},
-    {"page_walks", "page walks", offsetof(struct vcpu_stats, page_walks)},
-    {"decode_hits", "decoded cache: slow look-ups that hit", offsetof(struct vcpu_stats, decode_hit)},
-    {"decode_misses", "decoded cache: instructions decoded", offsetof(struct vcpu_stats, decode_miss)},
-    {"code_invalidations", "decoded cache: pages invalidated",
-     offsetof(struct vcpu_stats, code_invalidations)},
-};
 
 static const char *const exit_names[] = {"none", "kick", "budget", "wait", "trap", "shutdown", "error"};
 
@@ -118,8 +102,7 @@ void stats_print(const struct isa *isa, struct vcpu *const *v, unsigned n, const
   number(&o, "cpu_seconds", user ? "CPU seconds" : "CPU seconds of vCPU 0", "%.6f", (double)t.cpu_ns / 1e9);
   if (t.cpu_ns)
     number(&o, "mips", "million instructions per CPU second", "%.2f", (double)insns * 1e3 / (double)t.cpu_ns);
-  for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-    number(&o, counters[i].key, counters[i].text, "%" PRIu64, counter(&all, counters[i].offset));
+  counters_each(&all, each_count, &o);
   number(&o, "decoded_pages", "decoded cache: pages held", "%" PRIu64, pages);
   number(&o, "decoded_insns", "decoded cache: instructions held", "%" PRIu64, decoded);
   memory(&o);

@@ -19,6 +19,7 @@
 struct test {
   const char *filter, *junit;
   struct strings set;
+  struct engine_config engine;
   unsigned jobs;
   uint64_t seed;
   bool allow;
@@ -37,6 +38,7 @@ struct job {
 static void defaults(void *config) {
   struct test *o = config;
   o->jobs = 1;
+  o->engine.accel = "auto";
   o->seed = 1;
 }
 
@@ -60,6 +62,15 @@ static char *replay(const struct test *o, const char *path) {
   fprintf(f, "isomer test ");
   quoted(f, path);
   fprintf(f, " --seed %" PRIu64 "%s", o->seed, o->allow ? " --allow" : "");
+  if (strcmp(o->engine.accel, "auto")) {
+    fprintf(f, " --accel ");
+    quoted(f, o->engine.accel);
+  }
+  if (o->engine.check) fprintf(f, " --check");
+  for (unsigned i = 0; i < o->engine.jit.n; i++) {
+    fprintf(f, " --jit ");
+    quoted(f, o->engine.jit.at[i]);
+  }
   for (unsigned i = 0; i < o->set.n; i++) {
     fprintf(f, " --set ");
     quoted(f, o->set.at[i]);
@@ -77,7 +88,8 @@ static int start(const struct test *o, struct job *j) {
   if (j->pid < 0) return -errno;
   if (j->pid) return 0;
   if (dup2(fileno(j->out), STDOUT_FILENO) < 0 || dup2(fileno(j->out), STDERR_FILENO) < 0) _exit(EXIT_HOST);
-  const struct script_options so = {.seed = o->seed,
+  const struct script_options so = {.accel = o->engine.accel,
+                                    .seed = o->seed,
                                     .allow = o->allow,
                                     .param = o->set.at,
                                     .nparams = o->set.n,
@@ -159,6 +171,7 @@ static int test_main(void *config, int argc, char **argv) {
     log_error("--jobs: 1 to %d", MAX_JOBS);
     return EXIT_USAGE;
   }
+  if (cli_engine(&o->engine, NULL, NULL, NULL)) return EXIT_USAGE;
   struct job *jobs = calloc((size_t)argc + 1, sizeof *jobs);
   if (!jobs) {
     log_error("out of memory");
@@ -211,6 +224,7 @@ static const struct option options[] = {
     {"filter", "TEXT", OPT_STR, AT(filter), "only files whose path contains it"},
     {"jobs j", "N", OPT_UINT, AT(jobs), "so many at a time (1)"},
     {"junit", "FILE", OPT_STR, AT(junit), "results as JUnit XML"},
+    ENGINE_OPTIONS(struct test),
     {"seed", "N", OPT_U64, AT(seed), "of everything random (1)"},
     {"set", "NAME=VALUE", OPT_LIST, AT(set), "isomer.params.NAME"},
     {"allow", NULL, OPT_FLAG, AT(allow), "scripts may use os, io, require, load and debug"},

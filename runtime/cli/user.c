@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/engine.h"
 #include "core/log.h"
+#include "debug/profile.h"
 #include "debug/trace.h"
 #include "os/sandbox.h"
 #include "user/exec.h"
@@ -20,12 +21,13 @@
 #include "user/user.h"
 
 struct user {
-  const char *isa, *accel, *sysroot, *binfmt, *binfmt_dir;
+  const char *isa, *sysroot, *binfmt, *binfmt_dir;
   const char *path; /* of the program when argv[0] is only a name */
   unsigned path_fd; /* where it is open already; UINT_MAX: nowhere */
-  struct strings trace, ro, rw, jit;
-  const char *dump;
-  bool stats, json, strace, sandbox, net, check;
+  struct strings trace, ro, rw;
+  struct engine_config engine;
+  const char *profile;
+  bool stats, json, strace, sandbox, net;
 };
 
 /* As env(1): the program cannot be run, or is not there. */
@@ -33,7 +35,7 @@ enum { CANNOT_RUN = 126, NOT_FOUND = 127 };
 
 static void defaults(void *config) {
   struct user *u = config;
-  u->accel = "auto";
+  u->engine.accel = "auto";
   u->path_fd = UINT_MAX;
   u->binfmt_dir = "/proc/sys/fs/binfmt_misc";
   u->sysroot = getenv("ISOMER_SYSROOT"); /* the kernel passes no options */
@@ -55,6 +57,8 @@ static void finish(struct user_process *p, void *opaque) {
   const struct end *e = opaque;
   const struct machine *m = user_machine(p);
   struct vcpu_stats sum;
+  const int r = profile_write(user_machine(p));
+  if (r) log_error("--profile: cannot write: %s", strerror(-r));
   if (!e->o->stats) return;
   user_stats(p, &sum);
   const struct run_times t = {clock_ns() - e->wall, cpu_ns() - e->cpu};
@@ -84,9 +88,34 @@ static void again(const struct user *o, const struct sysroot *root, const char *
   u.sysroot = root->len ? root->path : NULL;
   u.sandbox = u.net = false;
   u.ro.n = u.rw.n = 0;
+  if (u.engine.dump && strchr(u.engine.dump, '=')) u.engine.dump = NULL; /* a place of this program */
+  if (u.profile) {                                                       /* all write to one file */
+    static char more[PATH_MAX + 2];
+    char *path = realpath(u.profile + (*u.profile == '+'), NULL);
+    snprintf(more, sizeof more, "+%s", path ? path : u.profile);
+    free(path);
+    u.profile = more;
+  }
   out[0] = "isomer";
   out[1] = cmd_user.name;
   options_again(&cmd_user, &u, out + 2, AGAIN_MAX - 2);
+}
+
+static int keep(void *opaque, int fd) { return user_fd_keep(opaque, fd); }
+
+static int start_profile(struct user_process *p, const struct user *o, const char *program) {
+  struct machine *m = user_machine(p);
+  char why[PATH_MAX + 100];
+  int r = profile_open(m, o->profile, program, why, sizeof why);
+  if (r) {
+    log_error("--profile: %s", why);
+    return r;
+  }
+  r = user_fd_keep(p, profile_fd(m));
+  if (r < 0) return r;
+  profile_use_fd(m, r);
+  profile_attach(m->vcpu[0], m);
+  return 0;
 }
 
 static int run(const struct user *o, const struct isa *want, const struct sysroot *root, int argc,
@@ -94,9 +123,8 @@ static int run(const struct user *o, const struct isa *want, const struct sysroo
   struct user_process *p;
   char why[200];
   struct end end = {o, clock_ns(), cpu_ns()};
-  const char *exec[AGAIN_MAX];
+  const char *exec[AGAIN_MAX] = {NULL};
   int code = EXIT_USAGE;
-  again(o, root, exec);
   const struct user_options options = {.want = want,
                                        .root = root,
                                        .path = o->path,
@@ -118,11 +146,11 @@ static int run(const struct user *o, const struct isa *want, const struct sysroo
     goto out;
   }
   trace_attach(m->vcpu[0], m);
-  if (cli_engine(o->check, o->dump, &o->jit)) {
-    code = EXIT_USAGE;
-    goto out;
-  }
-  if (engine_select(m->vcpu[0], o->accel)) goto out;
+  code = EXIT_USAGE;
+  if (cli_engine(&o->engine, m, keep, p)) goto out;
+  if (o->profile && start_profile(p, o, argv[0])) goto out;
+  if (engine_select(m->vcpu[0], o->engine.accel)) goto out;
+  again(o, root, exec);
   if (o->sandbox && (code = confine(o, p))) goto out;
   user_run(p);
 out:
@@ -170,12 +198,11 @@ int user_from_kernel(int argc, char **argv) {
 #define AT(f) offsetof(struct user, f)
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
-    {"accel", "LIST", OPT_STR, AT(accel), "engines in order of preference: auto, interp, jit (auto)"},
-    {"check", NULL, OPT_FLAG, AT(check), "engine jit: compare every block with the interpreter"},
-    {"dump", "WHAT", OPT_STR, AT(dump), "engine jit: ir, asm or ir,asm of every block, on stderr"},
-    {"jit", "SETTING", OPT_LIST, AT(jit), "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"},
+    ENGINE_OPTIONS(struct user),
+    PERF_MAP_OPTION(struct user),
     {"trace", "WHAT", OPT_LIST, AT(trace),
-     "insn, exc, with a comma; =LO-HI limits it to those PCs; on stderr"},
+     "insn, exc, blocks, exits, with commas; =LO-HI: only those PCs; on stderr"},
+    {"profile", "FILE", OPT_STR, AT(profile), "samples of call stacks, for flamegraph.pl (+FILE: appended)"},
     {"strace", NULL, OPT_FLAG, AT(strace), "system calls on stderr, as strace(1) shows them"},
     {"stats", NULL, OPT_FLAG, AT(stats), "counters on stderr at the end, system calls among them"},
     {"json", NULL, OPT_FLAG, AT(json), "counters as one JSON object"},

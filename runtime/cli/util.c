@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "core/engine.h"
 #include "core/log.h"
 
 const struct isa *cli_isa(const char *name) {
@@ -37,18 +36,4 @@ int cli_hex(const char *text, uint8_t *out, size_t max) {
     p += 2;
   }
   return (int)n;
-}
-
-int cli_engine(bool check, const char *dump, const struct strings *jit) {
-  char text[80];
-  int r = check ? engine_option("check") : 0;
-  if (!r && dump) {
-    snprintf(text, sizeof text, "dump=%s", dump);
-    r = engine_option(text);
-  }
-  for (unsigned i = 0; !r && i < jit->n; i++) {
-    snprintf(text, sizeof text, "jit:%s", jit->at[i]);
-    r = engine_option(text);
-  }
-  return r;
 }

@@ -101,6 +101,15 @@ struct arch_signals {
   void (*restore)(struct vcpu *v, struct user_frame *f);
 };
 
+/* How compiled code keeps its callers, as the ISA's ABI has it: offsets in the vCPU, and distances from where the frame
+ * pointer points. Code may do without a frame pointer, so what is found is only likely. */
+struct arch_frames {
+  uint32_t sp, fp;
+  uint32_t
+      link; /* the register that has the return address of a function that calls nothing; 0: there is none */
+  int32_t saved_fp, saved_pc;
+};
+
 /* What the auxiliary vector of a process says about the processor (Linux: AT_HWCAP...). */
 struct user_auxv {
   uint64_t hwcap, hwcap2;
@@ -148,6 +157,7 @@ struct arch_ops {
   void (*user_stack)(struct vcpu *v, gva_t sp);
   void (*user_tls)(struct vcpu *v, uint64_t tls);
   const struct arch_signals *signals;
+  const struct arch_frames *frames; /* NULL: callers are not known */
 };
 
 struct isa {

@@ -110,7 +110,7 @@ static void *vcpu_thread(void *arg) {
   for (;;) {
     __atomic_store_n(&v->kick, 0, __ATOMIC_SEQ_CST);
     if (ended(m)) return NULL;
-    if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);
+    vcpu_refill(v);
     switch (v->c->engine_ops->run(v)) {
     case EXIT_NONE:
     case EXIT_KICK:

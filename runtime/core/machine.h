@@ -41,9 +41,11 @@ struct machine {
   void *loop;                /* event loop, owned by core/loop.c */
   struct virtual_time *virt; /* deterministic mode (core/virtual.h), NULL: real time */
   struct {
-    bool insn, exc, mmio, sbi;
+    bool insn, exc, mmio, sbi, blocks, exits;
     gva_t lo, hi;
-  } trace; /* --trace; hi == 0: every PC */
+  } trace;                       /* --trace; hi == 0: every PC */
+  struct profile *profile;       /* --profile (debug/profile.h), NULL: none */
+  const struct symbols *symbols; /* who knows names of code (core/symbols.h), NULL: nobody; not owned */
 };
 
 /* A machine with an empty physical map, no vCPU, and guest time starting now. NULL and a message when out of memory. */

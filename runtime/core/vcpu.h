@@ -141,8 +141,12 @@ struct vcpu_common {
    * time. With it, device accesses are made one instruction at a time (TRAP_EXACT). */
   void (*resched)(struct vcpu *v);
   const struct vcpu_watch *watch; /* NULL: nobody looks on */
-  bool stepping;                  /* the engine executes one instruction at a time, all counts exact */
-  bool touched;                   /* a device was accessed since the engine cleared this */
+  /* Takes a sample: called at v->pc once `sample_at` instructions have retired, and sets the next count. NULL: nobody
+   * samples. */
+  void (*sample)(struct vcpu *v);
+  uint64_t sample_at;
+  bool stepping; /* the engine executes one instruction at a time, all counts exact */
+  bool touched;  /* a device was accessed since the engine cleared this */
   struct vcpu_stats stats;
 };
 
@@ -173,6 +177,17 @@ static inline uint64_t vcpu_retired(const struct vcpu *v) { return v->c->retire_
 static inline void vcpu_set_budget(struct vcpu *v, int64_t n) {
   v->c->retire_base += (uint64_t)n - (uint64_t)v->budget;
   v->budget = n;
+}
+
+/* Takes the sample that is due, if any. */
+static inline void vcpu_sample(struct vcpu *v) {
+  if (v->c->sample && vcpu_retired(v) >= v->c->sample_at) v->c->sample(v);
+}
+/* For loops around run(): a budget up to the next sample, or without end. */
+static inline void vcpu_refill(struct vcpu *v) {
+  vcpu_sample(v);
+  if (v->c->sample) vcpu_set_budget(v, (int64_t)(v->c->sample_at - vcpu_retired(v)));
+  else if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);
 }
 
 /* Asks the vCPU to leave run() at its next poll. Safe from any thread and from signal handlers. */

@@ -82,7 +82,9 @@ static void resched(struct vcpu *v) {
   if (t->until_ns < next) next = t->until_ns;
   if (next <= now) n = 0;
   else if ((next - now - 1) / VIRTUAL_INSN_NS < n) n = (next - now - 1) / VIRTUAL_INSN_NS + 1;
+  vcpu_sample(v);
   uint64_t left = t->until_insns > done ? t->until_insns - done : 0;
+  if (v->c->sample && v->c->sample_at - done < left) left = v->c->sample_at - done;
   vcpu_set_budget(v, (int64_t)(left < n ? left : n));
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/isa.h"
 #include "core/log.h"
+#include "core/symbols.h"
 #include "mem/phys.h"
 #include "mem/tlb.h"
 
@@ -19,10 +20,9 @@ struct kind {
   size_t offset;
 };
 static const struct kind kinds[] = {
-    {"insn", offsetof(struct machine, trace.insn)},
-    {"exc", offsetof(struct machine, trace.exc)},
-    {"mmio", offsetof(struct machine, trace.mmio)},
-    {"sbi", offsetof(struct machine, trace.sbi)},
+    {"insn", offsetof(struct machine, trace.insn)},     {"exc", offsetof(struct machine, trace.exc)},
+    {"mmio", offsetof(struct machine, trace.mmio)},     {"sbi", offsetof(struct machine, trace.sbi)},
+    {"blocks", offsetof(struct machine, trace.blocks)}, {"exits", offsetof(struct machine, trace.exits)},
 };
 
 static const struct kind *kind_find(const char *name, size_t len) {
@@ -37,7 +37,8 @@ int trace_parse(struct machine *m, const char *text, char *why, size_t n) {
   for (const char *p = text;; p++) {
     size_t len = strcspn(p, ",=");
     const struct kind *k = kind_find(p, len);
-    if (!k) return err_set(why, n, -EINVAL, "'%.*s' is none of insn, exc, mmio, sbi", (int)len, p);
+    if (!k)
+      return err_set(why, n, -EINVAL, "'%.*s' is none of insn, exc, mmio, sbi, blocks, exits", (int)len, p);
     *((bool *)((char *)m + k->offset)) = true;
     p += len;
     if (p >= end) break;
@@ -133,9 +134,34 @@ static void on_interrupt(struct vcpu *v, gva_t from) {
   trace_at(v, "exc", "interrupt, from 0x%" PRIx64, from);
 }
 
-static const struct trace_ops all_ops = {on_insn, on_trap, on_interrupt};
-static const struct trace_ops exc_ops = {NULL, on_trap, on_interrupt};
+static void on_block(struct vcpu *v, const struct trace_block *b) {
+  const struct machine *m = v->c->machine;
+  char name[200], text[300];
+  if (!trace_covers(m, b->pc)) return;
+  symbols_text(m, b->pc, name, sizeof name);
+  snprintf(text, sizeof text, "%u instructions, %u bytes, %" PRIu64 " ns  %s", b->insns, b->bytes, b->ns,
+           name);
+  put(v, b->pc, "block", text);
+}
+
+static void on_left(struct vcpu *v, const struct trace_exit *x) {
+  const struct machine *m = v->c->machine;
+  char from[20] = "-", name[200], text[300];
+  if (!trace_covers(m, x->to) && !(x->known && trace_covers(m, x->from))) return;
+  if (x->known) snprintf(from, sizeof from, "0x%" PRIx64, x->from);
+  symbols_text(m, x->to, name, sizeof name);
+  snprintf(text, sizeof text, "%-6s from %s  %s", x->kind, from, name);
+  put(v, x->to, "exit", text);
+}
 
 void trace_attach(struct vcpu *v, const struct machine *m) {
-  v->c->trace = m->trace.insn ? &all_ops : m->trace.exc ? &exc_ops : NULL;
+  /* One table for each choice; filled the same by every thread that asks. */
+  static struct trace_ops ops[16];
+  const unsigned n = m->trace.insn | m->trace.exc << 1 | m->trace.blocks << 2 | m->trace.exits << 3;
+  struct trace_ops *t = &ops[n];
+  v->c->trace = n ? t : NULL;
+  if (m->trace.insn) t->insn = on_insn;
+  if (m->trace.exc) t->trap = on_trap, t->interrupt = on_interrupt;
+  if (m->trace.blocks) t->block = on_block;
+  if (m->trace.exits) t->left = on_left;
 }

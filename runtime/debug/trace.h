@@ -1,6 +1,8 @@
 /* --trace: what it selects, and lines on stderr. One line per event, all writers share one format:
  *   insn  0:0000000080000000  00000297  auipc t0, 0x0
  *   exc   0:0000000080000004  illegal(0x0) -> 0x80001000          mmio/sbi: as their owners word it
+ *   block 0:0000000000010504  12 instructions, 340 bytes, 52100 ns  main+0x4
+ *   exit  0:0000000000010610  jump   from 0x10504  loop       (where the guest goes on, why, the block that was left)
  * (vCPU number, PC of the instruction the event belongs to). Nothing here decides what is traced where. */
 #ifndef ISOMER_DEBUG_TRACE_H
 #define ISOMER_DEBUG_TRACE_H
@@ -8,7 +10,7 @@
 #include "core/machine.h"
 #include "core/trace.h"
 
-/* Parses `insn|exc|mmio|sbi{,...}[=LO-HI]` (addresses as strtoull reads them, HI exclusive) into m->trace, adding to what
+/* Parses `insn|exc|mmio|sbi|blocks|exits{,...}[=LO-HI]` (addresses as strtoull reads them, HI exclusive) into m->trace, adding to what
  * is there. 0, or -EINVAL with the fault in why. */
 int trace_parse(struct machine *m, const char *text, char *why, size_t n);
 

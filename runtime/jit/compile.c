@@ -1,15 +1,13 @@
 /* From decoded guest instructions to code: which belong to a block, the lifter, the host's code generator, and the room
  * that all this takes. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/isa.h"
 #include "ir/block.h"
-#include "jit/jit_int.h"
+#include "jit/observe.h"
 #include "mem/tlb.h"
 #include "os/guest_access.h"
 
@@ -96,36 +94,6 @@ static int install(struct jit *j, struct block *b, const struct ir_block *ir, co
   return 0;
 }
 
-/* ---- dumps ---- */
-
-static void dump(const struct jit *j, const struct block *b, const struct ir_block *ir,
-                 const struct cg_result *r) {
-  fprintf(stderr, "block %#" PRIx64 " (%u instructions)\n", (uint64_t)j->v->pc, b->count);
-  for (unsigned i = 0; i < ir->ninsn; i++) {
-    char text[120];
-    j->guest->isa->disasm(ir_decoded(ir, i), (j->v->pc & GUEST_PAGE_MASK) + (gva_t)ir->insn[i].pc,
-                          DISASM_ALIASES, text, sizeof text);
-    fprintf(stderr, "  %5x  %s\n", (unsigned)ir->insn[i].pc, text);
-  }
-  if (jit_options.dump & JIT_DUMP_IR) ir_print(ir, stderr);
-  if (!(jit_options.dump & JIT_DUMP_ASM)) return;
-  const struct isa *host = isa_find(cg_host_name);
-  for (const uint8_t *p = r->entry; host && p < r->end;) {
-    union {
-      struct insn head;
-      uint8_t room[IR_INSN_BYTES];
-    } d = {0};
-    char text[120] = "?";
-    int n = host->decode(host->default_features, p, (size_t)(r->end - p), &d.head);
-    if (n > 0) host->disasm(&d.head, (uintptr_t)p, 0, text, sizeof text);
-    else n = 1;
-    fprintf(stderr, "  %p ", (const void *)p);
-    for (int i = 0; i < 11; i++) fprintf(stderr, i < n ? "%02x" : "  ", i < n ? p[i] : 0);
-    fprintf(stderr, " %s\n", text);
-    p += n;
-  }
-}
-
 /* ---- */
 
 /* The oldest segment makes room. Where code is thrown away before it has earned what its translation cost, more entries are
@@ -206,12 +174,7 @@ int jit_compile(struct jit *j, struct block *b) {
     }
     if (!rc && r.useless) rc = -ENOTSUP;
     else if (!rc) rc = install(j, b, ir, &r);
-    if (!rc) {
-      j->n.compiled++;
-      j->n.guest_insns += r.count;
-      j->n.code_bytes += b->bytes;
-      if (jit_options.dump) dump(j, b, ir, &r);
-    }
+    if (!rc) observe_block(j, b, ir, &r, clock_ns() - start);
     break;
   }
   j->n.compile_ns += clock_ns() - start;

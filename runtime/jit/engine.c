@@ -10,13 +10,18 @@
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/trace.h"
-#include "jit/jit_int.h"
+#include "jit/observe.h"
 #include "mem/tlb.h"
 #include "os/fault.h"
 
 #define SLICE 32768 /* instructions between two looks at timers, interrupts and kicks */
 
-struct jit_options jit_options = {.threshold = 4, .memory = (size_t)32 << 20, .max_insns = 48};
+struct jit_options jit_options = {.threshold = 4,
+                                  .memory = (size_t)32 << 20,
+                                  .max_insns = 48,
+                                  .perf_map = -1,
+                                  .highest = TIER_BLOCK,
+                                  .policy = &tier_by_count};
 
 /* ---- what runs next ---- */
 
@@ -73,7 +78,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
   struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
   if (!b || b->refused) return NULL;
-  if (!b->code && (++b->heat < j->threshold)) return NULL;
+  if (!b->code && tier_entered(&jit_options, j->threshold, ++b->heat) < TIER_BLOCK) return NULL;
   if (!b->code && jit_compile(j, b)) {
     b->refused = true;
     j->n.refused++;
@@ -117,10 +122,10 @@ static int after_handler(struct jit *j, const struct exit *x, int64_t *left) {
 
 static int after(struct jit *j, uint64_t result, int64_t *left) {
   struct vcpu *v = j->v;
-  if (result == CG_GOES) return STEP_NEXT;
   const uint32_t n = (uint32_t)(result - 1);
-  const struct exit *x = exit_of(j, n);
-  j->n.exits[x->e.kind & 7]++;
+  const struct exit *x = result == CG_GOES ? NULL : exit_of(j, n);
+  observe_exit(j, x);
+  if (!x) return STEP_NEXT;
   switch (x->e.kind) {
   case CG_EXIT_COUNT: v->pc = jit_target(j, x); return interpret(j, left, false);
   case IX_JUMP: {
@@ -144,7 +149,9 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
 static int jit_slice(struct vcpu *v) {
   struct jit *j = jit_of(v);
   struct vcpu_common *c = v->c;
-  if (c->stepping || (c->trace && c->trace->insn) || (c->watch && c->watch->exec)) return interp_slice(v);
+  if (c->stepping || (c->trace && c->trace->insn) || (c->watch && c->watch->exec) ||
+      jit_options.highest == TIER_INTERP)
+    return interp_slice(v);
   int64_t left = v->budget < SLICE ? v->budget : SLICE;
   int step = STEP_NEXT;
   jit_running(j);
@@ -184,6 +191,7 @@ static uint8_t *write_common(struct jit *j) {
   uint8_t *at = j->code.rw;
   cg_write_common(j->guest, j->check != NULL, &at, &j->common);
   os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
+  observe_shared(j, j->code.rw, at);
   return at;
 }
 
@@ -195,6 +203,7 @@ static void in_child(void) {
   all = j;
   if (j) {
     j->link = NULL;
+    observe_child();
     if (os_code_renew(&j->code)) {
       log_error("no code memory for the forked process: the host has no more");
       abort();
@@ -227,6 +236,7 @@ static void jit_destroy(struct vcpu *v) {
   struct jit **at = &all;
   while (*at && *at != j) at = &(*at)->link;
   if (*at) *at = j->link;
+  observe_end(j);
   pthread_mutex_unlock(&all_lock);
   if (jit_now() == j) jit_running(NULL);
   j->ending = true;
@@ -330,14 +340,7 @@ static int jit_option(const char *text, char *why, size_t n) {
     jit_options.check = true;
     return 0;
   }
-  if (!strncmp(text, "dump=", 5)) {
-    if (strstr(text, "ir")) jit_options.dump |= JIT_DUMP_IR;
-    if (strstr(text, "asm")) jit_options.dump |= JIT_DUMP_ASM;
-    if (!strcmp(text, "dump=ir") || !strcmp(text, "dump=asm") || !strcmp(text, "dump=ir,asm")) return 0;
-    snprintf(why, n, "--dump takes ir, asm or ir,asm, not '%s'", text + 5);
-    return -EINVAL;
-  }
-  if (strncmp(text, "jit:", 4)) return -ENOENT;
+  if (strncmp(text, "jit:", 4)) return observe_option(text, why, n);
   text += 4;
   if (number(text, "threshold", &k)) jit_options.threshold = (unsigned)k;
   else if (number(text, "insns", &k)) jit_options.max_insns = k < 64 ? (unsigned)k : 64;
@@ -351,34 +354,9 @@ static int jit_option(const char *text, char *why, size_t n) {
 
 static void jit_count(const struct vcpu *v,
                       void (*each)(void *data, const char *key, const char *text, uint64_t n), void *data) {
-  const struct jit_counters *c = &jit_of(v)->n;
-  static const char *const kinds[8][2] = {[IX_JUMP] = {"jump", "to places not linked yet"},
-                                          [IX_INTERP] = {"interp", "for an instruction of the interpreter"},
-                                          [IX_STEP] = {"step", "a handler said so"},
-                                          [IX_END] = {"end", "the context may have changed"},
-                                          [IX_WAIT] = {"wait", "the guest waits"},
-                                          [CG_EXIT_COUNT & 7] = {"count", "the slice is used up"}};
-  each(data, "blocks", "blocks translated", c->compiled);
-  each(data, "block_insns", "  guest instructions in them", c->guest_insns);
-  each(data, "code_bytes", "  bytes of code", c->code_bytes);
-  each(data, "compile_us", "  microseconds", c->compile_ns / 1000);
-  each(data, "refused", "places left to the interpreter", c->refused);
-  each(data, "entries", "times that code was entered", c->entries);
-  for (unsigned i = 0; i < 8; i++) {
-    char key[32], text[80];
-    if (!kinds[i][0]) continue;
-    snprintf(key, sizeof key, "left_%s", kinds[i][0]);
-    snprintf(text, sizeof text, "  and left: %s", kinds[i][1]);
-    each(data, key, text, c->exits[i]);
-  }
-  each(data, "links", "exits linked", c->links);
-  each(data, "lookups", "places looked up", c->lookups);
-  each(data, "slow", "slow memory accesses", c->slow);
-  each(data, "asked", "accesses made by the runtime", c->asked);
-  each(data, "invalidated", "blocks invalidated", c->invalidated);
-  each(data, "evicted", "blocks evicted", c->evicted);
-  each(data, "interpreted", "instructions of the interpreter", c->interpreted);
-  if (jit_of(v)->check) each(data, "checked", "blocks compared with the interpreter", c->checked);
+  pthread_mutex_lock(&all_lock);
+  observe_count(v, all, each, data);
+  pthread_mutex_unlock(&all_lock);
 }
 
 const struct engine_ops jit_engine = {

@@ -8,14 +8,28 @@
 #define ISOMER_JIT_JIT_H
 
 #include "core/engine.h"
+#include "core/histogram.h"
+#include "jit/tier.h"
 
 extern const struct engine_ops jit_engine;
 
 enum { JIT_DUMP_IR = 1, JIT_DUMP_ASM = 2 };
 
+/* Where perf(1) looks for names of code that no file has, by process; how the file is opened. */
+#define JIT_PERF_MAP   "/tmp/perf-%d.map"
+#define JIT_PERF_FLAGS (O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
+
+/* Ways out of code are counted by kind modulo 8, and those to a place that no exit fixes. */
+enum { JIT_EXIT_GOES = 8, JIT_EXITS };
+
 /* Settings of vCPUs created from now on. */
 struct jit_options {
-  unsigned dump;      /* JIT_DUMP_*, to standard error */
+  unsigned dump;    /* JIT_DUMP_*, to standard error */
+  bool dump_at_set; /* only of blocks that contain dump_at */
+  gva_t dump_at;
+  int perf_map; /* descriptor of JIT_PERF_MAP; -1: none */
+  enum jit_tier highest;
+  const struct tier_policy *policy;
   unsigned threshold; /* entries of a block before it is compiled */
   size_t memory;      /* bytes of code */
   unsigned max_insns; /* of a block */
@@ -27,9 +41,10 @@ struct jit_counters {
   uint64_t compiled, guest_insns, code_bytes,
       compile_ns;   /* blocks, their instructions, what was written, time */
   uint64_t refused; /* blocks that go to the interpreter for good */
-  uint64_t entries, exits[8], links, invalidated, evicted, lookups, slow, asked;
-  uint64_t interpreted; /* instructions of cold code and of exits */
-  uint64_t checked;     /* blocks compared by `check` */
+  uint64_t entries, exits[JIT_EXITS], links, invalidated, evicted, lookups, slow, asked;
+  uint64_t interpreted;     /* instructions of cold code and of exits */
+  uint64_t checked;         /* blocks compared by `check` */
+  struct histogram latency; /* nanoseconds of each translation */
 };
 
 #endif

@@ -83,6 +83,9 @@ struct symtab {
 /* Reads the symbol table (the one for linking, else the dynamic one). A file without one gives an empty table and 0;
  * -EINVAL with the reason when it is damaged, -ENOMEM. The table does not refer to the file. */
 int symtab_load(const struct elf *e, uint64_t bias, struct symtab *out, char *why, size_t nwhy);
+/* The same from the text of Linux's System.map or /proc/kallsyms: its functions, of unknown size. -EINVAL names the line that
+ * is none of it. */
+int symtab_text(const uint8_t *bytes, size_t n, struct symtab *out, char *why, size_t nwhy);
 void symtab_free(struct symtab *t);
 
 /* The symbol that covers addr (one of unknown size covers all up to the next), or NULL. Offset = addr - sym->addr. */

@@ -87,6 +87,48 @@ int symtab_load(const struct elf *e, uint64_t bias, struct symtab *out, char *wh
   return 0;
 }
 
+/* One line of System.map or /proc/kallsyms: ADDRESS TYPE NAME, and more that does not matter. False when it is none. */
+static bool map_line(char *line, uint64_t *addr, char *type, char **name) {
+  char *end, *save = NULL;
+  char *first = strtok_r(line, " \t", &save), *second = strtok_r(NULL, " \t", &save);
+  *name = strtok_r(NULL, " \t\r", &save);
+  if (!*name || second[1]) return false;
+  errno = 0;
+  *addr = strtoull(first, &end, 16);
+  *type = *second;
+  return !*end && !errno;
+}
+
+int symtab_text(const uint8_t *bytes, size_t n, struct symtab *out, char *why, size_t nwhy) {
+  size_t lines = 1;
+  *out = (struct symtab){0};
+  for (size_t i = 0; i < n; i++) lines += bytes[i] == '\n';
+  out->names = malloc(n + 1);
+  out->sym = calloc(lines, sizeof *out->sym);
+  if (!out->names || !out->sym) {
+    symtab_free(out);
+    return err_set(why, nwhy, -ENOMEM, "out of memory for %zu symbols", lines);
+  }
+  memcpy(out->names, bytes, n);
+  out->names[n] = 0;
+  size_t number = 1;
+  for (char *line = out->names, *next; line < out->names + n; line = next, number++) {
+    struct sym s = {0};
+    char type, *name, *end = memchr(line, '\n', n - (size_t)(line - out->names));
+    next = end ? end + 1 : out->names + n;
+    if (end) *end = 0;
+    if (!*line) continue;
+    if (!map_line(line, &s.addr, &type, &name)) {
+      symtab_free(out);
+      return BAD("line %zu is not ADDRESS TYPE NAME", number);
+    }
+    s.name = name;
+    if (strchr("tTwW", type) && *name != '$') out->sym[out->n++] = s;
+  }
+  qsort(out->sym, out->n, sizeof *out->sym, by_address);
+  return 0;
+}
+
 void symtab_free(struct symtab *t) {
   free(t->sym);
   free(t->names);

@@ -22,22 +22,30 @@ bool os_cpu_has(const char *feature) {
   return false;
 }
 
-int os_code_map(struct os_code *c, size_t size) {
-  int fd = memfd_create("code", MFD_CLOEXEC), rc = 0;
-  *c = (struct os_code){.size = size};
-  if (fd < 0) return -errno;
-  if (ftruncate(fd, (off_t)size)) rc = -errno;
-  void *rw = rc ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  void *rx = rw == MAP_FAILED ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-  if (!rc && rx == MAP_FAILED) rc = -errno;
-  close(fd);
-  if (rc) {
-    if (rw != MAP_FAILED) munmap(rw, size);
-    return rc;
+/* A second view of shared memory: of size 0 and shared, mremap(2) leaves the first where it is. Anonymous memory, because
+ * the host's profiler looks for names of code only where there is no file. */
+static int second_view(const struct os_code *c, const void *at, const uint8_t **out) {
+  void *rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), (void *)(uintptr_t)at);
+  if (rx == MAP_FAILED) return -errno;
+  if (!mprotect(rx, c->size, PROT_READ | PROT_EXEC)) {
+    *out = rx;
+    return 0;
   }
+  const int e = errno;
+  if (!at) munmap(rx, c->size);
+  return -e;
+}
+
+int os_code_map(struct os_code *c, size_t size) {
+  *c = (struct os_code){.size = size};
+  void *rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (rw == MAP_FAILED) return -errno;
   c->rw = rw;
-  c->rx = rx;
-  return 0;
+  int rc = second_view(c, NULL, &c->rx);
+  if (!rc) return 0;
+  munmap(rw, size);
+  *c = (struct os_code){0};
+  return rc;
 }
 
 void os_code_unmap(struct os_code *c) {
@@ -48,16 +56,10 @@ void os_code_unmap(struct os_code *c) {
 }
 
 int os_code_renew(struct os_code *c) {
-  int fd = memfd_create("code", MFD_CLOEXEC), rc = 0;
-  if (fd < 0) return -errno;
-  if (ftruncate(fd, (off_t)c->size)) rc = -errno;
-  if (!rc && mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-    rc = -errno;
-  if (!rc && mmap((void *)(uintptr_t)c->rx, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) ==
-                 MAP_FAILED)
-    rc = -errno;
-  close(fd);
-  return rc;
+  if (mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+           0) == MAP_FAILED)
+    return -errno;
+  return second_view(c, c->rx, &c->rx);
 }
 
 void os_code_written(const struct os_code *c, const uint8_t *rw, size_t n) {

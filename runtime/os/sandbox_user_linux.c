@@ -44,7 +44,7 @@ static int allow_self(int ruleset, uint64_t handled, char *why, size_t n) {
     if (!path || sscanf(line, "%*s %4s", exec) != 1 || exec[2] != 'x')
       continue; /* guest mappings never are */
     path[strcspn(path, "\n")] = 0;
-    if (!strncmp(path, "/memfd:", 7)) continue; /* translated code: no file */
+    if (!strncmp(path, "/dev/zero (deleted)", 19)) continue; /* translated code: no file */
     if (!strcmp(path, last)) continue;
     snprintf(last, sizeof last, "%s", path);
     rc = allow(ruleset, path, LL_READ_FILE | LL_EXECUTE, handled, why, n);

@@ -132,6 +132,12 @@ const struct binding bindings[] = {
 
     {"cpu", "pc", 'p', "integer", "The address of the next instruction; may be assigned.", cpu_pc},
     {"cpu", "insns", 'p', "integer", "Instructions retired.", cpu_insns},
+    {"cpu", "counters", 'p', "table<string, integer|table>",
+     "What was counted so far, by the names that `--stats --json` has: of the software TLB and of decoding, "
+     "and a table of "
+     "the engine's own under its name. They are the host's affair: another engine or version counts "
+     "otherwise.",
+     cpu_counters},
     {"cpu", "x", 'p', "table<string, integer>",
      "Registers by name, to be read and assigned: `cpu.x.a0`. `cpu.f` and `cpu.sys` are the same table. "
      "Registers wider than "

@@ -134,7 +134,7 @@ static void build(lua_State *L, struct smachine *sm) {
   if (rc) luaL_error(L, "isomer.machine: the machine could not be made: %s", strerror(-rc));
   sdevices_connect(sm);
   if (o->tee) console_of(sm)->tee = STDOUT_FILENO;
-  if (engine_select(sm->m->vcpu[0], "auto") || board_boot(sm->m))
+  if (engine_select(sm->m->vcpu[0], o->accel ? o->accel : "auto") || board_boot(sm->m))
     luaL_error(L, "isomer.machine: the machine cannot be started");
   raise_pending(L, sm);
 }

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/counters.h"
+#include "core/engine.h"
 #include "mem/phys.h"
 #include "mem/tlb.h"
 #include "script/script_int.h"
@@ -243,6 +245,25 @@ int cpu_pc(lua_State *L) {
 
 int cpu_insns(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)vcpu_retired(check_vcpu(L, 1)));
+  return 1;
+}
+
+static void set_counter(void *data, const char *key, const char *text, uint64_t n) {
+  lua_State *L = data;
+  (void)text;
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, -2, key);
+}
+
+int cpu_counters(lua_State *L) {
+  const struct vcpu *v = check_vcpu(L, 1);
+  const struct engine_ops *e = v->c->engine_ops;
+  lua_newtable(L);
+  counters_each(&v->c->stats, set_counter, L);
+  if (!e->count) return 1;
+  lua_newtable(L);
+  e->count(v, set_counter, L);
+  lua_setfield(L, -2, e->name);
   return 1;
 }
 

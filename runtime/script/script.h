@@ -8,6 +8,7 @@
 /* What a script is run with. Strings outlive the run. NULL or 0: nothing was said. */
 struct script_options {
   const char *isa, *kernel, *initrd, *append, *bios, *board; /* defaults of isomer.machine{} */
+  const char *accel; /* engines, as engine_select has them; NULL: auto */
   uint64_t memory;
   uint64_t seed;
   bool allow;               /* os, io, require, load and their like are open */

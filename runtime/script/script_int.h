@@ -171,7 +171,7 @@ int code_elf(lua_State *L, const struct isa *isa, const char *text, gpa_t base, 
   X(m_u32) X(m_u64) X(m_symbol) X(m_where) X(m_breakpoint) X(m_tap) X(m_untap) X(m_irq) \
   X(m_field) X(m_snapshot) X(m_restore) X(m_hash) X(m_advance) X(m_drought) X(p_console) \
   X(p_cpu) X(p_now) X(p_insns) X(p_ended) X(p_code) X(c_expect) X(c_send) X(c_sendline) \
-  X(c_text) X(c_rest) X(cpu_pc) X(cpu_insns) X(cpu_x) X(cpu_disassemble) X(cpu_set) \
+  X(c_text) X(c_rest) X(cpu_pc) X(cpu_insns) X(cpu_counters) X(cpu_x) X(cpu_disassemble) X(cpu_set) \
   X(cpu_get) X(fn_task) X(t_join) X(t_stop) X(t_name) X(t_done)
 /* clang-format on */
 #define DECLARE(f) int f(lua_State *L);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "debug/profile.h"
 #include "mem/space.h"
 #include "user/call.h"
 #include "user/exec.h"
@@ -184,6 +185,7 @@ static int64_t exec_call(struct user_thread *t, int dirfd, gva_t name, gva_t arg
     };
     r = program_open(&q, &e->program, why, sizeof why);
   }
+  if (!r && !t->vfork) profile_write(p->machine); /* the new program has samples of its own */
   if (!r) r = e->program.isa ? run_guest(t, e) : replace(t, e->program.fd, NULL, e->program.argv, e->env.at);
   user_exec_free(t, true);
   return r;

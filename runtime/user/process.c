@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "os/fault.h"
 #include "user/call.h"
+#include "user/symbols.h"
 
 /* Opens the program. -errno with one line logged. */
 static int open_program(struct user_process *p, const struct user_options *o) {
@@ -77,6 +78,7 @@ int user_create(const struct user_options *o, struct user_process **out) {
   if (!v) goto out;
   t->vcpu = v;
   v->c->trap_exits = true;
+  p->machine->symbols = user_symbols_new(p);
   r = space_attach(p->space, v);
   if (!r) r = user_image_map(p, o->envp, v);
   if (r) goto out;
@@ -91,6 +93,7 @@ out:
 void user_free(struct user_process *p) {
   if (!p) return;
   user_image_free(&p->image);
+  if (p->machine) user_symbols_free(p->machine->symbols);
   machine_free(p->machine); /* its vCPUs access the space */
   space_free(p->space);
   free(p->threads);
@@ -154,7 +157,7 @@ void user_loop(struct user_thread *t) {
   for (;;) {
     uint64_t nr, arg[6];
     int64_t r;
-    if (v->budget <= 0) vcpu_set_budget(v, INT64_MAX / 2);
+    vcpu_refill(v);
     __atomic_store_n(&v->kick, 0, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&t->sig.stop, __ATOMIC_SEQ_CST)) {
       if (__atomic_load_n(&t->process->ending, __ATOMIC_SEQ_CST) && !t->vfork) begin_end(t);

@@ -131,8 +131,6 @@ int64_t user_call(struct user_thread *t, uint64_t nr, const uint64_t arg[6]);
 
 /* --- fds.c --- */
 
-/* Takes over a descriptor that is Isomer's own: hides it from the program; its new number, or -errno (logged). */
-int user_fd_keep(struct user_process *p, int fd);
 void user_fd_close(struct user_process *p, int fd);
 bool user_fd_hidden(const struct user_process *p, int fd);
 

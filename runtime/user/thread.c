@@ -14,12 +14,14 @@
 
 #include "core/engine.h"
 #include "core/log.h"
+#include "debug/profile.h"
 #include "debug/trace.h"
 #include "os/fault.h"
 #include "os/guest_access.h"
 #include "mem/space.h"
 #include "user/call.h"
 #include "user/exec.h"
+#include "user/symbols.h"
 
 /* Host stacks: of a guest thread; of a vfork's child, on which it runs until it has called execve. */
 #define THREAD_STACK (UINT64_C(512) << 10)
@@ -172,6 +174,7 @@ static struct vcpu *copy_vcpu(struct user_process *p, const struct vcpu *from) {
   memcpy((char *)v + sizeof *v, (const char *)from + sizeof *from, isa->vcpu_size - sizeof *v);
   v->pc = from->pc;
   trace_attach(v, p->machine);
+  profile_attach(v, p->machine);
   int r = space_attach(p->space, v);
   if (!r) r = from->c->engine_ops->create(v);
   if (!r) {
@@ -268,10 +271,14 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   pthread_mutex_lock(&p->lock);
   pthread_mutex_lock(&t->sig.actions->lock);
   user_shm_fork(true);
+  user_symbols_fork(p->machine->symbols, true);
+  profile_fork(p->machine, true, false);
   space_fork_prepare(p->space);
   const pid_t pid = fork();
   const int error = errno;
   space_fork_done(p->space, !pid);
+  profile_fork(p->machine, false, !pid);
+  user_symbols_fork(p->machine->symbols, false);
   user_shm_fork(false);
   pthread_mutex_unlock(&t->sig.actions->lock);
   if (!pid) {

@@ -36,6 +36,9 @@ void user_free(struct user_process *p);
  * valid as long as p. */
 unsigned user_files(const struct user_process *p, const char *path[4]);
 
+/* Takes over a descriptor that is Isomer's own: hides it from the program; its new number, or -errno (logged). */
+int user_fd_keep(struct user_process *p, int fd);
+
 /* The machine that holds the process's vCPUs and trace settings; it has no board. */
 struct machine *user_machine(struct user_process *p);
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -161,7 +162,7 @@ def geomean(rows: Sequence[Row], engine: str) -> float | None:
 
 def table(rows: Sequence[Row], runs: int, isa: str, where: str = "") -> str:
     engines = list(dict.fromkeys(e for r in rows for e in r.seconds if e != "native"))
-    lines = [f"{isa}: medians of {runs} interleaved runs{where}, CPU time; times native (x86_64 -O2, static)",
+    lines = [f"{isa}: medians of {runs} interleaved runs{where}, CPU time; times native ({platform.machine()} -O2, static)",
              f"{'':14}{'native s':>10}" + "".join(f"{e + ' s':>10}{'x':>7}" for e in engines)]
     for r in rows:
         lines.append(f"{r.name:14}{r.median('native'):10.4f}" +

@@ -23,3 +23,5 @@ isomer.check(cpu.x.a3 == 42 * 42)
 isomer.check(cpu.sys.mhartid == 0 and cpu.sys.mstatus ~= nil)
 isomer.check(not pcall(function() return cpu.x.nonsense end), "an unknown register is an error")
 isomer.check(not pcall(function() cpu.x.zero = 1 end), "zero cannot be set")
+local counted = cpu.counters
+isomer.check(counted.decode_misses >= 5 and counted.page_walks ~= nil, "what the processor counted")

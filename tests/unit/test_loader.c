@@ -245,6 +245,42 @@ static void test_symbols(void **state) {
   symtab_free(&t);
 }
 
+static int text_symbols(const char *text, struct symtab *t) {
+  uint8_t *exact = malloc(strlen(text) + 1); /* without the zero: for ASan */
+  memcpy(exact, text, strlen(text));
+  exact = realloc(exact, strlen(text) ? strlen(text) : 1);
+  int r = symtab_text(exact, strlen(text), t, why, sizeof why);
+  free(exact);
+  return r;
+}
+
+static void test_symbols_as_text(void **state) {
+  (void)state;
+  struct symtab t;
+  assert_int_equal(text_symbols("ffffffff80001000 T start_kernel\n"
+                                "ffffffff80000000 t first\r\n"
+                                "\n"
+                                "ffffffff80002000 D a_variable\n"
+                                "ffffffff80001000 t $xrv64\n"
+                                "ffffffffa0000000 t probe\t[virtio_rng]",
+                                &t),
+                   0);
+  assert_int_equal(t.n, 3);
+  assert_string_equal(sym_find(&t, 0xffffffff80000fff)->name, "first");
+  assert_string_equal(sym_find(&t, 0xffffffff80001000)->name, "start_kernel");
+  assert_string_equal(sym_find(&t, 0xffffffffa0000010)->name, "probe");
+  assert_null(sym_find(&t, 0x1000));
+  symtab_free(&t);
+  assert_int_equal(text_symbols("", &t), 0);
+  symtab_free(&t);
+  static const char *const bad[] = {
+      "x", "12", "12 T", "12 TT name", "1g T name", "12345678123456781 T name", "\n\n \n"};
+  for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+    assert_int_equal(text_symbols(bad[i], &t), -EINVAL);
+    assert_non_null(strstr(why, i == ARRAY_SIZE(bad) - 1 ? "line 3 is not" : "line 1 is not"));
+  }
+}
+
 /* --- Linux Image --- */
 
 static void put(size_t at, unsigned bytes, uint64_t v) {
@@ -439,8 +475,9 @@ static void test_damage(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_elf),      cmocka_unit_test(test_elf_plan), cmocka_unit_test(test_elf_program),
-      cmocka_unit_test(test_bad_elf),  cmocka_unit_test(test_symbols),  cmocka_unit_test(test_image),
-      cmocka_unit_test(test_identify), cmocka_unit_test(test_files),    cmocka_unit_test(test_damage)};
+      cmocka_unit_test(test_elf),     cmocka_unit_test(test_elf_plan), cmocka_unit_test(test_elf_program),
+      cmocka_unit_test(test_bad_elf), cmocka_unit_test(test_symbols),  cmocka_unit_test(test_symbols_as_text),
+      cmocka_unit_test(test_image),   cmocka_unit_test(test_identify), cmocka_unit_test(test_files),
+      cmocka_unit_test(test_damage)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,12 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
 }
 
+static const struct arch_frames frames = {.sp = offsetof(struct arm64_vcpu, SP),
+                                          .fp = offsetof(struct arm64_vcpu, x[29]),
+                                          .link = offsetof(struct arm64_vcpu, x[30]),
+                                          .saved_fp = 0,
+                                          .saved_pc = 8};
+
 const struct arch_ops arm64_arch = {
     .reset = reset,
     .translate = arm64_translate,
@@ -89,6 +95,7 @@ const struct arch_ops arm64_arch = {
     .user_stack = arm64_user_stack,
     .user_tls = arm64_user_tls,
     .signals = &arm64_signals,
+    .frames = &frames,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
 };

@@ -234,6 +234,12 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, processor, text, text);
 }
 
+static const struct arch_frames frames = {.sp = offsetof(struct riscv64_vcpu, x[2]),
+                                          .fp = offsetof(struct riscv64_vcpu, x[8]),
+                                          .link = offsetof(struct riscv64_vcpu, x[1]),
+                                          .saved_fp = -16,
+                                          .saved_pc = -8};
+
 const struct arch_ops riscv64_arch = {
     .reset = reset,
     .translate = riscv64_translate,
@@ -253,6 +259,7 @@ const struct arch_ops riscv64_arch = {
     .user_stack = riscv64_user_stack,
     .user_tls = riscv64_user_tls,
     .signals = &riscv64_signals,
+    .frames = &frames,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
 };

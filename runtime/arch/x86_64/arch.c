@@ -116,6 +116,11 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
                   processor, flags);
 }
 
+static const struct arch_frames frames = {.sp = offsetof(struct x86_64_vcpu, r[4]),
+                                          .fp = offsetof(struct x86_64_vcpu, r[5]),
+                                          .saved_fp = 0,
+                                          .saved_pc = 8};
+
 const struct arch_ops x86_64_arch = {
     .reset = reset,
     .translate = translate,
@@ -130,6 +135,7 @@ const struct arch_ops x86_64_arch = {
     .user_stack = x86_64_user_stack,
     .user_tls = x86_64_user_tls,
     .signals = &x86_64_signals,
+    .frames = &frames,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,
 };

@@ -1,0 +1,59 @@
+/* Options of engines: from text to settings, with the files that are opened for them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "core/engine.h"
+#include "core/log.h"
+#include "core/symbols.h"
+#include "jit/jit.h"
+
+static int setting(const char *name, const char *value, int n) {
+  char text[200];
+  if (snprintf(text, sizeof text, "%s%.*s", name, n, value) < (int)sizeof text) return engine_option(text);
+  log_error("'%s' is too long", value);
+  return -EINVAL;
+}
+
+static int dump(const char *what, const struct machine *m) {
+  const char *at = strchr(what, '=');
+  gva_t pc;
+  int r = setting("dump=", what, at ? (int)(at - what) : (int)strlen(what));
+  if (r || !at) return r;
+  if (!symbols_place(m, at + 1, &pc)) {
+    log_error("--dump: '%s' is no address, and no name in the symbol tables that are known", at + 1);
+    return -EINVAL;
+  }
+  char text[32];
+  snprintf(text, sizeof text, "0x%" PRIx64, pc);
+  return setting("dump-at=", text, (int)strlen(text));
+}
+
+/* A name that someone else has put there is refused: the directory is everyone's. */
+static int perf_map(int (*keep)(void *opaque, int fd), void *opaque) {
+  char path[40], text[20];
+  snprintf(path, sizeof path, JIT_PERF_MAP, (int)getpid());
+  int fd = open(path, JIT_PERF_FLAGS, 0600);
+  if (fd < 0) {
+    const int e = errno;
+    log_error("--perf-map: %s: %s", path, strerror(e));
+    return -e;
+  }
+  if (keep && (fd = keep(opaque, fd)) < 0) return fd;
+  snprintf(text, sizeof text, "%d", fd);
+  return setting("perf-map=", text, (int)strlen(text));
+}
+
+int cli_engine(const struct engine_config *c, const struct machine *m, int (*keep)(void *opaque, int fd),
+               void *opaque) {
+  int r = c->check ? engine_option("check") : 0;
+  if (!r && c->tier) r = setting("tier=", c->tier, (int)strlen(c->tier));
+  if (!r && c->dump) r = dump(c->dump, m);
+  if (!r && c->perf_map) r = perf_map(keep, opaque);
+  for (unsigned i = 0; !r && i < c->jit.n; i++) r = setting("jit:", c->jit.at[i], (int)strlen(c->jit.at[i]));
+  return r;
+}
