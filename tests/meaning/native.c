@@ -131,6 +131,8 @@ static void set_state(ucontext_t *u, const uint64_t *w) {
 #error "no accessors for this processor"
 #endif
 
+#ifndef STATE_ALONE /* tests/random/runner.c has a main of its own */
+
 /* ---- cases ---- */
 
 enum { TOTAL = NWORDS + SCRATCH_WORDS };
@@ -259,3 +261,5 @@ int main(void) {
   }
   return 0;
 }
+
+#endif
