@@ -134,6 +134,8 @@ static void set_state(ucontext_t *u, const uint64_t *w) {
 #error "no accessors for this processor"
 #endif
 
+#ifndef STATE_ALONE /* tests/random/runner.c has a main of its own */
+
 /* ---- cases ---- */
 
 enum { TOTAL = NWORDS + SCRATCH_WORDS };
@@ -262,3 +264,5 @@ int main(void) {
   }
   return 0;
 }
+
+#endif
