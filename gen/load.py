@@ -202,7 +202,7 @@ def declare(isa: Isa, raw: Raw) -> None:
     for name, e in raw.of("formats").items():
         isa.formats[name] = value_names(e.key, e.node)
     for name, e in raw.of("fp").items():
-        isa.fp[name] = {k.s: text(v, f'"{k.s}"') for k, v in entries(e.node, f'fp profile "{name}"')}
+        isa.fp[name] = fp_profile(name, e.node)
     for name, e in raw.of("extra").items():
         isa.extra[name] = {k.s: text(v, f'"{k.s}"') for k, v in entries(e.node, f'"{name}"')}
     isa.sysreg_access = None
@@ -244,6 +244,19 @@ def declare(isa: Isa, raw: Raw) -> None:
             if at is None:
                 raise DescError(w, f'link: no register "{w.s}"')
             isa.link_registers.append(at)
+
+
+FP_WORDS = {"nan": "canonical first_snan_first_qnan first_operand default", "tiny": "after before"}
+
+
+def fp_profile(name: str, node: Node) -> dict[str, Text]:
+    what = f'fp profile "{name}"'
+    known(mapping(node, what), "nan tiny daz ftz rm sticky flags dirties needs", what)
+    out = {k.s: text(v, f'"{k.s}"') for k, v in entries(node, what)}
+    for key, values in FP_WORDS.items():
+        if key in out and out[key].s not in values.split():
+            raise DescError(out[key], f'{what}: "{key}" is one of {values}, not "{out[key].s}"')
+    return out
 
 
 def register_file(key: Text, node: Node) -> RegFile:
