@@ -610,6 +610,11 @@ def sticky_bits(isa: Isa) -> tuple[int | None, ...]:
     return flag_bits(next(iter(isa.fp.values()), {}))
 
 
+def denormals(isa: Isa) -> bool:
+    """Whether a subnormal operand alone raises a flag, as on hosts that have such a flag."""
+    return any("keep_id" in p["daz"].s for p in isa.fp.values() if "daz" in p)
+
+
 # ---- tables
 
 
@@ -660,6 +665,7 @@ def guest(isa: Isa, checked: Checked) -> str:
     for name in isa.hot_registers:
         hot += [f"{up}_SLOT_{name} + {i}" for i in range(isa.files[name].n)] if name in isa.files else [f"{up}_SLOT_{name}"]
     held = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
+    vectors = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held_vectors]
     context = sorted({f"{up}_SLOT_{x.split('.')[0]}" for x in isa.context})
     st = sticky(isa)
     rows = [f"    {{{r:#x}, {w:#x}, {str(x).lower()}, {str(e).lower()}}}," for r, w, x, e in leaf]
@@ -667,10 +673,12 @@ def guest(isa: Isa, checked: Checked) -> str:
             f"static const struct ir_leaf leaves[] = {{\n" + "\n".join(rows) + "\n};\n"
             f"static const uint16_t hot[] = {{\n" + "".join(f"    {h},\n" for h in hot) + "    0};\n\n"
             f"static const uint16_t held[] = {{{', '.join(held + ['0'])}}};\n"
+            f"static const uint16_t held_vectors[] = {{{', '.join(vectors + ['0'])}}};\n"
             f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
             f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
             f"    .slots = slots,\n    .touch = {n}_touch,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
             f"    .sticky_bit = {{{', '.join('255' if b is None else str(b) for b in sticky_bits(isa))}}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .held_vectors = held_vectors,\n    .nheld_vectors = {len(vectors)},\n    .denormals = {str(denormals(isa)).lower()},\n"
             f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
 
 

@@ -194,6 +194,11 @@ struct ir_fp {
   uint8_t exact;                   /* FRINT: raises inexact */
 };
 
+/* What an FP operation (FADD .. FCLASS) yields; is64: the format of operand a, of ITOF that of the result. Bits of operands
+ * above the format count for nothing. ORs enum fp_flag into *flags. */
+uint64_t ir_fp_compute(unsigned op, bool is64, const struct ir_fp *how, const uint64_t operand[3],
+                       unsigned *flags);
+
 struct ir_slot_value {
   uint16_t slot, value; /* value: entry whose low bits the slot has */
 };
@@ -259,11 +264,14 @@ struct ir_guest {
   const struct ir_leaf *leaf;
   int sticky;            /* slot of the sticky FP flags, -1 = none */
   uint8_t sticky_bit[6]; /* its bit for FP_NX, UF, OF, DZ, NV, ID; 255: not recorded */
+  bool denormals;        /* FP_ID is raised by every subnormal operand (daz KEEP_ID) */
   const uint16_t *hot;   /* slots in order of heat (registers.hot), nhot of them */
   unsigned nhot;
   const uint16_t
       *held; /* slots of 64 bits to keep in host registers between blocks (registers.held), best first */
   unsigned nheld;
+  const uint16_t *held_vectors; /* the same in vector registers (registers.held_vectors): of 64 or 128 bits */
+  unsigned nheld_vectors;
   const uint16_t *context; /* slots whose values a translation may depend on */
   unsigned ncontext;
 };
