@@ -32,7 +32,7 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(CONST,   0, P) /* ir_const_value(b, ref); any type; of V256 the upper half is zero */                             \
   X(PC,      0, P) /* I64: pcbase + ir_const_value: the address, relative to the page in which the block starts */    \
   X(GET,     0, L) /* slot `aux`, zero-extended to T (T as wide as the slot or I32); value at the block's entry or    */ \
-                   /* since the last HANDLER that wrote it */                                                          \
+                   /* since the last HANDLER that wrote it; of the sticky FP flags the value now */                     \
   X(PUT,     1, E) /* slot `aux` in memory becomes the low bits of a (any type) */                                     \
   /* I32, I64; AND OR XOR NOT also V128, V256 */                                                                       \
   X(ADD,     2, P)                                                                                                     \
