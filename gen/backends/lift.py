@@ -88,6 +88,7 @@ class Lifter:
         self.raised: set[str] = set()   # locals that are flags of FP operations: the operations record them
         self.wide: dict[str, tuple[str, int, int]] = {}     # locals that are bits of a wide one: its name, lowest bit, width
         self.lazy: dict[str, E] = {}    # named parts of vectors, rendered where they are used
+        self.numbers: set[str] = set()  # system registers that it accesses, as C
         self.vectors = Vectors(self)
         self.patient = self.may_wait()
 
@@ -490,9 +491,23 @@ class Lifter:
             self.put(f"ref {s.outs[0][0]} = ir_cas(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])}, {order});")
         elif s.kind == "fill":
             self.put(f"ir_fill(l, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])});")
+        elif s.kind in ("sysread", "syswrite") and a[0].bt <= TRANSLATE:
+            return self.system(s)
         else:
             raise ByHandler(f"helper {s.attrs['name']}" if s.kind == "helper" else "system register")
         self.stored = True
+
+    def system(self, s: tir.Eff) -> None:
+        """A system register that is nothing but slots; others go by the handler of the whole instruction."""
+        number, name = self.c(s.args[0]), self.isa.name
+        if not self.isa.sysregs or self.m.sysreg:
+            raise ByHandler("system register")
+        self.numbers.add(number)
+        self.notes.add("system register: by handler when it is more than slots")
+        if s.kind == "sysread":
+            self.put(f"ref {s.outs[0][0]} = {name}_sys_get(l, (uint64_t)({number}));")
+        else:
+            self.put(f"{name}_sys_set(l, (uint64_t)({number}), {self.r(s.args[1])});")
 
     def stored_value(self, e: E) -> str:
         try:
@@ -542,7 +557,9 @@ class Lifter:
         except ByHandler as why:
             self.notes = {f"handler: {why}"}
             return [head + " {", *lead, *self.by_handler(), "}", ""]
-        return [head + " {", *lead, *self.lines, "  return LIFT_NEXT;", "}", ""]
+        plain = " && ".join(f"{self.isa.name}_sys_plain((uint64_t)({n}))" for n in sorted(self.numbers))
+        other = [f"  if (!({plain})) {{", *("  " + x for x in self.by_handler()), "  }"] if plain else []
+        return [head + " {", *lead, *other, *self.lines, "  return LIFT_NEXT;", "}", ""]
 
     def by_handler(self) -> list[str]:
         """The call, with the slots that the handler reads and writes."""
@@ -628,6 +645,55 @@ def sticky_bits(isa: Isa) -> tuple[int | None, ...]:
     return flag_bits(next(iter(isa.fp.values()), {}))
 
 
+def denormals(isa: Isa) -> bool:
+    """Whether a subnormal operand alone raises a flag, as on hosts that have such a flag."""
+    return any("keep_id" in p["daz"].s for p in isa.fp.values() if "daz" in p)
+
+
+# ---- system registers
+
+
+def plain(m: Meaning) -> bool:
+    """Whether accessing the system register comes to reading and writing slots."""
+    return not any(isinstance(s, (tir.Eff, tir.End, tir.Jump, tir.Restart, tir.Done)) for s in tir.walk(m.body))
+
+
+def written(lines: list) -> str:
+    return "\n".join(x if isinstance(x, str) else f"{x.indent}{x.ctype} {x.name} = {x.expr};" for x in lines)
+
+
+def plain_registers(isa: Isa, checked: Checked, place: Place) -> tuple[str, str]:
+    """Functions that lift accesses to those system registers which are nothing but slots; what of them files share."""
+    cases, parts, n = [], [], isa.name
+    reads, writes = [], []
+    for name, reg in isa.sysregs.items():
+        get, put = checked.reads[name], checked.writes[name]
+        if not plain(get) or not plain(put):
+            continue
+        try:
+            r, w = Lifter(isa, place, get), Lifter(isa, place, put)
+            r.body(get.body)
+            w.body(put.body)
+            result = r.r(get.result)
+        except ByHandler:
+            continue
+        if "lift_end(" in written(r.lines + w.lines):
+            continue                    # the context may change: the handler knows whether it does
+        where = f"/* {reg.where.file}:{reg.where.line} {name} */\n"
+        parts.append(f"{where}static ref get_{ident(name)}(struct lift *l) {{\n" + written(r.lines) + f"\n  return {result};\n}}\n\n"
+                     f"static void set_{ident(name)}(struct lift *l, ref v_) {{\n  (void)l, (void)v_;\n" + written(w.lines) + "\n}\n\n")
+        cases.append(f"  case {reg.num:#x}:\n")
+        reads.append(f"  case {reg.num:#x}: return get_{ident(name)}(l);\n")
+        writes.append(f"  case {reg.num:#x}: set_{ident(name)}(l, v); break;\n")
+    heads = [f"bool {n}_sys_plain(uint64_t num)", f"ref {n}_sys_get(struct lift *l, uint64_t num)",
+             f"void {n}_sys_set(struct lift *l, uint64_t num, ref v)"]
+    text = "".join(parts)
+    text += f"{heads[0]} {{\n  switch (num) {{\n{''.join(cases)}{'    return true;' if cases else ''}\n  default: return false;\n  }}\n}}\n\n"
+    text += f"{heads[1]} {{\n  switch (num) {{\n{''.join(reads)}  default: return ir_const(l, 64, 0); /* not plain: nobody asks */\n  }}\n}}\n\n"
+    text += f"{heads[2]} {{\n  (void)l, (void)v;\n  switch (num) {{\n{''.join(writes)}  default: break;\n  }}\n}}\n\n"
+    return ("".join(h + ";\n" for h in heads), text) if isa.sysregs else ("", "")
+
+
 # ---- tables
 
 
@@ -678,6 +744,7 @@ def guest(isa: Isa, checked: Checked) -> str:
     for name in isa.hot_registers:
         hot += [f"{up}_SLOT_{name} + {i}" for i in range(isa.files[name].n)] if name in isa.files else [f"{up}_SLOT_{name}"]
     held = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
+    vectors = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held_vectors]
     context = sorted({f"{up}_SLOT_{x.split('.')[0]}" for x in isa.context})
     st = sticky(isa)
     rows = [f"    {{{r:#x}, {w:#x}, {str(x).lower()}, {str(e).lower()}}}," for r, w, x, e in leaf]
@@ -685,10 +752,12 @@ def guest(isa: Isa, checked: Checked) -> str:
             f"static const struct ir_leaf leaves[] = {{\n" + "\n".join(rows) + "\n};\n"
             f"static const uint16_t hot[] = {{\n" + "".join(f"    {h},\n" for h in hot) + "    0};\n\n"
             f"static const uint16_t held[] = {{{', '.join(held + ['0'])}}};\n"
+            f"static const uint16_t held_vectors[] = {{{', '.join(vectors + ['0'])}}};\n"
             f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
             f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
             f"    .slots = slots,\n    .touch = {n}_touch,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
             f"    .sticky_bit = {{{', '.join('255' if b is None else str(b) for b in sticky_bits(isa))}}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .held_vectors = held_vectors,\n    .nheld_vectors = {len(vectors)},\n    .denormals = {str(denormals(isa)).lower()},\n"
             f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
 
 
@@ -718,18 +787,19 @@ def files(isa: Isa, checked: Checked) -> dict[str, str]:
         parts.setdefault(family(m), []).append((f"/* {m.leaf.where.file}:{m.leaf.where.line} {m.leaf.name} */\n", lf.function()))
         for note in sorted(lf.notes):
             report.append(f"{m.leaf.name}: {note}")
+    sys_protos, sys_text = plain_registers(isa, checked, place)
     shared = Shared(isa, [line for items in parts.values() for _, lines in items for line in lines])
     protos = "".join(f"int {isa.name}_l_{m.name}(struct lift *l, const struct insn *insn);\n" for m in checked.leaves)
     rows = "".join(f"    {isa.name}_l_{m.name},\n" for m in checked.leaves)
     guard = f"ISOMER_GEN_{isa.name.upper()}_LIFT_H"
     out = {"lift.h": f"/* Generated: what the files of {isa.name}'s lifter share. */\n#ifndef {guard}\n#define {guard}\n\n#include \"{isa.name}/state.h\"\n"
-                     f'#include "{isa.name}/insn.h"\n#include "fp/fp.h"\n#include "ir/build.h"\n\n{protos}{shared.protos()}\n#endif\n',
+                     f'#include "{isa.name}/insn.h"\n#include "fp/fp.h"\n#include "ir/build.h"\n\n{protos}{sys_protos}{shared.protos()}\n#endif\n',
            "lift.txt": "\n".join(report) + "\n"}
     top = f'#include <stddef.h>\n\n#include "{isa.name}/lift.h"\n\n'
     for name, items in parts.items():
         text = "\n".join(head + "\n".join(shared.line(x) for x in lines) for head, lines in items)
         out[f"lift_{name}.c"] = f"/* Generated: the lifter of {isa.name}, {name}. */\n{top}{text}"
-    out["lift.c"] = (f"/* Generated: the tables of {isa.name}'s lifter. */\n{top}extern const struct isa isa_{isa.name};\n\n" + shared.functions() +
+    out["lift.c"] = (f"/* Generated: the tables of {isa.name}'s lifter. */\n{top}extern const struct isa isa_{isa.name};\n\n" + shared.functions() + sys_text +
                      f"static lift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n\n" + touch_function(isa, cases) + guest(isa, checked))
     return out
 

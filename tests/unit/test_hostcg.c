@@ -79,24 +79,8 @@ static uint64_t interesting(void) {
 
 static uint64_t on_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   const struct cg_exit *x = &result.exit[n];
-  const uint64_t *spill = regs - CG_FRAME_SAVE / 8;
-  uint64_t value[2 * SLOTS] = {0}; /* homes are read before any is written */
-  const struct cg_place *p = &result.place[x->first];
-  assert_true(x->n <= ARRAY_SIZE(value));
   at_boundary = false;
-  for (uint32_t i = 0; i < x->n; i++) {
-    switch (p[i].where) {
-    case CG_IN_REG: value[i] = regs[p[i].at]; break;
-    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
-    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
-    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
-    case CG_IN_HOME: memcpy(&value[i], (char *)v + p[i].number, 8); break;
-    }
-  }
-  for (uint32_t i = 0; i < x->n; i++) {
-    if (p[i].slot == CG_TARGET) taken.target = value[i];
-    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
-  }
+  cg_restore(&guest, v, x, result.place, regs, &taken.target);
   return n + 1;
 }
 
@@ -128,6 +112,9 @@ static int setup(void **unused) {
   state = calloc(1, sizeof *state);
   state->head.c = &cold_half;
   cold_half.isa = &isa;
+  memory =
+      mmap(NULL, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  assert_ptr_not_equal(memory, MAP_FAILED);
   cg = cg_new();
   assert_int_equal(os_code_map(&code, 1 << 20), 0);
   room = code.rw;
@@ -144,9 +131,6 @@ static int setup(void **unused) {
   state->head.helpers = &env;
   state->head.tlb = &tlb;
   state->head.tag_data = 5;
-  memory = mmap((void *)0x20000000, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  assert_ptr_not_equal(memory, MAP_FAILED);
   memset(&tlb, 0xff, sizeof tlb);
   struct tlb_entry *e = &tlb.l1[(uintptr_t)memory >> GUEST_PAGE_BITS & ((1u << TLB_BITS) - 1)];
   e->addend = 0;
