@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections import Counter
@@ -217,6 +218,25 @@ def test_perf_finds_the_names(hot: Path, tmp_path: Path) -> None:
     assert perf_map(int((tmp_path / "pid").read_text()))
     share = sum(float(m[1]) for m in re.finditer(r"^ +([\d.]+)% +\[\.\] turn(?:\+0x\w+)?\s", r.stdout, re.M))
     assert share > 80, r.stdout
+
+
+def test_perf_dump(machine: Path) -> None:
+    """Read as jitdump-specification.txt of Linux says; the code is what the map names, in the order of time."""
+    p = subprocess.Popen([str(ISOMER), "run", "--accel", "jit", "--perf-dump", "--perf-map", str(machine)], stdin=subprocess.DEVNULL)
+    assert p.wait(60) == 0
+    path = Path(f"/tmp/jit-{p.pid}.dump")
+    data = path.read_bytes()
+    path.unlink()
+    magic, version, size, host, _, pid, start, _ = struct.unpack_from("<IIIIIIQQ", data)
+    assert (magic, version, size, pid) == (0x4A695444, 1, 40, p.pid) and host == {"x86_64": 62, "aarch64": 183}[os.uname().machine]
+    rows, at = [], size
+    while at < len(data):
+        kind, total, when, owner, _, vma, code, n, index = struct.unpack_from("<IIQIIQQQQ", data, at)
+        name = data[at + 56 : at + total - n]
+        assert kind == 0 and owner == p.pid and vma == code and when >= start and index == len(rows) and name.index(0) == len(name) - 1
+        rows.append((code, n, name[:-1].decode()))
+        start, at = when, at + total
+    assert at == len(data) and rows == perf_map(p.pid)
 
 
 def test_perf_map_is_no_link(machine: Path, tmp_path: Path) -> None:
