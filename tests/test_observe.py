@@ -246,7 +246,7 @@ def test_perf_map_is_no_link(machine: Path, tmp_path: Path) -> None:
     script = f'ln -s {target} /tmp/perf-$$.map; echo $$; exec "$@"'
     r = subprocess.run(["sh", "-c", script, "sh", str(ISOMER), "run", "--perf-map", str(machine)], capture_output=True, text=True, timeout=60)
     Path(f"/tmp/perf-{int(r.stdout)}.map").unlink()
-    assert r.returncode == 120 and "--perf-map: /tmp/perf-" in r.stderr and target.read_text() == "keep"
+    assert r.returncode == 120 and re.search(r"/tmp/perf-\d+\.map: Too many levels", r.stderr) and target.read_text() == "keep"
 
 
 # ---- profiles -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 /* Options of engines: from text to settings, with the files that are opened for them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "core/engine.h"
 #include "core/log.h"
 #include "core/symbols.h"
-#include "jit/perf.h"
 
 static int setting(const char *name, const char *value, int n) {
   char text[200];
@@ -31,15 +31,17 @@ static int dump(const char *what, const struct machine *m) {
   return setting("dump-at=", text, (int)strlen(text));
 }
 
-static int perf(enum jit_perf what, const char *name, int (*keep)(void *opaque, int fd), void *opaque) {
-  int fd = perf_open(what);
+/* The engine opens its file in place of this descriptor, which is where the guest does not see it. */
+static int perf(const char *name, int (*keep)(void *opaque, int fd), void *opaque) {
+  char number[20];
+  int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (fd < 0) {
-    log_error("%s: /tmp/%s: %s", name, what == PERF_MAP ? "perf-PID.map" : "jit-PID.dump", strerror(-fd));
-    return fd;
+    log_error("/dev/null: %s", strerror(errno));
+    return -errno;
   }
   if (keep && (fd = keep(opaque, fd)) < 0) return fd;
-  perf_use(what, fd);
-  return 0;
+  snprintf(number, sizeof number, "%d", fd);
+  return setting(name, number, (int)strlen(number));
 }
 
 int cli_engine(const struct engine_config *c, const struct machine *m, int (*keep)(void *opaque, int fd),
@@ -47,8 +49,8 @@ int cli_engine(const struct engine_config *c, const struct machine *m, int (*kee
   int r = c->check ? engine_option("check") : 0;
   if (!r && c->tier) r = setting("tier=", c->tier, (int)strlen(c->tier));
   if (!r && c->dump) r = dump(c->dump, m);
-  if (!r && c->perf_map) r = perf(PERF_MAP, "--perf-map", keep, opaque);
-  if (!r && c->perf_dump) r = perf(PERF_DUMP, "--perf-dump", keep, opaque);
+  if (!r && c->perf_map) r = perf("perf-map=", keep, opaque);
+  if (!r && c->perf_dump) r = perf("perf-dump=", keep, opaque);
   for (unsigned i = 0; !r && i < c->jit.n; i++) r = setting("jit:", c->jit.at[i], (int)strlen(c->jit.at[i]));
   return r;
 }

@@ -168,6 +168,8 @@ int observe_option(const char *text, char *why, size_t n) {
     jit_options.dump_at_set = true;
     return 0;
   }
+  if (!strncmp(text, "perf-map=", 9)) return perf_start(PERF_MAP, atoi(text + 9), why, n);
+  if (!strncmp(text, "perf-dump=", 10)) return perf_start(PERF_DUMP, atoi(text + 10), why, n);
   if (!strncmp(text, "tier=", 5)) {
     if (tier_find(text + 5, &jit_options.highest)) return 0;
     snprintf(why, n, "--tier takes interp or block, not '%s'", text + 5);

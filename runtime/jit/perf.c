@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/isa.h"
+#include "core/log.h"
 #include "jit/jit_int.h"
 
 int perf_fd[PERFS] = {-1, -1};
@@ -47,19 +48,18 @@ static int start_dump(int fd) {
   return 0;
 }
 
-int perf_open(enum jit_perf what) {
-  char path[40];
-  if (what == PERF_MAP) snprintf(path, sizeof path, PERF_MAP_FILE, (int)getpid());
-  else snprintf(path, sizeof path, PERF_DUMP_FILE, (int)getpid());
-  int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return -errno;
-  int rc = what == PERF_DUMP ? start_dump(fd) : 0;
-  if (!rc) return fd;
-  close(fd);
-  return rc;
-}
+static const char *const file[PERFS] = {[PERF_MAP] = "/tmp/perf-%d.map", [PERF_DUMP] = "/tmp/jit-%d.dump"};
 
-void perf_use(enum jit_perf what, int fd) { perf_fd[what] = fd; }
+int perf_start(enum jit_perf what, int fd, char *why, size_t n) {
+  char path[40];
+  snprintf(path, sizeof path, file[what], (int)getpid());
+  int own = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int rc = own < 0 ? -errno : what == PERF_DUMP ? start_dump(own) : 0;
+  if (!rc && dup3(own, fd, O_CLOEXEC) < 0) rc = -errno;
+  if (own >= 0) close(own);
+  perf_fd[what] = rc ? -1 : fd;
+  return rc ? err_set(why, n, rc, "%s: %s", path, strerror(-rc)) : 0;
+}
 
 static void name_code(const struct jit *j, const uint8_t *from, size_t size, const char *name) {
   char line[300];
@@ -93,9 +93,6 @@ void perf_code(const struct jit *j, const uint8_t *from, size_t size, const char
 
 void perf_child(void) {
   perf_fd[PERF_DUMP] = -1;
-  if (perf_fd[PERF_MAP] < 0) return;
-  /* The number stays: a program must not see it. A sandbox may refuse the file; then the child's code has no names. */
-  int fd = perf_open(PERF_MAP);
-  if (fd < 0 || dup3(fd, perf_fd[PERF_MAP], O_CLOEXEC) < 0) perf_fd[PERF_MAP] = -1;
-  if (fd >= 0) close(fd);
+  /* A sandbox may refuse the file; then the child's code has no names. */
+  if (perf_fd[PERF_MAP] >= 0) perf_start(PERF_MAP, perf_fd[PERF_MAP], NULL, 0);
 }

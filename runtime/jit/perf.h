@@ -12,14 +12,9 @@ struct jit;
 
 enum jit_perf { PERF_MAP, PERF_DUMP, PERFS };
 
-/* Names of the files, by process: perf expects these. */
-#define PERF_MAP_FILE  "/tmp/perf-%d.map"
-#define PERF_DUMP_FILE "/tmp/jit-%d.dump"
-
-/* Creates the file of this process: its descriptor, or -errno. A link that someone has put there is not followed. */
-int perf_open(enum jit_perf what);
-/* Goes on writing to this descriptor. */
-void perf_use(enum jit_perf what, int fd);
+/* Creates the file of this process in place of what is open as `fd`, a number that the guest does not see, and uses it: 0 or
+ * -errno with the reason. A link that someone has put there is not followed. */
+int perf_start(enum jit_perf what, int fd, char *why, size_t n);
 /* Code was written to [from, from + size) (writable view). Nothing unless a file is in use. */
 void perf_code(const struct jit *j, const uint8_t *from, size_t size, const char *name);
 /* In a forked child, whose code is its own: a new map. Its code is in no dump. */
