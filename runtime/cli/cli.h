@@ -89,7 +89,7 @@ void cli_symbols_free(const struct symbols *s); /* NULL is allowed */
 struct engine_config {
   const char *accel, *tier, *dump;
   struct strings jit;
-  bool check, perf_map;
+  bool check, perf_map, perf_dump;
 };
 /* Rows of an option table; `type` has the member `engine`. */
 #define ENGINE_OPTIONS(type)                                                                  \
@@ -105,10 +105,12 @@ struct engine_config {
     "jit", "SETTING", OPT_LIST, offsetof(type, engine.jit),                                   \
         "engine jit: threshold=ENTRIES, insns=IN-A-BLOCK, memory=BYTES"                       \
   }
-#define PERF_MAP_OPTION(type)                                                    \
-  {                                                                              \
-    "perf-map", NULL, OPT_FLAG, offsetof(type, engine.perf_map),                 \
-        "engine jit: names of translated code for perf(1), in /tmp/perf-PID.map" \
+#define PERF_OPTIONS(type)                                                          \
+  {"perf-map", NULL, OPT_FLAG, offsetof(type, engine.perf_map),                     \
+   "engine jit: names of translated code for perf(1), in /tmp/perf-PID.map"},       \
+  {                                                                                 \
+    "perf-dump", NULL, OPT_FLAG, offsetof(type, engine.perf_dump),                  \
+        "engine jit: translated code for `perf inject --jit`, in /tmp/jit-PID.dump" \
   }
 /* Before an engine is selected; names are those that m->symbols knows (m may be NULL). `keep` moves a descriptor to where the guest does
  * not see it (NULL: it stays) and returns its number or -errno. 0, or -errno with one line. */

@@ -4,13 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/engine.h"
 #include "core/log.h"
 #include "core/symbols.h"
-#include "jit/jit.h"
 
 static int setting(const char *name, const char *value, int n) {
   char text[200];
@@ -33,19 +31,17 @@ static int dump(const char *what, const struct machine *m) {
   return setting("dump-at=", text, (int)strlen(text));
 }
 
-/* A name that someone else has put there is refused: the directory is everyone's. */
-static int perf_map(int (*keep)(void *opaque, int fd), void *opaque) {
-  char path[40], text[20];
-  snprintf(path, sizeof path, JIT_PERF_MAP, (int)getpid());
-  int fd = open(path, JIT_PERF_FLAGS, 0600);
+/* The engine opens its file in place of this descriptor, which is where the guest does not see it. */
+static int perf(const char *name, int (*keep)(void *opaque, int fd), void *opaque) {
+  char number[20];
+  int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (fd < 0) {
-    const int e = errno;
-    log_error("--perf-map: %s: %s", path, strerror(e));
-    return -e;
+    log_error("/dev/null: %s", strerror(errno));
+    return -errno;
   }
   if (keep && (fd = keep(opaque, fd)) < 0) return fd;
-  snprintf(text, sizeof text, "%d", fd);
-  return setting("perf-map=", text, (int)strlen(text));
+  snprintf(number, sizeof number, "%d", fd);
+  return setting(name, number, (int)strlen(number));
 }
 
 int cli_engine(const struct engine_config *c, const struct machine *m, int (*keep)(void *opaque, int fd),
@@ -53,7 +49,8 @@ int cli_engine(const struct engine_config *c, const struct machine *m, int (*kee
   int r = c->check ? engine_option("check") : 0;
   if (!r && c->tier) r = setting("tier=", c->tier, (int)strlen(c->tier));
   if (!r && c->dump) r = dump(c->dump, m);
-  if (!r && c->perf_map) r = perf_map(keep, opaque);
+  if (!r && c->perf_map) r = perf("perf-map=", keep, opaque);
+  if (!r && c->perf_dump) r = perf("perf-dump=", keep, opaque);
   for (unsigned i = 0; !r && i < c->jit.n; i++) r = setting("jit:", c->jit.at[i], (int)strlen(c->jit.at[i]));
   return r;
 }

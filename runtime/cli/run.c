@@ -255,7 +255,8 @@ static int run_main(void *config, int argc, char **argv) {
   }
   code = EXIT_USAGE;
   /* Only for those who look on: reading the symbols of a large kernel takes time. */
-  if ((o->symbols.n || o->trace.n || o->profile || o->engine.dump || o->engine.perf_map) &&
+  if ((o->symbols.n || o->trace.n || o->profile || o->engine.dump || o->engine.perf_map ||
+       o->engine.perf_dump) &&
       cli_symbols(o->kernel, &o->symbols, &m->symbols))
     goto out;
   if (cli_engine(&o->engine, m, NULL, NULL)) goto out;
@@ -294,7 +295,7 @@ static const struct option options[] = {
     {"bios", "FILE", OPT_STR, AT(bios), "firmware instead of the built-in one"},
     {"board", "FILE", OPT_STR, AT(board), "Lua table of the machine instead of the built-in one"},
     ENGINE_OPTIONS(struct run),
-    PERF_MAP_OPTION(struct run),
+    PERF_OPTIONS(struct run),
     {"timeout", "SECONDS", OPT_NS, AT(timeout_ns), "end with code 124 after that much real time"},
     {"no-reboot", NULL, OPT_FLAG, AT(no_reboot), "end with code 0 when the guest resets"},
     {"trace", "WHAT", OPT_LIST, AT(trace),

@@ -199,7 +199,7 @@ int user_from_kernel(int argc, char **argv) {
 static const struct option options[] = {
     {"isa", "ISA", OPT_STR, AT(isa), "refuse programs of another ISA"},
     ENGINE_OPTIONS(struct user),
-    PERF_MAP_OPTION(struct user),
+    PERF_OPTIONS(struct user),
     {"trace", "WHAT", OPT_LIST, AT(trace),
      "insn, exc, blocks, exits, with commas; =LO-HI: only those PCs; on stderr"},
     {"profile", "FILE", OPT_STR, AT(profile), "samples of call stacks, for flamegraph.pl (+FILE: appended)"},

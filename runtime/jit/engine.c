@@ -19,7 +19,6 @@
 struct jit_options jit_options = {.threshold = 4,
                                   .memory = (size_t)32 << 20,
                                   .max_insns = 48,
-                                  .perf_map = -1,
                                   .highest = TIER_BLOCK,
                                   .policy = &tier_by_count};
 

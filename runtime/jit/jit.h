@@ -15,10 +15,6 @@ extern const struct engine_ops jit_engine;
 
 enum { JIT_DUMP_IR = 1, JIT_DUMP_ASM = 2 };
 
-/* Where perf(1) looks for names of code that no file has, by process; how the file is opened. */
-#define JIT_PERF_MAP   "/tmp/perf-%d.map"
-#define JIT_PERF_FLAGS (O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
-
 /* Ways out of code are counted by kind modulo 8, and those to a place that no exit fixes. */
 enum { JIT_EXIT_GOES = 8, JIT_EXITS };
 
@@ -27,7 +23,6 @@ struct jit_options {
   unsigned dump;    /* JIT_DUMP_*, to standard error */
   bool dump_at_set; /* only of blocks that contain dump_at */
   gva_t dump_at;
-  int perf_map; /* descriptor of JIT_PERF_MAP; -1: none */
   enum jit_tier highest;
   const struct tier_policy *policy;
   unsigned threshold; /* entries of a block before it is compiled */

@@ -1,19 +1,17 @@
 /* Counters, traces, dumps and names of translated code. */
-#define _GNU_SOURCE
 #include "jit/observe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/isa.h"
 #include "core/machine.h"
 #include "core/symbols.h"
 #include "core/trace.h"
+#include "jit/perf.h"
 
 /* Ways out, by kind modulo 8; those by a place that no exit fixes come last. */
 static const char *const exit_kind[][2] = {
@@ -69,31 +67,13 @@ static void dump(const struct jit *j, const struct block *b, const struct ir_blo
   }
 }
 
-/* ---- names for the host's profiler ---- */
-
-/* One line of perf's map: start, size, name. Each is one write, so those of several threads do not mix. */
-static void name_code(const struct jit *j, const uint8_t *from, size_t size, const char *name) {
-  char line[300];
-  int n =
-      snprintf(line, sizeof line, "%" PRIxPTR " %zx %.200s\n", (uintptr_t)executable(j, from), size, name);
-  if (write(jit_options.perf_map, line, (size_t)n) < 0) jit_options.perf_map = -1; /* a full disk, say */
-}
+/* ---- what happens ---- */
 
 void observe_shared(const struct jit *j, const uint8_t *from, const uint8_t *to) {
-  if (jit_options.perf_map >= 0) name_code(j, from, (size_t)(to - from), "[isomer: entry and exit]");
+  perf_code(j, from, (size_t)(to - from), "[isomer: entry and exit]");
 }
 
-void observe_child(void) {
-  char path[40];
-  if (jit_options.perf_map < 0) return;
-  snprintf(path, sizeof path, JIT_PERF_MAP, (int)getpid());
-  /* The number stays: a program must not see it. A sandbox may refuse the file; then the child's code has no names. */
-  int fd = open(path, JIT_PERF_FLAGS, 0600);
-  if (fd < 0 || dup3(fd, jit_options.perf_map, O_CLOEXEC) < 0) jit_options.perf_map = -1;
-  if (fd >= 0) close(fd);
-}
-
-/* ---- what happens ---- */
+void observe_child(void) { perf_child(); }
 
 void observe_block(struct jit *j, const struct block *b, const struct ir_block *ir, const struct cg_result *r,
                    uint64_t ns) {
@@ -102,10 +82,10 @@ void observe_block(struct jit *j, const struct block *b, const struct ir_block *
   j->n.guest_insns += r->count;
   j->n.code_bytes += b->bytes;
   histogram_count(&j->n.latency, ns);
-  if (jit_options.perf_map >= 0) {
+  if (perf_active()) {
     char name[200];
     symbols_text(j->v->c->machine, j->v->pc, name, sizeof name);
-    name_code(j, r->entry, b->bytes, name);
+    perf_code(j, r->entry, b->bytes, name);
   }
   if (t && t->block) t->block(j->v, &(struct trace_block){j->v->pc, b->count, b->bytes, ns});
   if (jit_options.dump && wanted(j, ir)) dump(j, b, ir, r);
@@ -189,10 +169,8 @@ int observe_option(const char *text, char *why, size_t n) {
     jit_options.dump_at_set = true;
     return 0;
   }
-  if (!strncmp(text, "perf-map=", 9)) {
-    jit_options.perf_map = atoi(text + 9);
-    return 0;
-  }
+  if (!strncmp(text, "perf-map=", 9)) return perf_start(PERF_MAP, atoi(text + 9), why, n);
+  if (!strncmp(text, "perf-dump=", 10)) return perf_start(PERF_DUMP, atoi(text + 10), why, n);
   if (!strncmp(text, "tier=", 5)) {
     if (tier_find(text + 5, &jit_options.highest)) return 0;
     snprintf(why, n, "--tier takes interp or block, not '%s'", text + 5);
