@@ -220,7 +220,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   *out = (struct cg_result){.entry = c->at, .count = g->count};
   for (ref r = 1; r <= last; r++) {
     g->at = r;
-    if (c->end - g->p < 4096) return -ENOSPC;
+    if (c->end - g->p < CG_ROOM) return -ENOSPC;
     if (dead(g, r) || g->v[r].folded) continue;
     if (!lower(g, r)) {
       if (!for_interpreter(g, r)) {

@@ -21,6 +21,7 @@ enum {
   CG_FRAME = CG_FRAME_SAVE + 32 * 8,    /* a multiple of 16 */
   CG_MAX_HELD = 16,
   CG_JUMPS = 4096,
+  CG_ROOM = 4096, /* more than an entry or an exit takes */
 };
 
 /* Code that all blocks share. Addresses in the writable view of the code memory. */

@@ -127,7 +127,9 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
     const struct insn *d;
     struct block *b;
     v->pc = jit_target(j, x);
-    if (!j->check && find(j, &d, &b) && b) jit_link(j, n, b);
+    const uint32_t losses = j->losses;
+    /* If room had to be made, number n may be another block's exit by now. */
+    if (!j->check && find(j, &d, &b) && b && losses == j->losses) jit_link(j, n, b);
     return STEP_NEXT; /* what find had to say it says again */
   }
   case IX_INTERP: return interpret(j, left, true);
