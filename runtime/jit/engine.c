@@ -79,6 +79,7 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
     j->n.refused++;
     return NULL;
   }
+  jit_context(j); /* room may have been made: what the jump table says of it is void */
   *block = b;
   return remember(j, b);
 }
