@@ -35,6 +35,7 @@ enum {
   CG_FRAME = CG_FRAME_VECTORS + 16 * 32,     /* a multiple of 16 */
   CG_MAX_HELD = 32,
   CG_JUMPS = 4096,
+  CG_ROOM = 4096, /* more than an entry or an exit takes */
 };
 static inline int32_t cg_spill_at(unsigned spill) {
   return (int32_t)(spill < CG_SPILLS ? spill * 8 : CG_SPILLS * 8 + (spill - CG_SPILLS) * 16);

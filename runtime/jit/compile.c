@@ -118,15 +118,14 @@ static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
 }
 
 int jit_compile(struct jit *j, struct block *b) {
-  static _Thread_local struct ir_block *ir;
+  struct ir_block *ir = &j->ir;
   const uint64_t start = clock_ns();
-  static _Thread_local struct lift lift;
   const struct ir_source source = {fetch, context_value, j};
   struct ir_policy policy = ir_policy_default;
   unsigned max = jit_options.max_insns;
   if (j->check) policy.look = 0; /* all flags are compared */
-  int rc = -ENOMEM;
-  if (!ir && !(ir = malloc(sizeof *ir))) return -ENOMEM;
+  int rc = jit_ready(j);
+  if (rc) return rc;
   for (unsigned tries = 0; tries < 200; tries++) {
     struct segment *s = &j->segment[j->current];
     struct cg_config c = {.features = j->features,
@@ -141,8 +140,8 @@ int jit_compile(struct jit *j, struct block *b) {
     struct cg_result r;
     unsigned bad = 0;
     policy.insns = max;
-    lift.by_handler = j->by_handler;
-    if (!ir_form(ir, &lift, j->guest, j->v->c->features, &source, b->off, &policy)) {
+    j->lift.by_handler = j->by_handler;
+    if (!ir_form(ir, &j->lift, j->guest, j->v->c->features, &source, b->off, &policy)) {
       rc = -ENOTSUP;
       break;
     }

@@ -4,12 +4,13 @@
 
 #include "hostcg/cg.h"
 #include "interp/interp.h"
+#include "ir/build.h"
 #include "jit/jit.h"
 #include "os/fault.h"
 #include "os/cpu.h"
 
 enum {
-  PAGE_LISTS = 1 << 12,
+  PAGE_LISTS = 1 << 10,
   MAX_CONTEXTS = 255,
   SEGMENTS = 8,   /* of the code memory; the oldest is emptied when room is needed */
   EXIT_BITS = 20, /* exit number = segment << EXIT_BITS | index */
@@ -97,6 +98,8 @@ struct jit {
   struct jit *link;            /* of all */
   struct check *check;         /* every block runs on the interpreter too; NULL: no */
   struct jit_counters n;
+  struct lift lift; /* working memory of a translation */
+  struct ir_block ir;
 };
 
 static inline struct jit *jit_of(const struct vcpu *v) { return v->c->jit; }
@@ -132,6 +135,7 @@ bool check_store(struct jit *j, gva_t a, unsigned size);
 gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */
 
 /* engine.c: the page that code at pc is in, if it may be executed as a whole. */
+int jit_ready(struct jit *j); /* there is code memory; -errno */
 bool jit_page(struct jit *j, gva_t pc, gpa_t *page);
 
 /* leave.c */

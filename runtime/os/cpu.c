@@ -55,13 +55,6 @@ void os_code_unmap(struct os_code *c) {
   *c = (struct os_code){0};
 }
 
-int os_code_renew(struct os_code *c) {
-  if (mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-           0) == MAP_FAILED)
-    return -errno;
-  return second_view(c, c->rx, &c->rx);
-}
-
 void os_code_written(const struct os_code *c, const uint8_t *rw, size_t n) {
   char *rx = (char *)(uintptr_t)c->rx + (rw - c->rw);
   __builtin___clear_cache(rx, rx + n);

@@ -274,8 +274,10 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   user_symbols_fork(p->machine->symbols, true);
   profile_fork(p->machine, true, false);
   space_fork_prepare(p->space);
+  engine_fork(FORK_BEFORE);
   const pid_t pid = fork();
   const int error = errno;
+  engine_fork(pid ? FORK_PARENT : FORK_CHILD);
   space_fork_done(p->space, !pid);
   profile_fork(p->machine, false, !pid);
   user_symbols_fork(p->machine->symbols, false);
