@@ -261,7 +261,10 @@ static bool lower(struct cg *g, ref r) {
     const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
     if (g->v[r].alias) return true;
     if (s->bytes > 16 || (s->bytes == 16) != (g->v[r].bytes == 16) || g->v[r].bytes > 16) return false;
-    if ((int)i->aux == g->b->guest->sticky) merge_flags(g);
+    if ((int)i->aux == g->b->guest->sticky) {
+      result(g, r, read_flags(g, s->offset, s->bytes));
+      return true;
+    }
     k = held_index(g, i->aux);
     unsigned d = s->bytes < 4 ? take(g, UINT32_MAX, g->v[r].hint) : take_wanted(g, r);
     if (k >= 0 && g->v[HELD(k)].reg >= 0) move_reg(g, d, (unsigned)g->v[HELD(k)].reg, s->bytes);
