@@ -225,7 +225,7 @@ static void analyse(struct cg *g) {
                 gives_condition(g, a) && may_wait(g, a, r);
       bool address = n == 0 && has_address(i->op) && g->c.direct && x->op == IR_ADD &&
                      v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
-      bool pair = x->op == IR_PAIR && !v->kept && takes_pair(i->op);
+      bool pair = x->op == IR_PAIR && !v->kept && v->nargs == 1 && takes_pair(i->op);
       const uint32_t at = i->op == IR_ARG ? r + 1 : r; /* operand of the next one */
       if (cc || address || pair) {
         v->folded = true;
@@ -294,7 +294,7 @@ static bool lower(struct cg *g, ref r) {
   default: break;
   }
   if (i->op >= IR_LOAD && i->op <= IR_HANDLER) return lower_memory(g, r);
-  return lower_rule(g, r) || lower_vector(g, r);
+  return lower_low_lane(g, r) || lower_rule(g, r) || lower_vector(g, r);
 }
 
 /* An entry that has to be done by the interpreter, with the exit that does that. */

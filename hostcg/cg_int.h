@@ -197,5 +197,6 @@ bool lower_atomic(struct cg *g, ref r);
 
 /* vector.c */
 bool lower_vector(struct cg *g, ref r);
+bool lower_low_lane(struct cg *g, ref r);
 
 #endif
