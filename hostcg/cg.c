@@ -137,8 +137,9 @@ static void analyse(struct cg *g) {
     if (leaves(i->op)) mark_exit(g, i->c, r);
     if (dead(g, r)) continue;
     if (i->op == IR_GET) {
-      const int k = held_index(g, i->aux);
-      if (k >= 0 && !g->v[r].alias) needed(g, HELD(k), r); /* it is copied */
+      int k = held_index(g, i->aux);
+      if (k >= 0 && !g->v[r].alias && r < g->held_until[k])
+        needed(g, HELD(k), r); /* copied from its register */
       continue;
     }
     if (g->v[r].folded) continue; /* its operands count where it is used */
