@@ -89,6 +89,13 @@ static void count_uses(struct cg *g) {
       g->v[e->target].last = r;
     }
   }
+  /* What may be computed by its users needs its operands as long. */
+  for (unsigned r = b->n - 1; r; r--) {
+    const struct ir_ins *i = &b->ins[r];
+    if (!is_compare(i->op) && i->op != IR_PAIR && !g->v[r].address_uses) continue;
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++)
+      if (g->v[arg(i, n)].last < g->v[r].last) g->v[arg(i, n)].last = g->v[r].last;
+  }
   for (unsigned r = 1; r < b->n; r++) {
     struct value *v = &g->v[r];
     const struct ir_ins *i = &b->ins[r];

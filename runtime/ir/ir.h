@@ -56,6 +56,8 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(DIVS,    2, P)                                                                                                     \
   X(REMU,    2, P) /* by zero 0 */                                                                                     \
   X(REMS,    2, P)                                                                                                     \
+  X(DIVUW,   3, P) /* I64: the 128 bits a:b (a high) by c; 0 unless a < c */                                           \
+  X(REMUW,   3, P) /* its remainder; 0 unless a < c */                                                                 \
   /* I32 result 0 or 1; operands I32 or I64, both of one type: that of a */                                            \
   X(EQ,      2, P)                                                                                                     \
   X(NE,      2, P)                                                                                                     \

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/mman.h>
 
 #include "core/isa.h"
 #include "host/host.h"
 #include "hostcg/cg.h"
 #include "ir_eval.h"
+#include "mem/space.h"
 #include "mem/tlb.h"
 #include "os/cpu.h"
 
@@ -37,8 +39,8 @@ static uint8_t *room;
 static struct cg_env env;
 static struct vcpu_common cold_half;
 static struct guest_state *state;
-static uint64_t memory[WORDS] __attribute__((aligned(4096)));
-static struct tlb tlb; /* knows the page of `memory`, at its host address */
+static uint64_t *memory; /* a page where guests may be */
+static struct tlb tlb;   /* knows the page of `memory`, at its host address */
 static uint64_t seed = 1;
 
 /* The exit taken, and what its places say. */
@@ -193,6 +195,7 @@ static const uint8_t wide[] = {IR_MULHU, IR_MULHS, IR_MULHSU};
 static const uint8_t shift[] = {IR_SHL, IR_SHRU, IR_SHRS, IR_ROL, IR_ROR};
 static const uint8_t compare[] = {IR_EQ, IR_NE, IR_LTU, IR_LEU, IR_LTS, IR_LES, IR_ADDO, IR_SUBO};
 static const uint8_t unary[] = {IR_NOT, IR_NEG, IR_CLZ, IR_CTZ, IR_POPCOUNT, IR_BSWAP, IR_BREV, IR_ORC8};
+static const uint8_t long_division[] = {IR_DIVUW, IR_REMUW};
 #define PICK(list) list[rnd() % ARRAY_SIZE(list)]
 
 struct pool {
@@ -225,7 +228,10 @@ static void random_block(unsigned length, bool loads) {
     case 1:
     case 2:
     case 3: p->at[p->n++] = append(PICK(binary), t, any(p), any(p), 0, 0); break;
-    case 4: w.at[w.n++] = append(PICK(wide), IT_I64, any(&w), any(&w), 0, 0); break;
+    case 4:
+      if (rnd() & 1) w.at[w.n++] = append(PICK(wide), IT_I64, any(&w), any(&w), 0, 0);
+      else w.at[w.n++] = append(PICK(long_division), IT_I64, any(&w), any(&w), any(&w), 0);
+      break;
     case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&h), 0, 0); break;
     case 6:
     case 7: b.at[b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
@@ -328,16 +334,16 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       randomize();
       state->head.pcbase = 0x7000;
       before = *state;
-      memcpy(memory_before, memory, sizeof memory);
+      memcpy(memory_before, memory, sizeof memory_before);
       struct ir_outcome o = ir_eval(&block, &state->head);
       assert_null(o.broken);
       after = *state;
-      memcpy(memory_after, memory, sizeof memory);
+      memcpy(memory_after, memory, sizeof memory_before);
       *state = before;
-      memcpy(memory, memory_before, sizeof memory);
+      memcpy(memory, memory_before, sizeof memory_before);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  !memcmp(memory, memory_after, sizeof memory) &&
+                  !memcmp(memory, memory_after, sizeof memory_before) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
@@ -445,6 +451,9 @@ static void test_no_room_is_said(void **unused) {
 }
 
 int main(void) {
+  memory =
+      mmap((void *)0x10000000, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED || (uintptr_t)memory >> SPACE_BITS) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_blocks),
       cmocka_unit_test(test_without_features),
