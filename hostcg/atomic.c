@@ -3,7 +3,7 @@
 #include "hostcg/cg_int.h"
 #include "mem/access.h"
 
-_Static_assert(sizeof(struct cg_ask) == CG_FRAME_SAVE - CG_FRAME_EXIT &&
+_Static_assert(sizeof(struct cg_ask) == CG_FRAME_SOFT - CG_FRAME_EXIT &&
                    offsetof(struct cg_ask, address) == CG_FRAME_ADDRESS - CG_FRAME_EXIT,
                "one layout");
 
@@ -244,33 +244,23 @@ static bool lower_probe(struct cg *g, ref r) {
 static void put(struct cg *g, ref r, size_t at) {
   const struct ir_ins *i = ins_of(g, r);
   const ref half[2] = {g->v[r].folded ? i->a : r, g->v[r].folded ? i->b : 0};
-  for (unsigned k = 0; k < 2 && half[k]; k++)
-    g->p = cg_store_64(g->p, CG_STACK, (int32_t)(CG_FRAME_EXIT + at + 8 * k), need(g, half[k], UINT32_MAX));
-}
-
-/* A pair lives in two spills. */
-static void pair_result(struct cg *g, ref r, unsigned t) {
-  for (unsigned k = 0; k < 2; k++) {
-    g->p = cg_load_64(g->p, t, CG_STACK, (int32_t)(CG_FRAME_EXIT + offsetof(struct cg_ask, value) + 8 * k));
-    int16_t s = spill_place(g, r);
-    g->p = cg_store_64(g->p, CG_STACK, s * 8, t);
-    if (k) g->v[r].spill_high = s;
-    else g->v[r].spill = s;
+  const int32_t to = (int32_t)(CG_FRAME_EXIT + at);
+  if (g->v[value_of(g, r)].bytes == 16 && !g->v[r].folded) {
+    store_reg(g, need_any(g, r, VECTORS), CG_STACK, to, 16);
+    return;
   }
+  for (unsigned k = 0; k < 2 && half[k]; k++)
+    g->p = cg_store_64(g->p, CG_STACK, to + 8 * (int)k, need(g, half[k], UINT32_MAX));
 }
 
-static bool takes(const struct cg *g, ref r) {
-  return ins_of(g, r)->type <= IT_I64 || (ins_of(g, r)->op == IR_PAIR && g->v[r].folded);
-}
+static bool takes(const struct cg *g, ref r) { return ins_of(g, r)->type <= IT_I128; }
 
 /* The runtime makes the access, or the interpreter when it cannot; the result is in the frame. */
 static bool ask(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const bool pair = i->type == IT_I128, third = i->op == IR_CAS || i->op == IR_FILL;
   const ref arg = third ? ins_of(g, r - 1)->a : 0;
-  if (g->c.alone || (pair && g->v[r].kept) || i->type > IT_I128 || (arg && !takes(g, arg)) ||
-      (i->b && !takes(g, i->b)))
-    return false;
+  if (g->c.alone || i->type > IT_I128 || (arg && !takes(g, arg)) || (i->b && !takes(g, i->b))) return false;
   if (arg) put(g, arg, offsetof(struct cg_ask, third));
   if (i->b) put(g, i->b, offsetof(struct cg_ask, value));
   unsigned a = need(g, i->a, UINT32_MAX), d = take(g, UINT32_MAX, g->v[r].hint), x = new_exit(g, i->c, true);
@@ -280,22 +270,13 @@ static bool ask(struct cg *g, ref r) {
   g->p = cg_call(g->p);
   cg_patch(g->p, g->c.common->ask);
   if (pair) {
-    pair_result(g, r, d);
+    const unsigned v = take_any(g, VECTORS, g->v[r].hint);
+    load_reg(g, v, CG_STACK, CG_FRAME_EXIT + (int32_t)offsetof(struct cg_ask, value), 16);
+    result(g, r, v);
   } else if (i->type != IT_NONE) {
     g->p = cg_load_64(g->p, d, CG_STACK, (int32_t)(CG_FRAME_EXIT + offsetof(struct cg_ask, value)));
     result(g, r, d);
   }
-  return true;
-}
-
-/* LOW, HIGH of what was loaded as a pair. */
-bool lower_half(struct cg *g, ref r) {
-  const struct ir_ins *i = ins_of(g, r);
-  const struct value *x = &g->v[i->a];
-  if (ins_of(g, i->a)->type != IT_I128 || x->spill < 0) return false;
-  unsigned d = take(g, UINT32_MAX, g->v[r].hint);
-  g->p = cg_load_64(g->p, d, CG_STACK, (i->op == IR_LOW ? x->spill : x->spill_high) * 8);
-  result(g, r, d);
   return true;
 }
 

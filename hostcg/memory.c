@@ -92,6 +92,23 @@ unsigned direct_base(struct cg *g, ref address, int32_t *o) {
   return t;
 }
 
+/* Whole registers of a kind of their own: what is not extended. */
+static bool any_register(unsigned bits) { return bits == 32 || bits == 64 || bits == 128; }
+static bool fits_register(const struct cg *g, ref r, unsigned bits) {
+  const unsigned type = ins_of(g, r)->type;
+  return type != IT_V256 && bits <= 8 * g->v[value_of(g, r)].bytes;
+}
+static void load_vector(struct cg *g, unsigned bits, unsigned d, unsigned b, unsigned x) {
+  g->p = bits == 32   ? cg_xvload_32(g->p, d, b, x)
+         : bits == 64 ? cg_xvload_64(g->p, d, b, x)
+                      : cg_xvload_128(g->p, d, b, x);
+}
+static void store_vector(struct cg *g, unsigned bits, unsigned b, unsigned x, unsigned a) {
+  g->p = bits == 32   ? cg_xvstore_32(g->p, b, x, a)
+         : bits == 64 ? cg_xvstore_64(g->p, b, x, a)
+                      : cg_xvstore_128(g->p, b, x, a);
+}
+
 uint32_t root_of(const struct cg *g, ref address, int64_t *distance) {
   int64_t k;
   *distance = 0;
@@ -119,24 +136,27 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
   return x;
 }
 
-static bool integer(const struct ir_ins *i) { return i->type == IT_I32 || i->type == IT_I64; }
-
 static bool lower_load(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
   const bool sign = i->flags & IRF_SIGN;
-  if (!integer(i) || bits > 64) return false;
+  if (!fits_register(g, r, bits)) return false;
+  const bool any = any_register(bits) && !sign && (bits == 8u * g->v[r].bytes || !g->v[r].vector);
+  if (!any && g->v[r].bytes == 16) return false;
   if (g->c.direct) {
     int32_t o;
-    unsigned a = direct_base(g, i->a, &o), d = take(g, UINT32_MAX, g->v[r].hint);
+    unsigned a = direct_base(g, i->a, &o), d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
     may_fault(g, direct_check(g, i->c, i->a, a, o, bits / 8));
-    g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
+    if (is_vector(d)) load_reg(g, d, a, o, bits / 8);
+    else g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
     result(g, r, d);
   } else {
-    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1),
-             d = take(g, UINT32_MAX, g->v[r].hint);
-    tlb_check(g, i->c, t, d, a, bits / 8, ACCESS_READ);
-    g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
+    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1);
+    unsigned d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
+    unsigned u = is_vector(d) ? take(g, UINT32_MAX, -1) : d;
+    tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_READ);
+    if (is_vector(d)) load_vector(g, bits, d, a, t);
+    else g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
     result(g, r, d);
   }
   (void)order; /* loads of the host are acquiring; sequentially consistent stores have the barrier */
@@ -157,23 +177,26 @@ void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes
 static bool lower_store(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
-  if (!integer(ins_of(g, i->b)) || bits > 64) return false;
+  if (!fits_register(g, i->b, bits)) return false;
+  const uint32_t kinds = any_register(bits) ? GENERAL | VECTORS : GENERAL;
   if (g->c.direct) {
     int32_t o;
-    unsigned a = direct_base(g, i->a, &o), v = need(g, i->b, UINT32_MAX),
+    unsigned a = direct_base(g, i->a, &o), v = need_any(g, i->b, kinds),
              x = direct_check(g, i->c, i->a, a, o, bits / 8);
     if (g->c.alone) {
       announce(g, i->c, a, o, bits / 8);
       x = new_exit(g, i->c, true);
     }
     may_fault(g, x);
-    g->p = store_direct(g->p, bits, a, o, v);
+    if (is_vector(v)) store_reg(g, v, a, o, bits / 8);
+    else g->p = store_direct(g->p, bits, a, o, v);
   } else {
-    unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX);
+    unsigned a = need(g, i->a, UINT32_MAX), v = need_any(g, i->b, kinds);
     announce(g, i->c, a, 0, bits / 8);
     unsigned t = take(g, UINT32_MAX, -1), u = take(g, UINT32_MAX, -1);
     tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
-    g->p = store_indexed(g->p, bits, a, t, v);
+    if (is_vector(v)) store_vector(g, bits, a, t, v);
+    else g->p = store_indexed(g->p, bits, a, t, v);
   }
   if (order == ORDER_SEQCST) g->p = cg_barrier(g->p);
   return true;

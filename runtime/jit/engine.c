@@ -234,6 +234,8 @@ static int jit_create(struct vcpu *v) {
   j->env.cold = jit_cold;
   j->env.slow = jit_slow;
   j->env.ask = jit_ask;
+  j->env.soft = jit_soft;
+  cg_sticky(j->guest, j->env.sticky);
   j->env.handler = jit_handler;
   uint8_t *at = write_common(j);
   const void *enter = executable(j, j->common.enter);

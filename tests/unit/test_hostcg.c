@@ -6,15 +6,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
-#include <sys/mman.h>
 
 #include "core/isa.h"
 #include "host/host.h"
 #include "hostcg/cg.h"
 #include "ir_eval.h"
-#include "mem/space.h"
 #include "mem/tlb.h"
 #include "os/cpu.h"
 
@@ -39,7 +38,7 @@ static uint8_t *room;
 static struct cg_env env;
 static struct vcpu_common cold_half;
 static struct guest_state *state;
-static uint64_t *memory; /* a page where guests may be */
+static uint64_t *memory; /* a page of WORDS words, where a guest may have one */
 static struct tlb tlb;   /* knows the page of `memory`, at its host address */
 static uint64_t seed = 1;
 
@@ -79,24 +78,8 @@ static uint64_t interesting(void) {
 
 static uint64_t on_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   const struct cg_exit *x = &result.exit[n];
-  const uint64_t *spill = regs - CG_FRAME_SAVE / 8;
-  uint64_t value[2 * SLOTS] = {0}; /* homes are read before any is written */
-  const struct cg_place *p = &result.place[x->first];
-  assert_true(x->n <= ARRAY_SIZE(value));
   at_boundary = false;
-  for (uint32_t i = 0; i < x->n; i++) {
-    switch (p[i].where) {
-    case CG_IN_REG: value[i] = regs[p[i].at]; break;
-    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
-    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
-    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
-    case CG_IN_HOME: memcpy(&value[i], (char *)v + p[i].number, 8); break;
-    }
-  }
-  for (uint32_t i = 0; i < x->n; i++) {
-    if (p[i].slot == CG_TARGET) taken.target = value[i];
-    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
-  }
+  cg_restore(&guest, v, x, result.place, regs, &taken.target);
   return n + 1;
 }
 
@@ -121,6 +104,9 @@ static int setup(void **unused) {
   state = calloc(1, sizeof *state);
   state->head.c = &cold_half;
   cold_half.isa = &isa;
+  memory =
+      mmap(NULL, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  assert_ptr_not_equal(memory, MAP_FAILED);
   cg = cg_new();
   assert_int_equal(os_code_map(&code, 1 << 20), 0);
   room = code.rw;
@@ -334,16 +320,16 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       randomize();
       state->head.pcbase = 0x7000;
       before = *state;
-      memcpy(memory_before, memory, sizeof memory_before);
+      memcpy(memory_before, memory, WORDS * sizeof *memory);
       struct ir_outcome o = ir_eval(&block, &state->head);
       assert_null(o.broken);
       after = *state;
-      memcpy(memory_after, memory, sizeof memory_before);
+      memcpy(memory_after, memory, WORDS * sizeof *memory);
       *state = before;
-      memcpy(memory, memory_before, sizeof memory_before);
+      memcpy(memory, memory_before, WORDS * sizeof *memory);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  !memcmp(memory, memory_after, sizeof memory_before) &&
+                  !memcmp(memory, memory_after, WORDS * sizeof *memory) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
@@ -451,9 +437,6 @@ static void test_no_room_is_said(void **unused) {
 }
 
 int main(void) {
-  memory =
-      mmap((void *)0x10000000, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED || (uintptr_t)memory >> SPACE_BITS) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_blocks),
       cmocka_unit_test(test_without_features),
