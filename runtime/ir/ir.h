@@ -329,6 +329,11 @@ static inline bool ir_has_exit(enum ir_op op) {
   return ir_is_access(op) || op == IR_GUARD || op == IR_HANDLER || op == IR_EXIT;
 }
 
+/* Value of an operation on constants of type t (the type of the operands for comparisons and conversions in
+ * `from`); false when it is none of I32, I64 operations without effect. */
+bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, const uint64_t v[3],
+                uint64_t *out);
+
 /* Passes over a finished block; ir_optimize runs them. */
 void ir_pass_narrow(struct ir_block *b); /* loads that extend themselves, stores without masks */
 void ir_pass_dead(struct ir_block *b);   /* removes what nothing needs */
