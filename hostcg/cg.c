@@ -140,6 +140,15 @@ static void count_uses(struct cg *g) {
       v->last = r;
     }
   }
+  /* What may be computed by its users, or by the runtime, needs its operands as long. */
+  for (unsigned r = b->n - 1; r; r--) {
+    const struct ir_ins *i = &b->ins[r];
+    if (!(i->op >= IR_FEQ && i->op <= IR_FUN) && !is_compare(i->op) && i->op != IR_PAIR &&
+        !g->v[r].address_uses && !g->late_value[r])
+      continue;
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++)
+      if (g->v[value_of(g, arg(i, n))].last < g->v[r].last) g->v[value_of(g, arg(i, n))].last = g->v[r].last;
+  }
   for (unsigned r = 1; r < b->n; r++) {
     struct value *v = &g->v[r];
     const struct ir_ins *i = &b->ins[r];
@@ -162,7 +171,8 @@ static void mark_exit(struct cg *g, unsigned exit, uint32_t at) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
     uint32_t x = value_of(g, v->value);
     int k = held_index(g, v->slot);
-    needed(g, x, at);
+    if (x < IR_MAX_INS && g->late_value[x]) late_needed(g, x, at);
+    else needed(g, x, at);
     if (k < 0) continue;
     named |= 1u << k;
     if (e->kind == IX_JUMP && g->v[x].hint < 0) {
@@ -203,6 +213,7 @@ static enum kind kind_of_use(const struct cg *g, ref r, unsigned n) {
 
 static void analyse(struct cg *g) {
   const struct ir_block *b = g->b;
+  late_values(g);
   count_uses(g);
   g->nuses = 1;
   for (unsigned r = b->n - 1; r; r--) {

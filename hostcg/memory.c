@@ -125,6 +125,7 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
   struct value *root = &g->v[root_of(g, address, &distance)];
   const unsigned x = new_exit(g, exit, true);
   if (number_of(g, address, &k) && !((uint64_t)k >> SPACE_BITS)) return x;
+  if (ins_of(g, address)->bits <= SPACE_BITS) return x;
   if (root->bounded && is_near(distance - root->near) && is_near(distance - root->near + (int64_t)bytes))
     return x;
   g->p = cg_beyond(g->p, a, CG_STACK, CG_FRAME_LIMIT);

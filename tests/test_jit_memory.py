@@ -88,3 +88,31 @@ def test_accesses_to_isomers_own_memory_fault(engine: str, tmp_path: Path) -> No
         assert p.stdout.readline() == f"{17 * 40} 0 0\n", at
     p.stdin.close()
     assert (p.wait(60), p.stderr.read()) == (7, "")
+
+
+KEPT = r"""
+#include <stdint.h>
+#include <stdio.h>
+static uint64_t from[64], to[64];
+int main(void) {
+  for (unsigned i = 0; i < 64; i++) from[i] = i * 3;
+  for (unsigned n = 0; n < 50; n++) {
+    register uint64_t *a4 __asm__("a4") = from, *a5 __asm__("a5") = to, *a3 __asm__("a3") = from + 64, a2 __asm__("a2");
+    __asm__ volatile("1: ld %0, 0(%2)\naddi %1, %1, 8\naddi %2, %2, 8\nfadd.d ft0, ft0, ft1, rmm\nsd %0, -8(%1)\nbne %2, %3, 1b"
+                     : "=&r"(a2), "+r"(a5), "+r"(a4), "+r"(a3) : : "memory", "ft0");
+  }
+  for (unsigned i = 0; i < 64; i++) if (to[i] != i * 3) return 1;
+  return 9;
+}
+"""
+
+
+def test_a_register_read_before_a_handler_changes_it_keeps_its_value(tmp_path: Path) -> None:
+    """(Rounding to the nearest away from zero is no host's own.)"""
+    if why := programs.missing("riscv64"):
+        pytest.skip(why)
+    source = tmp_path / "kept.c"
+    source.write_text(KEPT)
+    subprocess.run([programs.TARGETS["riscv64"].gcc, "-O1", "-static", str(source), "-o", str(tmp_path / "kept")], check=True)
+    for n in ("2", "3", "4", "5", "48"):
+        assert run(str(ISOMER), "user", "--accel", "jit", "--jit", f"insns={n}", str(tmp_path / "kept")).returncode == 9, n

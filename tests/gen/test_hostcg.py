@@ -70,6 +70,8 @@ def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
         case "REMU": return a % b if b else 0
         case "DIVS": return quotient(sg(a, n), sg(b, n)) & m if b else 0
         case "REMS": return sg(a, n) - quotient(sg(a, n), sg(b, n)) * sg(b, n) & m if b else 0
+        case "DIVUW": return (a << n | b) // c if a < c else 0
+        case "REMUW": return (a << n | b) % c if a < c else 0
         case "EQ": return int(a == b)
         case "NE": return int(a != b)
         case "LTU": return int(a < b)

@@ -209,6 +209,7 @@ static const uint8_t wide[] = {IR_MULHU, IR_MULHS, IR_MULHSU};
 static const uint8_t shift[] = {IR_SHL, IR_SHRU, IR_SHRS, IR_ROL, IR_ROR};
 static const uint8_t compare[] = {IR_EQ, IR_NE, IR_LTU, IR_LEU, IR_LTS, IR_LES, IR_ADDO, IR_SUBO};
 static const uint8_t unary[] = {IR_NOT, IR_NEG, IR_CLZ, IR_CTZ, IR_POPCOUNT, IR_BSWAP, IR_BREV, IR_ORC8};
+static const uint8_t long_division[] = {IR_DIVUW, IR_REMUW};
 #define PICK(list) list[rnd() % ARRAY_SIZE(list)]
 
 struct pool {
@@ -342,7 +343,10 @@ static void random_block(unsigned length, bool loads, bool floats) {
     case 1:
     case 2:
     case 3: p->at[p->n++] = append(PICK(binary), t, any(p), any(p), 0, 0); break;
-    case 4: q.w.at[q.w.n++] = append(PICK(wide), IT_I64, any(&q.w), any(&q.w), 0, 0); break;
+    case 4:
+      if (rnd() & 1) q.w.at[q.w.n++] = append(PICK(wide), IT_I64, any(&q.w), any(&q.w), 0, 0);
+      else q.w.at[q.w.n++] = append(PICK(long_division), IT_I64, any(&q.w), any(&q.w), any(&q.w), 0);
+      break;
     case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&q.h), 0, 0); break;
     case 6:
     case 7: q.b.at[q.b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
