@@ -220,18 +220,19 @@ static bool lower_probe(struct cg *g, ref r) {
   const bool write = IR_MEM_ATTR(i->aux) == ACCESS_WRITE;
   int64_t n;
   if (!number_of(g, i->b, &n) || n < 1 || n > 64) return false;
-  if (g->c.direct && !(write ? stores_follow(g, r, (unsigned)n) : n == 1)) return false;
+  const bool follow = write && stores_follow(g, r, (unsigned)n);
+  if (g->c.direct && !follow && (write || n > 1)) return false;
   int32_t o = 0;
   unsigned a = g->c.direct ? direct_base(g, i->a, &o) : need(g, i->a, UINT32_MAX),
            t = take(g, UINT32_MAX, -1);
-  if (!g->c.direct) {
-    unsigned u = take(g, UINT32_MAX, -1);
-    tlb_check(g, i->c, t, u, a, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
-  } else if (write) {
+  if (follow) {
     g->p = cg_lea(g->p, t, a, o);
     g->p = cg_in_page(g->p, t, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - n);
     g->p = cg_branch(g->p, CG_IN_PAGE_GIVES);
     late_exit(g, i->c);
+  } else if (!g->c.direct) {
+    unsigned u = take(g, UINT32_MAX, -1);
+    tlb_check(g, i->c, t, u, a, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
   } else {
     may_fault(g, direct_check(g, i->c, i->a, a, o, 1));
     g->p = cg_load_u8(g->p, t, a, o);

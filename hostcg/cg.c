@@ -144,6 +144,15 @@ static void count_uses(struct cg *g) {
       v->last = r;
     }
   }
+  /* What may be computed by its users, or by the runtime, needs its operands as long. */
+  for (unsigned r = b->n - 1; r; r--) {
+    const struct ir_ins *i = &b->ins[r];
+    if (!(i->op >= IR_FEQ && i->op <= IR_FUN) && !is_compare(i->op) && i->op != IR_PAIR &&
+        !g->v[r].address_uses && !g->late_value[r])
+      continue;
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++)
+      if (g->v[value_of(g, arg(i, n))].last < g->v[r].last) g->v[value_of(g, arg(i, n))].last = g->v[r].last;
+  }
   for (unsigned r = 1; r < b->n; r++) {
     struct value *v = &g->v[r];
     const struct ir_ins *i = &b->ins[r];
@@ -166,7 +175,8 @@ static void mark_exit(struct cg *g, unsigned exit, uint32_t at) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
     uint32_t x = value_of(g, v->value);
     int k = held_index(g, v->slot);
-    needed(g, x, at);
+    if (x < IR_MAX_INS && g->late_value[x]) late_needed(g, x, at);
+    else needed(g, x, at);
     if (k < 0) continue;
     named |= 1u << k;
     if (e->kind == IX_JUMP && g->v[x].hint < 0) {
@@ -207,6 +217,7 @@ static enum kind kind_of_use(const struct cg *g, ref r, unsigned n) {
 
 static void analyse(struct cg *g) {
   const struct ir_block *b = g->b;
+  late_values(g);
   count_uses(g);
   g->nuses = 1;
   for (unsigned r = b->n - 1; r; r--) {
@@ -229,7 +240,7 @@ static void analyse(struct cg *g) {
                 gives_condition(g, a) && may_wait(g, a, r);
       bool address = n == 0 && has_address(i->op) && g->c.direct && x->op == IR_ADD &&
                      v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
-      bool pair = x->op == IR_PAIR && !v->kept && takes_pair(i->op);
+      bool pair = x->op == IR_PAIR && !v->kept && v->nargs == 1 && takes_pair(i->op);
       const uint32_t at = i->op == IR_ARG ? r + 1 : r; /* operand of the next one */
       if (cc || address || pair) {
         v->folded = true;
@@ -265,7 +276,10 @@ static bool lower(struct cg *g, ref r) {
     const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
     if (g->v[r].alias) return true;
     if (s->bytes > 16 || (s->bytes == 16) != (g->v[r].bytes == 16) || g->v[r].bytes > 16) return false;
-    if ((int)i->aux == g->b->guest->sticky) merge_flags(g);
+    if ((int)i->aux == g->b->guest->sticky) {
+      result(g, r, read_flags(g, s->offset, s->bytes));
+      return true;
+    }
     k = held_index(g, i->aux);
     unsigned d = s->bytes < 4 ? take(g, UINT32_MAX, g->v[r].hint) : take_wanted(g, r);
     if (k >= 0 && g->v[HELD(k)].reg >= 0) move_reg(g, d, (unsigned)g->v[HELD(k)].reg, s->bytes);
@@ -295,7 +309,7 @@ static bool lower(struct cg *g, ref r) {
   default: break;
   }
   if (i->op >= IR_LOAD && i->op <= IR_HANDLER) return lower_memory(g, r);
-  return lower_rule(g, r) || lower_vector(g, r);
+  return lower_low_lane(g, r) || lower_rule(g, r) || lower_vector(g, r);
 }
 
 /* An entry that has to be done by the interpreter, with the exit that does that. */

@@ -50,7 +50,6 @@ struct cg_common {
   uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
   uint8_t
       *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
-  uint8_t *merge;   /* called: raised FP flags go into the guest's, all registers stay */
   uint8_t *soft;    /* called: the FP operation in the frame; all registers stay */
   uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
   uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */
@@ -100,7 +99,15 @@ struct cg_env {
 #define CG_GOES UINT64_MAX
 
 /* Where a value is when an exit is taken. */
-enum cg_where { CG_IN_REG, CG_IN_SPILL, CG_IN_CONST, CG_IN_PC /* pcbase + number */, CG_IN_HOME };
+enum cg_where {
+  CG_IN_REG,
+  CG_IN_SPILL,
+  CG_IN_CONST,
+  CG_IN_PC /* pcbase + number */,
+  CG_IN_HOME,
+  CG_IN_PART,  /* value of place `number` of this exit */
+  CG_COMPUTED, /* IR operation `at` of type `bytes`, aux `offset`, of the parts in `number`: 16 bits each, type of a on top */
+};
 struct cg_place {
   uint16_t slot; /* CG_TARGET: where the guest goes on */
   uint8_t where, at;
@@ -110,6 +117,7 @@ struct cg_place {
   uint64_t high; /* bits 64.. of a constant */
 };
 #define CG_TARGET 0xffffu
+#define CG_PART   0xfffeu /* no slot's: operand of later places */
 /* Kind of a block's first exit: the slice has fewer instructions left than the block; nothing was executed. */
 #define CG_EXIT_COUNT 255
 

@@ -87,6 +87,9 @@ struct cg {
   struct late late[MAX_EXITS];
   struct literal literal[MAX_LITERALS];
   struct value v[MAX_VALUES];
+  uint8_t late_value
+      [IR_MAX_INS]; /* not 0: computed by the runtime, in so many operations, when an exit is taken */
+  uint16_t part[MAX_PLACES]; /* by place: the late value's or operand's entry */
   struct use use[MAX_USES];
 };
 
@@ -171,9 +174,14 @@ void leave_to_interpreter(struct cg *g, unsigned exit); /* runs the instruction 
 void write_entry(struct cg *g, uint64_t pc);
 void write_lates(struct cg *g);
 void write_literals(struct cg *g); /* last of all */
-/* What the host has raised goes into the guest's sticky flags; is forgotten. */
-void merge_flags(struct cg *g);
+/* The guest's sticky flags with what the host has raised, in a register; the host's are forgotten. */
+unsigned read_flags(struct cg *g, uint32_t offset, unsigned bytes);
 void drop_flags(struct cg *g);
+
+/* late.c: fills g->late_value. */
+void late_values(struct cg *g);
+/* What the late value r is made of is needed at `at`. */
+void late_needed(struct cg *g, ref r, uint32_t at);
 
 /* memory.c */
 bool lower_memory(struct cg *g, ref r);
@@ -197,5 +205,6 @@ bool lower_atomic(struct cg *g, ref r);
 
 /* vector.c */
 bool lower_vector(struct cg *g, ref r);
+bool lower_low_lane(struct cg *g, ref r);
 
 #endif

@@ -53,11 +53,46 @@ static struct cg_place *place(struct cg *g, unsigned slot) {
   }
   struct cg_place *p = &g->place[g->nplaces++];
   *p = (struct cg_place){.slot = (uint16_t)slot};
-  if (slot != CG_TARGET) {
+  if (slot < CG_PART) {
     p->bytes = info(g, slot)->bytes;
     p->offset = info(g, slot)->offset;
   }
   return p;
+}
+
+/* The number of the exit's part that has the value: a late one's computation, or where an operand is. */
+static unsigned part(struct cg *g, uint32_t first, uint32_t v) {
+  for (uint32_t k = first; k < g->nplaces; k++)
+    if (g->place[k].slot == CG_PART && g->part[k] == v) return k - first;
+  if (v >= IR_MAX_INS || !g->late_value[v]) {
+    struct cg_place *p = place(g, CG_PART);
+    p->bytes = g->v[v].bytes;
+    locate(g, p, v);
+  } else {
+    const struct ir_ins *i = ins_of(g, v);
+    const ref args[3] = {i->a, i->b, i->c};
+    uint64_t of[4] = {0, 0, 0, ins_of(g, i->a)->type};
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) of[n] = part(g, first, value_of(g, args[n]));
+    struct cg_place *p = place(g, CG_PART);
+    p->where = CG_COMPUTED;
+    p->at = i->op;
+    p->bytes = i->type;
+    p->offset = i->aux;
+    p->number = (int64_t)(of[0] | of[1] << 16 | of[2] << 32 | of[3] << 48);
+  }
+  g->part[g->nplaces - 1] = (uint16_t)v;
+  return g->nplaces - 1 - first;
+}
+
+static void locate_value(struct cg *g, uint32_t first, unsigned slot, uint32_t v) {
+  if (v >= IR_MAX_INS || !g->late_value[v]) {
+    locate(g, place(g, slot), v);
+    return;
+  }
+  const unsigned n = part(g, first, v);
+  struct cg_place *p = place(g, slot);
+  p->where = CG_IN_PART;
+  p->number = n;
 }
 
 unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
@@ -75,7 +110,7 @@ unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
     int i = held_index(g, v->slot);
     if (i >= 0) named |= 1u << i;
-    locate(g, place(g, v->slot), value_of(g, v->value));
+    locate_value(g, x->first, v->slot, value_of(g, v->value));
   }
   for (unsigned i = 0; i < g->nheld; i++) {
     const struct value *v = &g->v[HELD(i)];
@@ -395,9 +430,16 @@ void write_literals(struct cg *g) {
 
 /* ---- flags of floating point ---- */
 
-void merge_flags(struct cg *g) {
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->merge);
+unsigned read_flags(struct cg *g, uint32_t offset, unsigned bytes) {
+  const unsigned d = take(g, UINT32_MAX, -1), t = take(g, UINT32_MAX, -1);
+  g->p = cg_store_status(g->p, CG_FRAME_STATUS);
+  g->p = cg_load_u32(g->p, d, CG_STACK, CG_FRAME_STATUS);
+  g->p = cg_load_64(g->p, t, CG_VCPU, offsetof(struct vcpu, helpers));
+  g->p = cg_raised(g->p, d, (1 << CG_NSTATUS) - 1);
+  g->p = cg_load_table(g->p, d, t, d, offsetof(struct cg_env, sticky));
+  read_home(g, t, offset, bytes);
+  g->p = cg_or(g->p, d, t);
+  return d;
 }
 
 void drop_flags(struct cg *g) {
@@ -432,12 +474,24 @@ void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_ex
       value[i].high = p[i].high;
       break;
     case CG_IN_PC: value[i].low = v->pcbase + (uint64_t)p[i].number; break;
-    default: memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 ? 16 : 8); break;
+    case CG_IN_PART: value[i] = value[p[i].number]; break;
+    case CG_COMPUTED: {
+      const uint64_t of = (uint64_t)p[i].number,
+                     args[3] = {value[of & 0xffff].low, value[of >> 16 & 0xffff].low,
+                                value[of >> 32 & 0xffff].low};
+      ir_compute((enum ir_op)p[i].at, (enum ir_type)p[i].bytes, (enum ir_type)(of >> 48), p[i].offset, args,
+                 &value[i].low);
+      break;
+    }
+    default:
+      memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 ? 16 : 8);
+      if (p[i].slot == CG_PART && p[i].bytes == 4) value[i].low = (uint32_t)value[i].low;
+      break;
     }
   }
   for (uint32_t i = 0; i < x->n; i++) {
     if (p[i].slot == CG_TARGET) *target = value[i].low;
-    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
+    else if (p[i].slot != CG_PART) memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
   }
   if (!x->held) return;
   cg_held(guest, slot, reg);

@@ -56,6 +56,8 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(DIVS,    2, P)                                                                                                     \
   X(REMU,    2, P) /* by zero 0 */                                                                                     \
   X(REMS,    2, P)                                                                                                     \
+  X(DIVUW,   3, P) /* I64: the 128 bits a:b (a high) by c; 0 unless a < c */                                           \
+  X(REMUW,   3, P) /* its remainder; 0 unless a < c */                                                                 \
   /* I32 result 0 or 1; operands I32 or I64, both of one type: that of a */                                            \
   X(EQ,      2, P)                                                                                                     \
   X(NE,      2, P)                                                                                                     \
@@ -326,6 +328,11 @@ static inline bool ir_is_access(enum ir_op op) { return op >= IR_LOAD && op <= I
 static inline bool ir_has_exit(enum ir_op op) {
   return ir_is_access(op) || op == IR_GUARD || op == IR_HANDLER || op == IR_EXIT;
 }
+
+/* Value of an operation on constants of type t (the type of the operands for comparisons and conversions in
+ * `from`); false when it is none of I32, I64 operations without effect. */
+bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, const uint64_t v[3],
+                uint64_t *out);
 
 /* Passes over a finished block; ir_optimize runs them. */
 void ir_pass_narrow(struct ir_block *b); /* loads that extend themselves, stores without masks */

@@ -48,7 +48,7 @@ uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
   v->c->access_len = (uint16_t)size;
   jit_of(v)->changed = false;
   if (tlb_resolve(v, a, access, &spot)) return false; /* raised again, exactly, by the interpreter */
-  if (jit_of(v)->changed) return false;               /* perhaps this very block is about to be written */
+  if (jit_of(v)->changed) return false; /* perhaps it is this very code that is about to be written */
   const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
   if (e->tag[access] != ((a & GUEST_PAGE_MASK) | v->tag_data)) return false;
   return !jit_of(v)->check || access != ACCESS_WRITE || check_store(jit_of(v), a, size);

@@ -185,10 +185,21 @@ __attribute__((noinline)) static unsigned pairs(uint64_t *p, uint64_t x, uint64_
                    : "memory");
   return failed;
 }
+__attribute__((noinline)) static void store_pair(char *at, uint64_t x, uint64_t y) {
+  __asm__ volatile("stp %1, %2, [%0]" : : "r"(at), "r"(x), "r"(y) : "memory");
+}
 static void special(void) {
+  static char m[8192] __attribute__((aligned(4096)));
   for (int n = 0; n < 20; n++) {
     uint64_t p[4] __attribute__((aligned(16))) = {1, 2, 3, 4};
     if (pairs(p, 10, 20, 0) || p[0] != 11 || p[1] != 22) put_str("stxp\n");
+    for (unsigned d = 0; d < 32; d++) {
+      char *at = m + 4096 - 16 + d;
+      uint64_t got[2];
+      store_pair(at, 0x1122334455667788u + d, 0x99aabbccddeeff00 + d);
+      memcpy(got, at, 16);
+      if (got[0] != 0x1122334455667788u + d || got[1] != 0x99aabbccddeeff00 + d) put_kv("stp", d);
+    }
     if (!pairs(p, 10, 20, 1) || p[0] != 11 || p[2] != 3) put_str("stxp elsewhere\n");
   }
 }
