@@ -313,7 +313,7 @@ class Writer:
         a = s.attrs
         self.n += 1
         env = f"fe{self.n}"
-        self.put(f"struct fp_env {env} = {{(uint8_t)({self.x(a['rm'])}), FP_NAN_{a['nan'].upper()}, FP_TINY_{a['tiny'].upper()}, "
+        self.put(f"struct fp_env {env} = {{(uint8_t)({self.x(a['rm'])}), (uint8_t)({self.x(a['nan'])}), FP_TINY_{a['tiny'].upper()}, "
                  f"(uint8_t)({self.x(a['daz'])}), (uint8_t)({self.x(a['ftz'])}), 0}};")
         args = [f"&{env}"] + [self.x(e) for e in s.args]
         op, w = a["op"], a["width"]
@@ -329,6 +329,8 @@ class Writer:
             args += [str(a["int"]), str(int(a["signed"]))]
         elif op == "round_to_int":
             args.append(str(a["exact"]))
+        if "scale" in a:
+            op, args = op.replace("int", "fixed"), args + [f"(int)({self.x(a['scale'])})"]
         if op == "cvt":
             self.put(f"uint64_t {out} = fp{w}_to_fp{a['to']}({', '.join(args)});")
         elif op == "cmp":

@@ -324,8 +324,8 @@ class Writer:
             outs += "," if len(s.outs) == 1 else ""
         elif s.kind == "fp":
             prof = self.isa.fp[s.attrs["profile"]]
-            attrs = {k: x for k, x in s.attrs.items() if k not in ("rm", "daz", "ftz", "profile")} | {"flags": flag_bits(prof)}
-            modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "daz", "ftz"))
+            attrs = {k: x for k, x in s.attrs.items() if k not in ("rm", "nan", "daz", "ftz", "scale", "profile")} | {"flags": flag_bits(prof)}
+            modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "nan", "daz", "ftz", "scale") if k in s.attrs)
             call = f"s.fp({attrs!r}, ({modes}), ({', '.join(a)},))"
         else:
             raise AssertionError(f"no Python for effect {s.kind}")
