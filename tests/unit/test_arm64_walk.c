@@ -395,6 +395,7 @@ static void test_asids_and_flushes(void **state) {
   expect_word(VA, 1);
   /* TCR.A1: the upper table's ASID counts; without AS eight bits of it */
   entry(T3, 1, RAM | PAGE | AF | NG);
+  arm64_h_tlbi(cpu, 0, 0, 0);
   s->TCR_EL1 = (BASE | A1) & ~AS16;
   s->TTBR1_EL1 = HIGH0 | UINT64_C(0x0101) << 48;
   expect_word(VA, 1);
