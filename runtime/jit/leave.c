@@ -61,6 +61,7 @@ uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
   j->changed = false;
   j->n.interpreted++;
   j->step = v->c->isa->exec[x->insn->op](v, x->insn);
+  j->jumped = v->pc; /* jit_cold is going to set the exit's own */
   if (j->step == STEP_NEXT) {
     const uint32_t key = j->env.key;
     jit_context(j);
