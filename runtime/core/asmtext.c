@@ -150,7 +150,7 @@ static bool number(const char **s, bool *negative, uint64_t *v) {
   if (!isdigit((unsigned char)*p)) return false;
   char *end;
   *v = strtoull(p, &end, p[0] == '0' && (p[1] == 'x' || p[1] == 'X') ? 16 : 10);
-  if (word_char(*end)) return false;
+  if (word_char(*end) && *end != '_') return false; /* S3_0_C1_C0_0 */
   *s = end;
   return true;
 }
