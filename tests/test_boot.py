@@ -71,6 +71,25 @@ def test_unattended(arch: str, linux: list[str]) -> None:
     assert "Kernel panic" not in out and "Oops" not in out
 
 
+def test_unattended_translated(arch: str, linux: list[str]) -> None:
+    r = run("--accel", "jit", *linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=check")
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+    assert f"sha256: {ZEROS}" in r.stdout and "CHECK-DONE" in r.stdout
+    assert "Kernel panic" not in r.stdout and "Oops" not in r.stdout
+
+
+def test_gicv2_boots_too(tmp_path: Path) -> None:
+    """The other interrupt controller of arm64's board."""
+    board = (ROOT / "scripts/boards/arm64-virt.lua").read_text()
+    text = board.replace("local v3 = m.features.GICv3", "local v3 = false")
+    assert text != board
+    (tmp_path / "v2.lua").write_text(text)
+    r = run("--board", str(tmp_path / "v2.lua"), "--kernel", str(guest("kernel", "arm64")), "--initrd", str(guest("initrd", "arm64")),
+            "--append", "console=ttyAMA0 isomer.script=check")
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+    assert "CHECK-DONE" in r.stdout and "Root IRQ handler: gic_handle_irq" in r.stdout and "GICv3" not in r.stdout
+
+
 def test_stats_are_samples_of_this_run(arch: str, linux: list[str]) -> None:
     r = run(*linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=marker", "--stats", "--json")
     assert r.returncode == 0

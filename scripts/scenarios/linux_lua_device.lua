@@ -17,7 +17,7 @@ local m = isomer.machine {
 }
 m.console:expect("ISOMER%-READY", { within = "60s" })
 m.console:expect("~ # ", { within = "20s" })
-m.console:sendline("cat /proc/device-tree/soc/lamp@10100000/compatible; echo")
+m.console:sendline("cat $(find /proc/device-tree/ -name lamp@10100000)/compatible; echo")
 m.console:expect("\nisomer,lamp")
 m.console:sendline("devmem 0x10100004 32")
 m.console:expect("\n0x1A3B5C7D")

@@ -13,10 +13,10 @@
 #include "mem/phys.h"
 #include "mem/tlb.h"
 
-#define RAM  UINT64_C(0x40000000)
-#define PC   (RAM + 0x1000)
-#define VBAR (RAM + 0x8000)
-#define IL   (UINT64_C(1) << 25)
+#define RAM         UINT64_C(0x40000000)
+#define PC          (RAM + 0x1000)
+#define VBAR        (RAM + 0x8000)
+#define IL          (UINT64_C(1) << 25)
 #define EC(ec, iss) ((uint64_t)(ec) << 26 | IL | (iss))
 enum { DAIF = 0x3c0 };
 
@@ -45,8 +45,10 @@ enum {
   MRS_X0_CURRENTEL = 0xd5384240,
   MRS_X0_ID_RESERVED = 0xd53807e0, /* S3_0_C0_C7_7 */
   MRS_X0_PFR0 = 0xd5380400,
+  MRS_X0_ISAR0 = 0xd5380600,
+  MRS_X0_ISAR1 = 0xd5380620,
   MRS_X0_MMFR1 = 0xd5380720,
-  MRS_X0_EL2 = 0xd53c1000, /* SCTLR_EL2 */
+  MRS_X0_EL2 = 0xd53c1000,     /* SCTLR_EL2 */
   MRS_X0_UNKNOWN = 0xd53bf200, /* S3_3_C15_C2_0 */
   MRS_X0_CNTVCT = 0xd53be040,
   MRS_X0_CNTV_CTL = 0xd53be320,
@@ -97,7 +99,8 @@ static void run(uint32_t word) {
   const struct isa *isa = cpu->c->isa;
   arm64_context(cpu);
   int rc = STEP_TRAP;
-  if (isa->decode(cpu->c->features, (uint8_t *)&word, 4, &d.head) > 0) rc = isa->exec[d.head.op](cpu, &d.head);
+  if (isa->decode(cpu->c->features, (uint8_t *)&word, 4, &d.head) > 0)
+    rc = isa->exec[d.head.op](cpu, &d.head);
   else isa->arch->illegal(cpu, word, 4);
   if (rc == STEP_TRAP) isa->arch->deliver(cpu);
   else if (rc != STEP_JUMP && rc != STEP_JUMP_END) cpu->pc = PC + 4;
@@ -320,11 +323,16 @@ static void test_registers(void **state) {
   expect_undefined(MRS_X0_EL2);
   expect_undefined(MRS_X0_UNKNOWN);
   expect_undefined(MRS_X0_CNTV_CTL); /* no timer device */
-  /* EL0 and EL1 in AArch64 only, Advanced SIMD and FP there, GICv3, CSV2 and CSV3 */
+  /* EL0 and EL1 in AArch64 only, Advanced SIMD and FP with half precision, GICv3, CSV2 and CSV3 */
   expect_done(MRS_X0_PFR0);
-  assert_int_equal(s->x[0], UINT64_C(0x1100000001000011));
+  assert_int_equal(s->x[0], UINT64_C(0x1100000001110011));
   expect_done(MRS_X0_MMFR1);
   assert_int_equal(s->x[0], 0x100002); /* PAN, HAFDBS */
+  /* AES with PMULL, SHA-1, SHA-256, CRC32, LSE, RDM, DotProd, FlagM2 */
+  expect_done(MRS_X0_ISAR0);
+  assert_int_equal(s->x[0], UINT64_C(0x0020100010211120));
+  expect_done(MRS_X0_ISAR1); /* JSCVT, LRCPC2 */
+  assert_int_equal(s->x[0], 0x201000);
   s->x[0] = ~UINT64_C(0); /* SCTLR: endianness and what is absent stay */
   expect_done(MSR_SCTLR_X0);
   assert_int_equal(s->SCTLR_EL1, UINT64_C(0x34dddb9f));
@@ -339,6 +347,8 @@ static void test_features_in_id_registers(void **state) {
   expect_done(MRS_X0_PFR0);
   assert_int_equal(s->x[0], UINT64_C(0x1100000000ff0011));
   expect_done(MRS_X0_MMFR1);
+  assert_int_equal(s->x[0], 0);
+  expect_done(MRS_X0_ISAR0);
   assert_int_equal(s->x[0], 0);
   expect_undefined(MSR_PAN_1);
 }
@@ -434,11 +444,20 @@ static void test_cycle_counter(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_reset),          TEST(test_supervisor_call), TEST(test_entry_from_each_level),
-      TEST(test_aborts),         TEST(test_return),          TEST(test_illegal_return),
-      TEST(test_stack_pointers), TEST(test_el0),             TEST(test_registers),
-      TEST(test_features_in_id_registers), TEST(test_floating_point_access), TEST(test_firmware_calls),
-      TEST(test_interrupts),     TEST(test_cycle_counter),
+      TEST(test_reset),
+      TEST(test_supervisor_call),
+      TEST(test_entry_from_each_level),
+      TEST(test_aborts),
+      TEST(test_return),
+      TEST(test_illegal_return),
+      TEST(test_stack_pointers),
+      TEST(test_el0),
+      TEST(test_registers),
+      TEST(test_features_in_id_registers),
+      TEST(test_floating_point_access),
+      TEST(test_firmware_calls),
+      TEST(test_interrupts),
+      TEST(test_cycle_counter),
   };
   return cmocka_run_group_tests_name("arm64_el1", tests, NULL, NULL);
 }

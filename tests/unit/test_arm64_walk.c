@@ -85,7 +85,8 @@ static void entry(gpa_t table, unsigned index, uint64_t desc) { put(table + 8 * 
 
 static struct arm64_walk w;
 static int walk_as(gva_t va, enum access access, unsigned el, bool pan) {
-  return arm64_walk(cpu, va, access, (struct arm64_walker){.el = (uint8_t)el, .pan = pan, .update = true}, &w);
+  return arm64_walk(cpu, va, access, (struct arm64_walker){.el = (uint8_t)el, .pan = pan, .update = true},
+                    &w);
 }
 static int walk(gva_t va) { return walk_as(va, ACCESS_READ, 1, false); }
 #define FAULT(code)           (ARM64_FAULT | (code))
@@ -226,8 +227,8 @@ static void rights(uint64_t desc, unsigned el1, unsigned el0) {
 
 static void test_permissions(void **state) {
   (void)state;
-  rights(0, RWX, X);           /* EL0 may execute what it may not read */
-  rights(USER, RW, RWX);       /* writable by EL0: never executed by EL1 */
+  rights(0, RWX, X);     /* EL0 may execute what it may not read */
+  rights(USER, RW, RWX); /* writable by EL0: never executed by EL1 */
   rights(RO, R | X, X);
   rights(USER | RO, R | X, R | X);
   rights(UXN, RWX, 0);
@@ -321,7 +322,8 @@ static void test_granule_16k(void **state) {
 
 static void test_granule_64k(void **state) {
   (void)state;
-  s->TCR_EL1 = (BASE & ~(UINT64_C(3) << 14)) | UINT64_C(1) << 14 | UINT64_C(3) << 30; /* TG0 = 0b01, TG1 = 0b11 */
+  s->TCR_EL1 =
+      (BASE & ~(UINT64_C(3) << 14)) | UINT64_C(1) << 14 | UINT64_C(3) << 30; /* TG0 = 0b01, TG1 = 0b11 */
   /* 48 bits: level 1 of 64 entries, then 13 bits each */
   const gva_t va = BIT(42) | BIT(29) | BIT(16);
   s->TTBR0_EL1 = T1;
@@ -345,7 +347,7 @@ static void test_granule_64k(void **state) {
 static void test_contiguous(void **state) {
   (void)state;
   four_levels((RAM + K4) | PAGE | AF | CONTIG);
-  expect(VA + 5, RAM + K4 + 5, K64); /* 16 pages */
+  expect(VA + 5, RAM + K4 + 5, K64);                /* 16 pages */
   four_levels((RAM + 2 * K4) | PAGE | AF | CONTIG); /* does not lie in its block as the address does */
   expect(VA, RAM + 2 * K4, K4);
   entry(T2, 1, (RAM + M2) | BLOCK | AF | CONTIG);
@@ -489,12 +491,24 @@ static void test_cache_maintenance(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_mmu_off),        TEST(test_levels),          TEST(test_address_space),
-      TEST(test_small_first_table), TEST(test_access_flag),  TEST(test_dirty_state),
-      TEST(test_permissions),    TEST(test_table_permissions), TEST(test_privileged_access_never),
-      TEST(test_address_size),   TEST(test_walk_outside_memory), TEST(test_granule_16k),
-      TEST(test_granule_64k),    TEST(test_contiguous),      TEST(test_asids_and_flushes),
-      TEST(test_aborts),         TEST(test_unprivileged),    TEST(test_address_translation),
+      TEST(test_mmu_off),
+      TEST(test_levels),
+      TEST(test_address_space),
+      TEST(test_small_first_table),
+      TEST(test_access_flag),
+      TEST(test_dirty_state),
+      TEST(test_permissions),
+      TEST(test_table_permissions),
+      TEST(test_privileged_access_never),
+      TEST(test_address_size),
+      TEST(test_walk_outside_memory),
+      TEST(test_granule_16k),
+      TEST(test_granule_64k),
+      TEST(test_contiguous),
+      TEST(test_asids_and_flushes),
+      TEST(test_aborts),
+      TEST(test_unprivileged),
+      TEST(test_address_translation),
       TEST(test_cache_maintenance),
   };
   return cmocka_run_group_tests_name("arm64_walk", tests, NULL, NULL);

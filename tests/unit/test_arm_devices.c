@@ -8,7 +8,8 @@
 #define SPIS 64
 
 /* A device with the system registers of two CPUs; wires are recorded. */
-static struct rig *arm_rig(const char *name, unsigned cpus, unsigned nirqs, const struct prop *props, uint64_t size) {
+static struct rig *arm_rig(const char *name, unsigned cpus, unsigned nirqs, const struct prop *props,
+                           uint64_t size) {
   struct rig *r = calloc(1, sizeof *r);
   struct irq irqs[256];
   const struct isa *isa = isa_find("arm64");
@@ -83,19 +84,19 @@ static struct rig *gic3(void) {
 static void gic3_identification(void **state) {
   (void)state;
   struct rig *r = gic3();
-  assert_int_equal(rd(r, 0, 4), 0x53);                        /* ARE, DS, both groups */
-  assert_int_equal(rd(r, 4, 4) & 0x1f, SPIS / 32);            /* ITLinesNumber */
-  assert_int_equal(rd(r, 4, 4) >> 17 & 1, 0);                 /* no LPIs */
-  assert_int_equal(rd(r, 0xffe8, 4) & 0xf0, 0x30);            /* GICv3 */
+  assert_int_equal(rd(r, 0, 4), 0x53);             /* ARE, DS, both groups */
+  assert_int_equal(rd(r, 4, 4) & 0x1f, SPIS / 32); /* ITLinesNumber */
+  assert_int_equal(rd(r, 4, 4) >> 17 & 1, 0);      /* no LPIs */
+  assert_int_equal(rd(r, 0xffe8, 4) & 0xf0, 0x30); /* GICv3 */
   assert_int_equal(rd(r, REDIST(1) + 0xffe8, 4) & 0xf0, 0x30);
-  assert_int_equal(rd(r, REDIST(0) + 8, 8), 0);               /* GICR_TYPER: affinity, number, last */
+  assert_int_equal(rd(r, REDIST(0) + 8, 8), 0); /* GICR_TYPER: affinity, number, last */
   assert_int_equal(rd(r, REDIST(1) + 8, 8), UINT64_C(1) << 32 | 1 << 8 | 1 << 4);
-  assert_int_equal(rd(r, 0x400, 4), 0);                       /* private ones are the redistributors' */
+  assert_int_equal(rd(r, 0x400, 4), 0); /* private ones are the redistributors' */
   wr(r, 0x100, 4, ~0u);
   assert_int_equal(rd(r, 0x100, 4), 0);
-  wr(r, 0x420, 1, 0xff);                                      /* five bits of priority */
+  wr(r, 0x420, 1, 0xff); /* five bits of priority */
   assert_int_equal(rd(r, 0x420, 4), 0xa0a0a0f8);
-  wr(r, 0x400 + 32 + SPIS, 4, ~0u);                           /* beyond the last */
+  wr(r, 0x400 + 32 + SPIS, 4, ~0u); /* beyond the last */
   assert_int_equal(rd(r, 0x400 + 32 + SPIS, 4), 0);
   uint64_t v;
   assert_int_equal(phys_mmio_read(r->m->phys, RIG_BASE + 0x20000, 4, &v), -EINVAL);

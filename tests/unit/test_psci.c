@@ -85,7 +85,8 @@ static void test_versions(void **state) {
   assert_int_equal(m->vcpu[0]->pc, CALL + 4);
   assert_int_equal(call(0, SMCCC, 0, 0, 0), 0x10001);
   assert_int_equal(call(0, MIGRATE_INFO, 0, 0, 0), 2); /* no trusted OS to migrate */
-  static const uint32_t there[] = {VERSION, SUSPEND64, OFF, ON, ON64, INFO64, SYSTEM_OFF, SYSTEM_RESET, FEATURES, RESET2, SMCCC};
+  static const uint32_t there[] = {VERSION,    SUSPEND64,    OFF,      ON,     ON64, INFO64,
+                                   SYSTEM_OFF, SYSTEM_RESET, FEATURES, RESET2, SMCCC};
   for (unsigned i = 0; i < ARRAY_SIZE(there); i++) assert_int_equal(call(0, FEATURES, there[i], 0, 0), 0);
   static const uint32_t absent[] = {0x84000005, 0xc4000002, 0x8400000b, 0xc4000000, 0, 0xffffffff};
   for (unsigned i = 0; i < ARRAY_SIZE(absent); i++) {
@@ -144,6 +145,7 @@ static void test_system(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(test_start_state), TEST(test_versions), TEST(test_cpu_on_and_off), TEST(test_system)};
+  const struct CMUnitTest tests[] = {TEST(test_start_state), TEST(test_versions), TEST(test_cpu_on_and_off),
+                                     TEST(test_system)};
   return cmocka_run_group_tests_name("psci", tests, NULL, NULL);
 }
