@@ -91,7 +91,8 @@ static int port_write(void *opaque, unsigned cpu, unsigned reg, uint64_t value) 
 static int create(struct device *d, const struct prop *props) {
   struct arm_timer *t = arm_timer(d);
   if (!d->nirqs || d->nirqs % 2 || d->nirqs > 2 * MACHINE_MAX_VCPUS) {
-    log_error("%s: needs a physical and a virtual timer interrupt for each of 1 to %u CPUs", d->id, MACHINE_MAX_VCPUS);
+    log_error("%s: needs a physical and a virtual timer interrupt for each of 1 to %u CPUs", d->id,
+              MACHINE_MAX_VCPUS);
     return -EINVAL;
   }
   int rc = prop_int(props, "hz", 62500000, 1, NS, &t->hz);

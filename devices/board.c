@@ -173,7 +173,13 @@ struct device *board_device_at(struct machine *m, unsigned index) {
 
 static void to_vcpu(void *opaque, unsigned line, bool level) { vcpu_irq(opaque, line, level); }
 
-/* {"cpu", index, line} or {"controller id", line}. */
+const char *board_irqchip(const struct board_state *b, const char *name) {
+  const char *chip = NULL;
+  if (strcmp(name, "irqchip") || prop_str(&b->table, "irqchip", NULL, &chip)) return name;
+  return chip ? chip : name;
+}
+
+/* {"cpu", index, line} or {"controller id", line}; "irqchip" is the controller that the board calls so. */
 static int wire(struct board_state *b, const struct prop *p, struct irq *out) {
   const struct prop *to = prop_at(p, 0), *a = prop_at(p, 1), *c = prop_at(p, 2);
   if (!to || to->type != PROP_STR || !a || a->type != PROP_INT)
@@ -185,7 +191,7 @@ static int wire(struct board_state *b, const struct prop *p, struct irq *out) {
     *out = (struct irq){.set = to_vcpu, .opaque = b->machine->vcpu[a->num], .line = (unsigned)c->num};
     return 0;
   }
-  struct device *d = board_device(b->machine, to->str);
+  struct device *d = board_device(b->machine, board_irqchip(b, to->str));
   if (!d) return refuse(b, p, "a wire leads to a device that is not declared before");
   if (a->num > UINT32_MAX || device_input_irq(d, (unsigned)a->num, out))
     return refuse(b, p, "a wire leads to an input that its controller does not have");

@@ -151,22 +151,35 @@ static void reg(struct tree *t, const struct prop *bus, uint64_t base, uint64_t 
 
 static void nodes(struct tree *t, const struct prop *node);
 
+/* One wire's cells: its number alone, or of a controller with three cells 0 (shared by the CPUs), the number, 4 (level). */
+static size_t line_cells(fdt32_t *out, uint64_t ncells, uint64_t line) {
+  size_t n = 0;
+  if (ncells == 3) out[n++] = cpu_to_fdt32(0);
+  out[n++] = cpu_to_fdt32((uint32_t)line);
+  if (ncells == 3) out[n++] = cpu_to_fdt32(4);
+  return n;
+}
+
 /* interrupts and interrupt-parent, when all wires lead to one labelled interrupt controller. */
 static void interrupts(struct tree *t, const struct prop *device) {
   const struct prop *irqs = prop_get(device, "irqs"), *fdt = prop_get(device, "fdt");
   const char *parent = NULL;
-  fdt32_t out[64];
+  fdt32_t out[96];
   size_t n = 0;
   if (!irqs || prop_get(fdt, "interrupts-extended") || prop_get(fdt, "interrupts")) return;
-  for (size_t i = 0; i < irqs->nlist && n < ARRAY_SIZE(out); i++) {
+  for (size_t i = 0; i < irqs->nlist; i++) {
     const struct prop *to = prop_at(&irqs->kid[i], 0), *line = prop_at(&irqs->kid[i], 1);
-    if (!to || !line || to->type != PROP_STR || (parent && strcmp(parent, to->str))) return;
-    parent = to->str;
-    out[n++] = cpu_to_fdt32((uint32_t)line->num);
+    if (!to || !line || to->type != PROP_STR) return;
+    const char *id = board_irqchip(t->b, to->str);
+    if (parent && strcmp(parent, id)) return;
+    parent = id;
   }
   for (unsigned i = 0; parent && i < t->b->ndevices; i++) {
-    const struct prop *label = prop_get(prop_get(t->b->device_props[i], "fdt"), "label");
+    const struct prop *node = prop_get(t->b->device_props[i], "fdt"), *label = prop_get(node, "label");
+    const struct prop *ncells = prop_get(node, "#interrupt-cells");
     if (strcmp(t->b->devices[i]->id, parent) || !label) continue;
+    for (size_t k = 0; k < irqs->nlist && n + 3 <= ARRAY_SIZE(out); k++)
+      n += line_cells(out + n, ncells ? ncells->num : 1, prop_at(&irqs->kid[k], 1)->num);
     latch(t, fdt_property_u32(t->fdt, "interrupt-parent", phandle(t, label->str)));
     latch(t, fdt_property(t->fdt, "interrupts", out, (int)(n * sizeof *out)));
   }

@@ -54,6 +54,9 @@ struct board_request {
 };
 const struct boot_ops *board_boot_ops(const struct isa *isa); /* NULL: this version cannot start it */
 
+/* The id of a wire's controller: "irqchip" stands for the one that the board's table names so. */
+const char *board_irqchip(const struct board_state *b, const char *name);
+
 int board_eval(const char *name, const char *text, size_t len, const struct board_request *rq,
                struct prop *out);
 

@@ -10,12 +10,14 @@
 
 #include "core/log.h"
 
-extern const struct device_ops aclint_ops, arm_timer_ops, finisher_ops, gicv2_ops, gicv3_ops, goldfish_rtc_ops, ns16550a_ops,
-    pl011_ops, pl031_ops, pl061_ops, plic_ops, script_device_ops, virtio_mmio_ops;
+extern const struct device_ops aclint_ops, arm_timer_ops, finisher_ops, gicv2_ops, gicv3_ops,
+    goldfish_rtc_ops, ns16550a_ops, pl011_ops, pl031_ops, pl061_ops, plic_ops, script_device_ops,
+    virtio_mmio_ops;
 
 const struct device_ops *const device_list[] = {
-    &aclint_ops, &arm_timer_ops, &finisher_ops, &gicv2_ops, &gicv3_ops, &goldfish_rtc_ops, &ns16550a_ops,
-    &pl011_ops, &pl031_ops, &pl061_ops, &plic_ops, &script_device_ops, &virtio_mmio_ops, NULL,
+    &aclint_ops,       &arm_timer_ops,     &finisher_ops,    &gicv2_ops, &gicv3_ops,
+    &goldfish_rtc_ops, &ns16550a_ops,      &pl011_ops,       &pl031_ops, &pl061_ops,
+    &plic_ops,         &script_device_ops, &virtio_mmio_ops, NULL,
 };
 
 const struct device_ops *device_find(const char *name) {

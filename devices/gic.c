@@ -8,16 +8,26 @@
 #include "devices/props.h"
 
 const struct device_field gic_fields[] = {
-    DEVICE_ARRAY(struct gic, group, 0, FIELD_HEX),   DEVICE_ARRAY(struct gic, enabled, 0, FIELD_HEX),
-    DEVICE_ARRAY(struct gic, pending, 0, FIELD_HEX), DEVICE_ARRAY(struct gic, active, 0, FIELD_HEX),
-    DEVICE_ARRAY(struct gic, edge, 0, FIELD_HEX),    DEVICE_ARRAY(struct gic, level, 0, FIELD_HEX | FIELD_KEEP),
-    DEVICE_ARRAY(struct gic, prio, 0, FIELD_HEX),    DEVICE_ARRAY(struct gic, target, 0, 0),
-    DEVICE_FIELD(struct gic, ctlr, 0, FIELD_HEX),    DEVICE_ARRAY(struct gic, pmr, 0, FIELD_HEX),
-    DEVICE_ARRAY(struct gic, bpr0, 2, 0),            DEVICE_ARRAY(struct gic, bpr1, 3, 0),
-    DEVICE_ARRAY(struct gic, enable0, 0, 0),         DEVICE_ARRAY(struct gic, enable1, 0, 0),
-    DEVICE_ARRAY(struct gic, eoimode, 0, 0),         DEVICE_ARRAY(struct gic, asleep, 0, 0),
-    DEVICE_ARRAY(struct gic, extra, 0, FIELD_HEX),   DEVICE_ARRAY(struct gic, apr0, 0, FIELD_HEX),
-    DEVICE_ARRAY(struct gic, apr1, 0, FIELD_HEX),    DEVICE_ARRAY(struct gic, cbpr, 0, 0),
+    DEVICE_ARRAY(struct gic, group, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, enabled, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, pending, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, active, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, edge, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, level, 0, FIELD_HEX | FIELD_KEEP),
+    DEVICE_ARRAY(struct gic, prio, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, target, 0, 0),
+    DEVICE_FIELD(struct gic, ctlr, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, pmr, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, bpr0, 2, 0),
+    DEVICE_ARRAY(struct gic, bpr1, 3, 0),
+    DEVICE_ARRAY(struct gic, enable0, 0, 0),
+    DEVICE_ARRAY(struct gic, enable1, 0, 0),
+    DEVICE_ARRAY(struct gic, eoimode, 0, 0),
+    DEVICE_ARRAY(struct gic, asleep, 0, 0),
+    DEVICE_ARRAY(struct gic, extra, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, apr0, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, apr1, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct gic, cbpr, 0, 0),
     DEVICE_FIELD(struct gic, fiq_on_group0, 0, 0),
 };
 _Static_assert(ARRAY_SIZE(gic_fields) == GIC_NFIELDS, "fields");
@@ -117,9 +127,7 @@ void gic_sgi(struct gic *g, unsigned cpu, unsigned id) {
 
 /* ---- Inputs ---- */
 
-unsigned gic_ninputs(struct device *d) {
-  return gic(d)->nirqs - GIC_PRIVATE + gic(d)->ncpus * GIC_PRIVATE;
-}
+unsigned gic_ninputs(struct device *d) { return gic(d)->nirqs - GIC_PRIVATE + gic(d)->ncpus * GIC_PRIVATE; }
 
 void gic_input(struct device *d, unsigned line, bool level) {
   struct gic *g = gic(d);
@@ -135,11 +143,20 @@ void gic_input(struct device *d, unsigned line, bool level) {
 
 /* ---- Registers by interrupt, IHI 0069H 12.9 ---- */
 
-enum { IGROUPR = 0x80, ISENABLER = 0x100, ICENABLER = 0x180, ISPENDR = 0x200, ICPENDR = 0x280, ISACTIVER = 0x300 };
+enum {
+  IGROUPR = 0x80,
+  ISENABLER = 0x100,
+  ICENABLER = 0x180,
+  ISPENDR = 0x200,
+  ICPENDR = 0x280,
+  ISACTIVER = 0x300
+};
 enum { ICACTIVER = 0x380, IPRIORITYR = 0x400, ITARGETSR = 0x800, ICFGR = 0xc00, ICFGR_END = 0xd00 };
 
 /* IDs of a word of 32 that are inside [lo, hi). */
-static uint32_t inside(unsigned first, unsigned lo, unsigned hi) { return first >= lo && first < hi ? ~0u : 0; }
+static uint32_t inside(unsigned first, unsigned lo, unsigned hi) {
+  return first >= lo && first < hi ? ~0u : 0;
+}
 
 /* Two bits for each of 16 interrupts: the upper one says edge. */
 static uint32_t spread(uint32_t bits) {

@@ -8,9 +8,9 @@
 #define GIC_CPUS      MACHINE_MAX_VCPUS
 #define GIC_IRQS      1024 /* interrupt IDs; 1020 and up are special */
 #define GIC_SPURIOUS  1023
-#define GIC_PRIVATE   32             /* SGIs 0 to 15 and PPIs 16 to 31 */
+#define GIC_PRIVATE   32              /* SGIs 0 to 15 and PPIs 16 to 31 */
 #define GIC_WORDS     (GIC_CPUS + 32) /* a word of private interrupts for each CPU, then those of all */
-#define GIC_PRIO_MASK 0xf8           /* five bits of priority */
+#define GIC_PRIO_MASK 0xf8            /* five bits of priority */
 
 struct gic {
   struct device d;
@@ -22,8 +22,9 @@ struct gic {
   uint8_t fiq_on_group0;                           /* else group 0 is IRQ as well */
   uint32_t ctlr;                                   /* of the distributor: bit n enables group n */
   /* Each CPU's interface */
-  uint8_t pmr[GIC_CPUS], bpr0[GIC_CPUS], bpr1[GIC_CPUS], enable0[GIC_CPUS], enable1[GIC_CPUS], eoimode[GIC_CPUS],
-      asleep[GIC_CPUS], cbpr[GIC_CPUS], extra[GIC_CPUS]; /* extra: bits that the front end keeps */
+  uint8_t pmr[GIC_CPUS], bpr0[GIC_CPUS], bpr1[GIC_CPUS], enable0[GIC_CPUS], enable1[GIC_CPUS],
+      eoimode[GIC_CPUS], asleep[GIC_CPUS], cbpr[GIC_CPUS],
+      extra[GIC_CPUS];                     /* extra: bits that the front end keeps */
   uint32_t apr0[GIC_CPUS], apr1[GIC_CPUS]; /* active priorities, bit = priority / 8 */
   unsigned nirqs;                          /* implemented IDs, private ones included; a multiple of 32 */
   unsigned ncpus;
@@ -59,7 +60,8 @@ void gic_sgi(struct gic *g, unsigned cpu, unsigned id);
  * writes. False: off is none of these registers. */
 bool gic_bits_read(const struct gic *g, unsigned cpu, uint64_t off, unsigned size, unsigned lo, unsigned hi,
                    uint64_t *value);
-bool gic_bits_write(struct gic *g, unsigned cpu, uint64_t off, unsigned size, unsigned lo, unsigned hi, uint64_t value);
+bool gic_bits_write(struct gic *g, unsigned cpu, uint64_t off, unsigned size, unsigned lo, unsigned hi,
+                    uint64_t value);
 /* Identification registers 0xffd0 to 0xffff of each 64 KiB frame; `revision` is ArchRev. */
 uint64_t gic_id(uint64_t off, unsigned revision);
 

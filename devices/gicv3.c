@@ -179,8 +179,8 @@ static void send(struct gic *g, unsigned cpu, unsigned group, uint64_t v) {
   const uint64_t upper = (v >> 48 & 0xff) << 32 | (v >> 32 & 0xff) << 16 | (v >> 16 & 0xff) << 8;
   for (unsigned c = 0; c < g->ncpus; c++) {
     const uint32_t a = affinity(c);
-    const bool hit = v >> 40 & 1 ? c != cpu
-                                 : upper == (a & ~0xffu) && a % 256 / 16 == (v >> 44 & 15) && v >> (a & 15) & 1;
+    const bool hit =
+        v >> 40 & 1 ? c != cpu : upper == (a & ~0xffu) && a % 256 / 16 == (v >> 44 & 15) && v >> (a & 15) & 1;
     if (hit && gic_group(g, c, id) == group) gic_sgi(g, c, id);
   }
 }

@@ -25,12 +25,18 @@ struct uart {
 };
 
 static const struct device_field fields[] = {
-    DEVICE_FIELD(struct uart, lcr_h, 0, FIELD_HEX), DEVICE_FIELD(struct uart, cr, CR_TXE | CR_RXE, FIELD_HEX),
-    DEVICE_FIELD(struct uart, imsc, 0, FIELD_HEX),  DEVICE_FIELD(struct uart, ris, 0, FIELD_HEX),
-    DEVICE_FIELD(struct uart, ifls, 0x12, FIELD_HEX), DEVICE_FIELD(struct uart, rsr, 0, FIELD_HEX),
-    DEVICE_FIELD(struct uart, ilpr, 0, FIELD_HEX),  DEVICE_FIELD(struct uart, fbrd, 0, FIELD_HEX),
-    DEVICE_FIELD(struct uart, dmacr, 0, FIELD_HEX), DEVICE_FIELD(struct uart, ibrd, 0, FIELD_HEX),
-    DEVICE_ARRAY(struct uart, fifo, 0, FIELD_HEX),  DEVICE_FIELD(struct uart, head, 0, 0),
+    DEVICE_FIELD(struct uart, lcr_h, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, cr, CR_TXE | CR_RXE, FIELD_HEX),
+    DEVICE_FIELD(struct uart, imsc, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, ris, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, ifls, 0x12, FIELD_HEX),
+    DEVICE_FIELD(struct uart, rsr, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, ilpr, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, fbrd, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, dmacr, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, ibrd, 0, FIELD_HEX),
+    DEVICE_ARRAY(struct uart, fifo, 0, FIELD_HEX),
+    DEVICE_FIELD(struct uart, head, 0, 0),
     DEVICE_FIELD(struct uart, count, 0, 0),
 };
 

@@ -20,13 +20,17 @@ struct rtc {
 };
 
 static const struct device_field fields[] = {
-    DEVICE_FIELD(struct rtc, offset, 0, FIELD_KEEP), DEVICE_FIELD(struct rtc, match, 0, 0),
-    DEVICE_FIELD(struct rtc, load, 0, 0),            DEVICE_FIELD(struct rtc, ris, 0, 0),
+    DEVICE_FIELD(struct rtc, offset, 0, FIELD_KEEP),
+    DEVICE_FIELD(struct rtc, match, 0, 0),
+    DEVICE_FIELD(struct rtc, load, 0, 0),
+    DEVICE_FIELD(struct rtc, ris, 0, 0),
     DEVICE_FIELD(struct rtc, imsc, 0, 0),
 };
 
 static struct rtc *rtc(struct device *d) { return container_of(d, struct rtc, d); }
-static uint32_t seconds(const struct rtc *r) { return (uint32_t)(machine_now(r->d.machine) / NS) + r->offset; }
+static uint32_t seconds(const struct rtc *r) {
+  return (uint32_t)(machine_now(r->d.machine) / NS) + r->offset;
+}
 
 static void update(struct rtc *r) {
   if (r->d.nirqs) irq_set(&r->d.irqs[0], r->ris & r->imsc);

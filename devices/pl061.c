@@ -3,7 +3,17 @@
 #include "devices/device.h"
 #include "devices/primecell.h"
 
-enum { DIR_ = 0x400, IS = 0x404, IBE = 0x408, IEV = 0x40c, IE = 0x410, RIS = 0x414, MIS = 0x418, IC = 0x41c, AFSEL = 0x420 };
+enum {
+  DIR_ = 0x400,
+  IS = 0x404,
+  IBE = 0x408,
+  IEV = 0x40c,
+  IE = 0x410,
+  RIS = 0x414,
+  MIS = 0x418,
+  IC = 0x41c,
+  AFSEL = 0x420
+};
 #define PART 0x00041061
 
 struct gpio {
@@ -13,10 +23,14 @@ struct gpio {
 };
 
 static const struct device_field fields[] = {
-    DEVICE_FIELD(struct gpio, data, 0, FIELD_HEX), DEVICE_FIELD(struct gpio, dir, 0, FIELD_HEX),
-    DEVICE_FIELD(struct gpio, is, 0, FIELD_HEX),   DEVICE_FIELD(struct gpio, ibe, 0, FIELD_HEX),
-    DEVICE_FIELD(struct gpio, iev, 0, FIELD_HEX),  DEVICE_FIELD(struct gpio, ie, 0, FIELD_HEX),
-    DEVICE_FIELD(struct gpio, ris, 0, FIELD_HEX),  DEVICE_FIELD(struct gpio, afsel, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, data, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, dir, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, is, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, ibe, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, iev, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, ie, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, ris, 0, FIELD_HEX),
+    DEVICE_FIELD(struct gpio, afsel, 0, FIELD_HEX),
     DEVICE_FIELD(struct gpio, in, 0, FIELD_HEX | FIELD_KEEP),
 };
 
@@ -28,7 +42,7 @@ static uint8_t pins(const struct gpio *g) { return (uint8_t)((g->data & g->dir) 
 static void update(struct gpio *g, uint8_t was) {
   const uint8_t now = pins(g), rose = now & ~was, fell = was & ~now;
   const uint8_t edges = (uint8_t)((rose & (g->ibe | g->iev)) | (fell & (g->ibe | ~g->iev)));
-  const uint8_t levels = (uint8_t)~(now ^ g->iev);
+  const uint8_t levels = (uint8_t) ~(now ^ g->iev);
   g->ris |= edges & ~g->is;
   g->ris = (uint8_t)((g->ris & ~g->is) | (levels & g->is));
   if (g->d.nirqs) irq_set(&g->d.irqs[0], g->ris & g->ie);

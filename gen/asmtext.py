@@ -28,7 +28,7 @@ class Reg:
 @dataclass(frozen=True)
 class Int:
     operand: str
-    kind: str                       # "u" unsigned, "s" signed, "x" hexadecimal
+    kind: str                       # "u" unsigned, "s" signed, "x" hexadecimal, "f" the bits of an f64
     scale: int = 1
 
 
@@ -103,8 +103,8 @@ def place(isa: Isa, leaf: Leaf, s: str, where: Text) -> Part:
         raise DescError(where, f'"!" is for formats that name values, not "{fmt}"')
     if m := re.fullmatch(r"([su])(\d*)", fmt):
         return Int(name, m[1], int(m[2] or 1))
-    if fmt in ("x", "pc"):
-        return Int(name, "s" if fmt == "pc" else "x")
+    if fmt in ("x", "pc", "f"):
+        return Int(name, "s" if fmt == "pc" else fmt)
     raise DescError(where, f'no format "{fmt}"')
 
 

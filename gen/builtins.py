@@ -11,6 +11,7 @@ FP_FLAGS = 6            # NX UF OF DZ NV ID
 # What a profile says of subnormal operands and results, as in runtime/fp.
 DAZ = {"keep": 0, "flush": 1, "flush_id": 2, "keep_id": 3}
 FTZ = {"keep": 0, "flush": 1, "flush_uf": 2}
+NAN = {"canonical": 0, "first_snan_first_qnan": 1, "first_operand": 2, "default": 3}
 
 
 def prim(name: str, ty: Ty, *args: E, **attrs: object) -> E:
@@ -301,7 +302,7 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
     """Emits one floating-point operation under its profile; the results as locals. Sticky flags are merged here."""
     from . import effects
     isa = body.isa
-    pname = call.kwargs["fp"].name if "fp" in call.kwargs else next(iter(isa.fp), None)
+    pname = body.alias(call.kwargs["fp"].name) if isinstance(call.kwargs.get("fp"), Name) else next(iter(isa.fp), None)
     if pname not in isa.fp:
         raise fail(call, f"no floating-point profile '{pname}'")
     prof = isa.fp[pname]
@@ -322,9 +323,8 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
     res = [result(body, h, ty) for h, ty in outs]
     flags = E("local", B(max(b for b in flag_bits(prof) if b is not None) + 1), (), body.fresh("fl"), RUN)
     body.emit(tir.Eff("fp", [(e.k if e.op == "local" else e.a[0].k.partition("[")[0], e.ty) for e in res] + [(flags.k, flags.ty)], args,
-                      {"op": op, "profile": pname, "nan": prof["nan"].s if "nan" in prof else "canonical",
-                       "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"),
-                       **{k: flushing(body, prof, k, names) for k, names in (("daz", DAZ), ("ftz", FTZ))}, **attrs}))
+                      {"op": op, "profile": pname, "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"),
+                       **{k: flushing(body, prof, k, names) for k, names in (("nan", NAN), ("daz", DAZ), ("ftz", FTZ))}, **attrs}))
     if sticky is not None:
         effects.or_into(body, call, sticky, flags)
         if "dirties" in prof:
@@ -341,7 +341,7 @@ def result(body, hint: str, ty: Ty) -> E:
 
 
 def flushing(body, prof: dict, key: str, names: dict[str, int]) -> E:
-    """How a profile treats subnormal numbers, one of the names or a choice among them that is known at translation time."""
+    """How a profile treats NaNs or subnormal numbers, one of the names or a choice among them that is known at translation time."""
     from . import effects
     if key not in prof:
         return v.const(0, B(2))
@@ -392,11 +392,11 @@ def _choice(body, call: Call, key: str, default: int) -> E:
 def _fminmax(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 2, "nan", "fp")
     if "nan" not in call.kwargs:
-        raise fail(call, f"{call.fn} needs nan=number or nan=propagate")
+        raise fail(call, f"{call.fn} needs nan=number, nan=propagate or nan=num2008")
     a = _float(body, call.args[0], lanes=True)
     mode = body.alias(call.kwargs["nan"].name)
-    if mode not in ("number", "propagate"):
-        raise fail(call.kwargs["nan"], "nan= is number or propagate")
+    if mode not in ("number", "propagate", "num2008"):
+        raise fail(call.kwargs["nan"], "nan= is number, propagate or num2008")
     return fp(body, call, call.fn[1:], [a, _float(body, call.args[1], a.ty, True)], [(call.fn, a.ty)], **_width(a.ty), minmax=mode)[0]
 
 
@@ -441,18 +441,25 @@ def _sign(body, n: Node) -> bool:
 
 
 def _itof(body, call: Call, want: Ty | None) -> E:
-    nargs(call, 2, "rm", "fp")
+    nargs(call, 2, "rm", "fp", "scale")
     to = _float_type(body, call, want)
     x = body.scalar(call.args[0])
     elem = x.ty.elem if x.ty.kind == "vec" else x.ty
     if elem.kind != "b":
         raise fail(call.args[0], f"itof converts bits, this is {x.ty}")
     return fp(body, call, "from_int", [x], [("itof", _like(x.ty, to))], **_width(x.ty) | {"width": to.n}, int=elem.n,
-              signed=_sign(body, call.args[1]))[0]
+              signed=_sign(body, call.args[1]), **_scale(body, call))[0]
+
+
+def _scale(body, call: Call) -> dict[str, E]:
+    """scale=n: the integer counts units of 2^-n."""
+    if "scale" not in call.kwargs:
+        return {}
+    return {"scale": body.bind(body.translate_int(call.kwargs["scale"], "scale="), "scale")}
 
 
 def _ftoi(body, call: Call, width: int | None, want: Ty | None) -> E:
-    nargs(call, 2, "rm", "fp", "bad", "nan")
+    nargs(call, 2, "rm", "fp", "bad", "nan", "scale")
     if "bad" not in call.kwargs:
         raise fail(call, "ftoi needs bad=saturate (with nan=max|zero) or bad=indefinite")
     bad = body.alias(call.kwargs["bad"].name)
@@ -462,7 +469,8 @@ def _ftoi(body, call: Call, width: int | None, want: Ty | None) -> E:
         raise fail(call, "ftoi needs its width, as in ftoi.64(x, s, …)")
     a = _float(body, call.args[0], lanes=True)
     how = "indefinite" if bad == "indefinite" else "nanmax" if nan == "max" else "nanzero"
-    return fp(body, call, "to_int", [a], [("ftoi", _like(a.ty, B(w)))], **_width(a.ty), int=w, signed=_sign(body, call.args[1]), bad=how)[0]
+    return fp(body, call, "to_int", [a], [("ftoi", _like(a.ty, B(w)))], **_width(a.ty), int=w, signed=_sign(body, call.args[1]), bad=how,
+              **_scale(body, call))[0]
 
 
 def _froundi(body, call: Call, width: int | None, want: Ty | None) -> E:

@@ -269,7 +269,7 @@ def picture(isa: Isa, leaf: Leaf, enc: Text, values: dict[str, Value]) -> None:
                     parts.append(("bits", m["bit"], where))
                 elif m["should"]:
                     parts.append(("should", m["should"], where))
-                elif column is not None and re.search("[A-Za-z(]", column.s):     # a piece of the picture
+                elif column is not None and re.search("[A-Za-z( ]", column.s):     # a piece of the picture
                     if depth:
                         raise DescError(column, f'{leaf.name}: the pieces of a picture in "{m["col"]}" name another column')
                     read(column, 1)

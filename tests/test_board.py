@@ -21,6 +21,7 @@ ISOMER = ROOT / os.environ.get("ISOMER", "out/isomer")
 BOARD = ROOT / "scripts/boards/riscv64-virt.lua"
 DTC = shutil.which("dtc")
 QEMU = shutil.which("qemu-system-riscv64")
+QEMU_ARM = shutil.which("qemu-system-aarch64")
 
 
 def run(*args: object, **kw: object) -> subprocess.CompletedProcess[str]:
@@ -112,6 +113,37 @@ def test_device_tree_matches_qemu(tmp_path: Path) -> None:
     for n in shared:  # wiring, phandles apart: the lines
         if (wires := theirs[n].get("interrupts-extended")) is not None:
             assert re.findall(r"0x\w+", ours[n]["interrupts-extended"])[1::2] == re.findall(r"0x\w+", wires)[1::2], n
+
+
+@pytest.mark.skipif(not DTC, reason="dtc is not installed (scripts/setup installs it)")
+@pytest.mark.parametrize("memory", ["1M", "512M", "6G"])
+def test_arm64_device_tree_has_no_warnings(tmp_path: Path, memory: str) -> None:
+    r = run("--isa", "arm64", "--dump-dtb", tmp_path / "a.dtb", "-m", memory)
+    assert (r.returncode, r.stderr) == (0, "")
+    _, warnings = dts_of(tmp_path / "a.dtb")
+    assert warnings == ""
+
+
+@pytest.mark.skipif(not DTC or not QEMU_ARM, reason="dtc or qemu-system-aarch64 is not installed (scripts/setup installs them)")
+def test_arm64_device_tree_matches_qemu(tmp_path: Path) -> None:
+    """Every node that both have says the same in reg, compatible and the numbers of interrupts, whose trigger may differ."""
+    theirs_dtb = tmp_path / "q.dtb"
+    subprocess.run([str(QEMU_ARM), "-M", f"virt,gic-version=3,dumpdtb={theirs_dtb}", "-m", "512M", "-display", "none", "-net", "none"],
+                   check=True, capture_output=True)
+    assert run("--isa", "arm64", "--dump-dtb", tmp_path / "i.dtb", "-m", "512M").returncode == 0
+    ours, theirs = nodes(dts_of(tmp_path / "i.dtb")[0]), nodes(dts_of(theirs_dtb)[0])
+    shared = sorted(set(ours) & set(theirs))
+    assert len([n for n in shared if "virtio_mmio@" in n]) == 32
+    assert {"timer", "psci", "intc@8000000", "pl011@9000000", "pl031@9010000", "pl061@9030000", "cpus/cpu@0", "apb-pclk"} <= set(shared)
+    keys = ("reg", "device_type", "#address-cells", "#size-cells", "#interrupt-cells", "method", "clock-frequency", "clock-names",
+            "#redistributor-regions", "stdout-path")
+    differences = [(n, k, ours[n].get(k), theirs[n][k]) for n in shared for k in keys
+                   if k in theirs[n] and ours[n].get(k) != theirs[n][k]]
+    assert differences == []
+    for n in shared:
+        if wires := theirs[n].get("interrupts"):
+            numbers = [[x for i, x in enumerate(re.findall(r"0x\w+", w)) if i % 3 != 2] for w in (ours[n]["interrupts"], wires)]
+            assert numbers[0] == numbers[1], n
 
 
 @pytest.mark.skipif(not DTC, reason="dtc is not installed (scripts/setup installs it)")

@@ -16,17 +16,38 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ISOMER = ROOT / "out" / "isomer"
+# What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
+# the first serial port, where the kernel starts.
+ARCHS = {
+    "riscv64": {
+        "tty": "ttyS0", "machine": "riscv64", "cpuinfo": (r"^isa\s*: rv64imafdc", r"^mmu\s*: sv(39|48)$"),
+        "earlycon": "uart8250,mmio,0x10000000", "uart": "10000000", "start": 0x80200000,
+        # the SBI specification: the base extension (0x10), function 0, is asked for its version before anything else
+        "call": r"^sbi\s+0:[0-9a-f]{16}\s+base\.\d\(.*\) of 0x10 = 0, ", "trap": "ecall_s",
+    },
+    "arm64": {
+        "tty": "ttyAMA0", "machine": "aarch64", "cpuinfo": (r"^CPU architecture: 8$", r"^Features\s*: fp asimd\b"),
+        "earlycon": "pl011,0x9000000", "uart": "9000000", "start": 0x40000000,
+        # PSCI_VERSION before anything else: 1.1
+        "call": r"^sbi\s+0:[0-9a-f]{16}\s+psci 0x84000000\(.*\) = 65537$", "trap": "hvc",
+    },
+}
 ZEROS = hashlib.sha256(bytes(8 << 20)).hexdigest()
 
 
-def guest(product: str) -> Path:
-    r = subprocess.run([ROOT / "scripts/guest", product, "riscv64"], capture_output=True, text=True, timeout=600, check=True)
+def guest(product: str, arch: str) -> Path:
+    r = subprocess.run([ROOT / "scripts/guest", product, arch], capture_output=True, text=True, timeout=600, check=True)
     return Path(r.stdout.split()[0])
 
 
+@pytest.fixture(scope="module", params=sorted(ARCHS))
+def arch(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def linux() -> list[str]:
-    return ["--kernel", str(guest("kernel")), "--initrd", str(guest("initrd"))]
+def linux(arch: str) -> list[str]:
+    return ["--kernel", str(guest("kernel", arch)), "--initrd", str(guest("initrd", arch))]
 
 
 def run(*args: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
@@ -34,14 +55,15 @@ def run(*args: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
                           timeout=timeout, errors="replace")
 
 
-def test_unattended(linux: list[str]) -> None:
+def test_unattended(arch: str, linux: list[str]) -> None:
     """The guest's own check script ran to its end, with the right answers, and powered off."""
-    r = run(*linux, "--append", "console=ttyS0 isomer.script=check")
+    about = ARCHS[arch]
+    r = run(*linux, "--append", f"console={about['tty']} isomer.script=check")
     assert r.returncode == 0, r.stdout[-2000:] + r.stderr
     out = r.stdout.replace("\r", "")
-    assert re.search(r"^Linux \S+ 6\.\d+\S*-riscv64 .* riscv64 GNU/Linux$", out, re.M), out[-2000:]
-    assert re.search(r"^isa\s*: rv64imafdc", out, re.M)
-    assert re.search(r"^mmu\s*: sv(39|48)$", out, re.M)
+    assert re.search(rf"^Linux \S+ 6\.\d+\S*-{arch} .* {about['machine']} GNU/Linux$", out, re.M), out[-2000:]
+    for pattern in about["cpuinfo"]:
+        assert re.search(pattern, out, re.M), pattern
     assert f"sha256: {ZEROS}" in out
     noise = re.search(r"^hwrng: ((?: [0-9a-f]{2}){16})$", out, re.M)
     assert noise and len(set(noise.group(1).split())) > 4, "16 bytes of /dev/hwrng"
@@ -49,8 +71,27 @@ def test_unattended(linux: list[str]) -> None:
     assert "Kernel panic" not in out and "Oops" not in out
 
 
-def test_stats_are_samples_of_this_run(linux: list[str]) -> None:
-    r = run(*linux, "--append", "console=ttyS0 isomer.script=marker", "--stats", "--json")
+def test_unattended_translated(arch: str, linux: list[str]) -> None:
+    r = run("--accel", "jit", *linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=check")
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+    assert f"sha256: {ZEROS}" in r.stdout and "CHECK-DONE" in r.stdout
+    assert "Kernel panic" not in r.stdout and "Oops" not in r.stdout
+
+
+def test_gicv2_boots_too(tmp_path: Path) -> None:
+    """The other interrupt controller of arm64's board."""
+    board = (ROOT / "scripts/boards/arm64-virt.lua").read_text()
+    text = board.replace("local v3 = m.features.GICv3", "local v3 = false")
+    assert text != board
+    (tmp_path / "v2.lua").write_text(text)
+    r = run("--board", str(tmp_path / "v2.lua"), "--kernel", str(guest("kernel", "arm64")), "--initrd", str(guest("initrd", "arm64")),
+            "--append", "console=ttyAMA0 isomer.script=check")
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+    assert "CHECK-DONE" in r.stdout and "Root IRQ handler: gic_handle_irq" in r.stdout and "GICv3" not in r.stdout
+
+
+def test_stats_are_samples_of_this_run(arch: str, linux: list[str]) -> None:
+    r = run(*linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=marker", "--stats", "--json")
     assert r.returncode == 0
     stats = json.loads([x for x in r.stderr.splitlines() if x.startswith("{")][-1])
     flat = json.dumps(stats)
@@ -58,9 +99,10 @@ def test_stats_are_samples_of_this_run(linux: list[str]) -> None:
     assert 100_000_000 < n < 10_000_000_000, n
 
 
-def test_timeout(linux: list[str]) -> None:
+def test_timeout() -> None:
     started = time.monotonic()
-    r = run("--bios", str(guest("opensbi")), *linux, "--append", "console=ttyS0", "--timeout", "2")
+    linux = ["--kernel", str(guest("kernel", "riscv64")), "--initrd", str(guest("initrd", "riscv64"))]
+    r = run("--bios", str(guest("opensbi", "riscv64")), *linux, "--append", "console=ttyS0", "--timeout", "2")
     assert r.returncode == 124
     assert "OpenSBI v" in r.stdout
     assert time.monotonic() - started < 30
@@ -101,35 +143,36 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def test_shell_on_a_terminal(linux: list[str]) -> None:
-    t = Terminal(*linux, "--append", "console=ttyS0")
+def test_shell_on_a_terminal(arch: str, linux: list[str]) -> None:
+    t = Terminal(*linux, "--append", f"console={ARCHS[arch]['tty']}")
     t.expect("ISOMER-READY")
     t.expect("~ # ")
     t.send("echo $((6 * 7))-$(uname -m)\n")
-    t.expect("42-riscv64")
+    t.expect(f"42-{ARCHS[arch]['machine']}")
     t.expect("~ # ")
     t.send("poweroff -f\n")
     assert t.status() == 0
 
 
-def test_operator_quits(linux: list[str]) -> None:
-    t = Terminal(*linux, "--append", "console=ttyS0")
+def test_operator_quits(arch: str, linux: list[str]) -> None:
+    t = Terminal(*linux, "--append", f"console={ARCHS[arch]['tty']}")
     t.expect("Linux version")
     t.send("\x01x")
     assert t.status() == 0
 
 
-def test_traces_of_a_boot(linux: list[str]) -> None:
+def test_traces_of_a_boot(arch: str, linux: list[str]) -> None:
     """Firmware calls, exceptions and device accesses as lines on stderr, instructions within a PC range only."""
-    r = run(*linux, "--append", "console=ttyS0 earlycon=uart8250,mmio,0x10000000", "--timeout", "5", "--trace", "sbi,exc,mmio")
+    about = ARCHS[arch]
+    r = run(*linux, "--append", f"console={about['tty']} earlycon={about['earlycon']}", "--timeout", "5", "--trace", "sbi,exc,mmio")
     assert r.returncode == 124
     kinds = {x.split()[0] for x in r.stderr.splitlines() if x}
     assert {"sbi", "exc", "mmio"} <= kinds
-    # the SBI specification: the base extension (0x10), function 0, is asked for its version before anything else
-    assert re.search(r"^sbi\s+0:[0-9a-f]{16}\s+base\.\d\(.*\) of 0x10 = 0, ", r.stderr, re.M)
-    assert re.search(r"^exc\s+0:[0-9a-f]{16}\s+ecall_s\(", r.stderr, re.M)
-    assert re.search(r"^mmio\s.*0x10000000|^mmio\s.*10000000", r.stderr, re.M), "the UART at 0x10000000"
+    assert re.search(about["call"], r.stderr, re.M)
+    assert re.search(rf"^exc\s+0:[0-9a-f]{{16}}\s+{about['trap']}\(", r.stderr, re.M)
+    assert re.search(rf"^mmio\s.*0x{about['uart']}", r.stderr, re.M), "the UART"
 
-    r = run(*linux, "--append", "console=ttyS0", "--timeout", "1", "--trace", "insn=0x80200000-0x80200010")
+    start = about["start"]
+    r = run(*linux, "--append", f"console={about['tty']}", "--timeout", "1", "--trace", f"insn={start:#x}-{start + 16:#x}")
     pcs = [int(m, 16) for m in re.findall(r"^insn\s+0:([0-9a-f]{16})", r.stderr, re.M)]
-    assert pcs and all(0x80200000 <= pc <= 0x80200010 for pc in pcs)
+    assert pcs and all(start <= pc <= start + 16 for pc in pcs)

@@ -28,8 +28,8 @@ def script(tmp_path: Path, text: str, name: str = "s.lua") -> Path:
     return path
 
 
-def guest(product: str) -> str:
-    r = subprocess.run([ROOT / "scripts/guest", product, "riscv64"], capture_output=True, text=True, timeout=600, check=True)
+def guest(product: str, arch: str = "riscv64") -> str:
+    r = subprocess.run([ROOT / "scripts/guest", product, arch], capture_output=True, text=True, timeout=600, check=True)
     return r.stdout.split()[0]
 
 
@@ -48,6 +48,16 @@ def test_shipped(linux: list[str]) -> None:
     assert len(SHIPPED) >= 20
     r = isomer("test", *(p for p in SHIPPED if p.name not in ELSEWHERE), *linux, "--set", f"bios={guest('opensbi')}", "--jobs", 2,
                timeout=900)
+    assert r.returncode == 0, r.stdout[-6000:]
+    assert " 0 skipped " in r.stdout, r.stdout
+
+
+def test_shipped_on_arm64() -> None:
+    """The scenarios of a Linux boot, unchanged but for the names of console and machine."""
+    linux = [p for p in SHIPPED if p.name.startswith("linux_") and p.name not in (*ELSEWHERE, "linux_opensbi.lua")]
+    assert len(linux) >= 7
+    files = (f"{product}={guest(product, 'arm64')}" for product in ("kernel", "initrd"))
+    r = isomer("test", *linux, *(x for f in (*files, "tty=ttyAMA0", "machine=aarch64") for x in ("--set", f)), "--jobs", 2, timeout=900)
     assert r.returncode == 0, r.stdout[-6000:]
     assert " 0 skipped " in r.stdout, r.stdout
 

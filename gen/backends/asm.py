@@ -92,7 +92,7 @@ class Builder:
             return f"{{ASM_REGISTER, {operand}, {bits}, {p.plus}, {self.names.setdefault(p.view, len(self.names))}}}"
         if isinstance(p, Named):
             return f"{{ASM_{'NAMED' if p.only else 'VALUE'}, {operand}, {bits}, 0, {self.values.setdefault(p.format, len(self.values))}}}"
-        kind = {"u": "ASM_UNSIGNED", "s": "ASM_SIGNED", "x": "ASM_HEX"}[p.kind]
+        kind = {"u": "ASM_UNSIGNED", "s": "ASM_SIGNED", "x": "ASM_HEX", "f": "ASM_FLOAT"}[p.kind]
         return f"{{{kind}, {operand}, {bits}, 0, {p.scale}}}"
 
     def text(self, leaf: Leaf, t: Text, when: Text | None, set_: list[tuple[str, Text]]) -> list[asmtext.Part]:

@@ -350,7 +350,7 @@ class Writer:
         a = s.attrs
         self.n += 1
         env = f"fe{self.n}"
-        self.put(f"struct fp_env {env} = {{(uint8_t)({self.x(a['rm'])}), FP_NAN_{a['nan'].upper()}, FP_TINY_{a['tiny'].upper()}, "
+        self.put(f"struct fp_env {env} = {{(uint8_t)({self.x(a['rm'])}), (uint8_t)({self.x(a['nan'])}), FP_TINY_{a['tiny'].upper()}, "
                  f"(uint8_t)({self.x(a['daz'])}), (uint8_t)({self.x(a['ftz'])}), 0}};")
         op, w, lanes = a["op"], a["width"], a.get("lanes", 0)
         if lanes:
@@ -374,6 +374,8 @@ class Writer:
             args += [str(a["int"]), str(int(a["signed"]))]
         elif op == "round_to_int":
             args.append(self.x(a["exact"]))
+        if "scale" in a:
+            op, args = op.replace("int", "fixed"), args + [f"(int)({self.x(a['scale'])})"]
         if op == "cvt":
             self.put(f"{let}{out}{at} = fp{w}_to_fp{a['to']}({', '.join(args)});")
         elif op == "cmp":

@@ -524,11 +524,13 @@ class Lifter:
         op, n = a["op"], a["width"]
         if n not in (32, 64) or a.get("to", n) not in (32, 64):
             raise ByHandler("half precision")
+        if "scale" in a:
+            raise ByHandler("fixed point")
         if a["rm"].bt > TRANSLATE:
             raise ByHandler("a rounding mode known only at run time")
         if op in ("to_int", "from_int") and a["int"] not in (32, 64):
             raise ByHandler(f"integers of {a['int']} bits from or to floating point")
-        how = [f".rm = (uint8_t)({self.c(a['rm'])})", f".nan = FP_NAN_{a['nan'].upper()}", f".tiny = FP_TINY_{a['tiny'].upper()}",
+        how = [f".rm = (uint8_t)({self.c(a['rm'])})", f".nan = (uint8_t)({self.c(a['nan'])})", f".tiny = FP_TINY_{a['tiny'].upper()}",
                f".daz = (uint8_t)({self.c(a['daz'])})", f".ftz = (uint8_t)({self.c(a['ftz'])})"]
         if "minmax" in a:
             how.append(f".minmax = FP_MINMAX_{a['minmax'].upper()}")

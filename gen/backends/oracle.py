@@ -326,7 +326,7 @@ class Writer:
             prof = self.isa.fp[s.attrs["profile"]]
             attrs = {k: x for k, x in s.attrs.items() if not isinstance(x, E) and k != "profile"} | {"flags": flag_bits(prof)}
             more = ", ".join(f"{k!r}: {self.py.x(s.attrs[k])}" for k in ("quiet", "exact") if k in s.attrs)
-            modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "daz", "ftz"))
+            modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "nan", "daz", "ftz", "scale") if k in s.attrs)
             lanes = attrs.pop("lanes", 0)
             if lanes:
                 a = [f"({', '.join(self.py.x(v.lane(e, i)) for i in range(lanes))})" for e in s.args]

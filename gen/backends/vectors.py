@@ -70,11 +70,11 @@ class Reads:
                 elif isinstance(s, tir.Eff) and s.kind not in ("fp", "helper", "sysread", "syswrite", "fence") and k == 0:
                     role = "address"
                 if not isinstance(s, (tir.Let, tir.Set)) or role != "value":
-                    self.visit(e, role, None, set(), 0)
+                    self.visit(e, role, None, 0)
             if isinstance(s, tir.SetReg):
-                self.visit(s.index, "value", None, set(), 0)
+                self.visit(s.index, "value", None, 0)
 
-    def visit(self, e: E, role: str, width: int | None, seen: set[str], fp: int) -> None:
+    def visit(self, e: E, role: str, width: int | None, fp: int) -> None:
         """`width`: bits from 0 that the context takes; `fp`: width of the float that e is part of, or 0."""
         if e.op == "local" or e.a:
             key = (id(e) if e.op != "local" else e.k, role, width, fp)
@@ -82,8 +82,8 @@ class Reads:
                 return
             self.seen.add(key)
         if e.op == "local":
-            for x in self.lets.get(e.k, []) if e.k not in seen else []:
-                self.visit(x, role, width, seen | {e.k}, fp)
+            for x in self.lets.get(e.k, []):
+                self.visit(x, role, width, fp)
             return
         if e.ty.kind == "f":
             self.fp.add(e.ty.n)
@@ -107,7 +107,7 @@ class Reads:
                 old["role"] = role
             return
         for x in e.a:
-            self.visit(x, role, e.k + e.ty.n if e.op == "slice" and x.op in ("reg", "local") else None, seen, fp)
+            self.visit(x, role, e.k + e.ty.n if e.op == "slice" and x.op in ("reg", "local") else None, fp)
 
 
 def index(e: E) -> list:

@@ -62,12 +62,18 @@ static int print_part(const struct asm_isa *a, const struct asm_part *p, const s
   case ASM_REGISTER: {
     const struct asm_names *r = &a->names[p->arg];
     uint64_t i = v + (uint64_t)p->plus;
+    if (p->plus && i >= r->n) i -= r->n; /* lists of registers go round */
     if (i < r->n && r->names[i]) return snprintf(buf, n, "%s", r->names[i]);
     return snprintf(buf, n, "%s%" PRIu64, r->prefix ? r->prefix : "?", i);
   }
   case ASM_UNSIGNED: return snprintf(buf, n, "%" PRIu64, v * p->arg);
   case ASM_SIGNED: return snprintf(buf, n, "%" PRId64, (int64_t)((uint64_t)sign(v, p->bits) * p->arg));
   case ASM_HEX: return snprintf(buf, n, "0x%" PRIx64, v);
+  case ASM_FLOAT: {
+    double f;
+    memcpy(&f, &v, sizeof f);
+    return snprintf(buf, n, "%.8f", f);
+  }
   case ASM_VALUE:
   case ASM_NAMED: {
     const char *name = name_of(&a->values[p->arg], v);
@@ -144,7 +150,7 @@ static bool number(const char **s, bool *negative, uint64_t *v) {
   if (!isdigit((unsigned char)*p)) return false;
   char *end;
   *v = strtoull(p, &end, p[0] == '0' && (p[1] == 'x' || p[1] == 'X') ? 16 : 10);
-  if (word_char(*end)) return false;
+  if (word_char(*end) && *end != '_') return false; /* S3_0_C1_C0_0 */
   *s = end;
   return true;
 }
@@ -218,6 +224,18 @@ static bool match_named(struct attempt *t, const struct asm_values *names, unsig
   return true;
 }
 
+/* Digits with a point; the bits are those of an f64. */
+static bool match_float(struct attempt *t, const char **s, uint64_t *v) {
+  size_t sign = **s == '-' || **s == '+', len = sign + strspn(*s + sign, "0123456789.");
+  char *end;
+  double f = strtod(*s, &end);
+  if (len == sign || end != *s + len || word_char(*end))
+    return refuse(t, *s, "expected a number at \"%s\"", *s);
+  memcpy(v, &f, sizeof f);
+  *s = end;
+  return true;
+}
+
 static bool match_integer(struct attempt *t, const struct asm_part *p, const char **s, uint64_t *v) {
   const char *at = *s;
   bool negative;
@@ -252,7 +270,7 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
       continue;
     case ASM_REGISTER:
       ok = match_register(t, &a->names[p->arg], &s, &v);
-      v -= (uint64_t)p->plus;
+      v = v < (uint64_t)p->plus ? v + a->names[p->arg].n - (uint64_t)p->plus : v - (uint64_t)p->plus;
       break;
     case ASM_VALUE:
     case ASM_NAMED: {
@@ -261,6 +279,7 @@ static bool match_text(const struct asm_isa *a, const struct asm_text *text, str
       if (ok && s == at) s = before; /* nothing was read: the blank belongs to what follows */
       break;
     }
+    case ASM_FLOAT: ok = match_float(t, &s, &v); break;
     default: ok = match_integer(t, p, &s, &v); break;
     }
     if (!ok) return false;

@@ -11,6 +11,7 @@ enum asm_kind {
   ASM_UNSIGNED, /* arg: scale */
   ASM_SIGNED,   /* two's complement of `bits` bits; arg: scale */
   ASM_HEX,
+  ASM_FLOAT, /* the bits of an f64, printed with eight digits */
   ASM_VALUE, /* arg: value name table */
   ASM_NAMED, /* the same; the template is only for values that have a name */
 };

@@ -120,7 +120,7 @@ struct vcpu_common {
   const struct engine_ops *engine_ops;
   uint64_t irq_lines; /* level of external interrupt inputs, atomically set by devices (meaning: the ISA's) */
   struct vcpu_port port[VCPU_PORTS]; /* read == NULL: free */
-  gva_t excl_addr;    /* exclusive monitor: address, value seen, size; excl_size 0 = open */
+  gva_t excl_addr;                   /* exclusive monitor: address, value seen, size; excl_size 0 = open */
   u128 excl_value;
   uint8_t excl_size;
   uint64_t start_pc;    /* for reports */

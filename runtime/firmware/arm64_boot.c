@@ -18,8 +18,8 @@ static int builtin(struct machine *m, const struct boot_info *b, void **state) {
 
 static int start(struct machine *m, const struct boot_info *b, void **state) {
   if (b->cmp_hz != ARM64_TIMEBASE) {
-    log_error("board: clock_hz is %llu, but the system counter counts at %llu Hz", (unsigned long long)b->cmp_hz,
-              (unsigned long long)ARM64_TIMEBASE);
+    log_error("board: clock_hz is %llu, but the system counter counts at %llu Hz",
+              (unsigned long long)b->cmp_hz, (unsigned long long)ARM64_TIMEBASE);
     return -EINVAL;
   }
   if (b->kind == BOOT_BUILTIN) return builtin(m, b, state);

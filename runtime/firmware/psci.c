@@ -26,8 +26,8 @@ enum {
   PSCI_FEATURES = 0x8400000au,
   SYSTEM_RESET2 = 0x84000012u,
 };
-#define SMC64   0x40000000u
-#define VERSION 0x10001 /* 1.1, of both */
+#define SMC64         0x40000000u
+#define VERSION       0x10001 /* 1.1, of both */
 #define NO_TRUSTED_OS 2
 
 /* Functions of PSCI_FEATURES; those with 64-bit arguments exist as SMC64 too. */
@@ -35,8 +35,8 @@ static const struct function {
   uint32_t id;
   bool wide;
 } functions[] = {
-    {PSCI_VERSION, false},      {CPU_SUSPEND, true}, {CPU_OFF, false},      {CPU_ON, true},
-    {AFFINITY_INFO, true},      {SYSTEM_OFF, false}, {SYSTEM_RESET, false}, {PSCI_FEATURES, false},
+    {PSCI_VERSION, false},      {CPU_SUSPEND, true},    {CPU_OFF, false},      {CPU_ON, true},
+    {AFFINITY_INFO, true},      {SYSTEM_OFF, false},    {SYSTEM_RESET, false}, {PSCI_FEATURES, false},
     {MIGRATE_INFO_TYPE, false}, {SMCCC_VERSION, false}, {SYSTEM_RESET2, true},
 };
 
@@ -103,7 +103,8 @@ static int64_t call(struct psci_cpu *c, uint32_t id, const uint64_t *a, bool *mo
   switch (id & ~SMC64) {
   case SMCCC_VERSION:
   case PSCI_VERSION: return VERSION;
-  case SMCCC_ARCH_FEATURES: return arg[0] == SMCCC_VERSION || arg[0] == SMCCC_ARCH_FEATURES ? 0 : PSCI_NOT_SUPPORTED;
+  case SMCCC_ARCH_FEATURES:
+    return arg[0] == SMCCC_VERSION || arg[0] == SMCCC_ARCH_FEATURES ? 0 : PSCI_NOT_SUPPORTED;
   case PSCI_FEATURES: return known((uint32_t)arg[0]) ? 0 : PSCI_NOT_SUPPORTED;
   case MIGRATE_INFO_TYPE: return NO_TRUSTED_OS;
   case CPU_SUSPEND: /* standby whatever the power state: WFI, then the next instruction */
@@ -136,7 +137,8 @@ bool psci_call(struct vcpu *v) {
   bool moved = false;
   int64_t r = call(c, id, a, &moved);
   if (v->c->machine->trace.sbi && trace_covers(v->c->machine, pc))
-    trace_line(v->c->machine, "sbi", "%u:%016" PRIx64 "  psci 0x%08x(0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64 ") = %" PRId64,
+    trace_line(v->c->machine, "sbi",
+               "%u:%016" PRIx64 "  psci 0x%08x(0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64 ") = %" PRId64,
                v->c->index, pc, id, a[0], a[1], a[2], r);
   if (moved) v->pc -= 4; /* the caller steps over the instruction that called */
   else s->x[0] = (uint64_t)r;

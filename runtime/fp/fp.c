@@ -28,10 +28,16 @@
     return fp_cmp(e, &fmt##W, a, b, quiet);                                                                  \
   }                                                                                                          \
   uint64_t fp##W##_to_int(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad) {                  \
-    return fp_to_int(e, &fmt##W, a, bits, is_signed, bad);                                                   \
+    return fp_to_int(e, &fmt##W, a, bits, is_signed, bad, 0);                                                \
   }                                                                                                          \
   uint64_t fp##W##_from_int(struct fp_env *e, uint64_t v, int bits, int is_signed) {                         \
-    return fp_from_int(e, &fmt##W, v, bits, is_signed);                                                      \
+    return fp_from_int(e, &fmt##W, v, bits, is_signed, 0);                                                   \
+  }                                                                                                          \
+  uint64_t fp##W##_to_fixed(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad, int scale) {     \
+    return fp_to_int(e, &fmt##W, a, bits, is_signed, bad, scale);                                            \
+  }                                                                                                          \
+  uint64_t fp##W##_from_fixed(struct fp_env *e, uint64_t v, int bits, int is_signed, int scale) {            \
+    return fp_from_int(e, &fmt##W, v, bits, is_signed, scale);                                               \
   }                                                                                                          \
   uint64_t fp##W##_round_to_int(struct fp_env *e, uint64_t a, int exact) {                                   \
     return fp_round_to_int(e, &fmt##W, a, exact);                                                            \

@@ -109,6 +109,7 @@ enum fp_class {
  *   fpW_to_int               bits 8..64; rounded by e->rm, then range checked. The result is in the low
  *                            `bits` bits, two's complement if is_signed, zero above. bad: enum fp_bad.
  *   fpW_from_int             bits 8..64; bits of v above are ignored. Zero gives +0.
+ *   fpW_to_fixed, from_fixed the same with an integer that counts units of 2^-scale, scale 0..64.
  *   fpW_round_to_int         to an integral value in the same format by e->rm, sign of zero kept; exact:
  *                            raise FP_NX if the value changed.
  *   fpW_class                enum fp_class, regardless of flushing. No flags.
@@ -125,6 +126,10 @@ enum fp_class {
   enum fp_order fp##W##_cmp(struct fp_env *e, uint64_t a, uint64_t b, int quiet);             \
   uint64_t fp##W##_to_int(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad);    \
   uint64_t fp##W##_from_int(struct fp_env *e, uint64_t v, int bits, int is_signed);           \
+  uint64_t fp##W##_to_fixed(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad,   \
+                            int scale);                                                       \
+  uint64_t fp##W##_from_fixed(struct fp_env *e, uint64_t v, int bits, int is_signed,          \
+                              int scale);                                                     \
   uint64_t fp##W##_round_to_int(struct fp_env *e, uint64_t a, int exact);                     \
   unsigned fp##W##_class(uint64_t a);                                                         \
   static inline bool fp##W##_is_nan(uint64_t a) {                                             \

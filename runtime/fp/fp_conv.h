@@ -82,9 +82,10 @@ FP_INLINE fp_wide fp_integer(const struct fp_env *e, struct fp_num x, bool *inex
 }
 
 FP_INLINE uint64_t fp_to_int(struct fp_env *e, const struct fp_fmt *f, uint64_t a, int bits, bool is_signed,
-                             int bad) {
+                             int bad, int scale) {
   assert(bits >= 8 && bits <= 64);
   struct fp_num x = fp_unpack(e, f, a);
+  if (x.kind == FP_KIND_NUM) x.exp += scale;
   uint64_t ones = ~UINT64_C(0) >> (64 - bits);
   uint64_t top = is_signed ? ones >> 1 : ones; /* largest integer */
   uint64_t low = is_signed ? top + 1 : 0;      /* magnitude of the least one, and its bit pattern */
@@ -107,14 +108,14 @@ FP_INLINE uint64_t fp_to_int(struct fp_env *e, const struct fp_fmt *f, uint64_t 
 }
 
 FP_INLINE uint64_t fp_from_int(struct fp_env *e, const struct fp_fmt *f, uint64_t v, int bits,
-                               bool is_signed) {
+                               bool is_signed, int scale) {
   assert(bits >= 8 && bits <= 64);
   v <<= 64 - bits;
   bool sign = is_signed && v >> 63;
   uint64_t mag = (sign ? -v : v);
   if (!mag) return 0;
   int n = __builtin_clzll(mag);
-  return fp_round(e, f, sign, bits - 1 - n, (fp_wide)mag << (63 + n));
+  return fp_round(e, f, sign, bits - 1 - n - scale, (fp_wide)mag << (63 + n));
 }
 
 FP_INLINE uint64_t fp_round_to_int(struct fp_env *e, const struct fp_fmt *f, uint64_t a, bool exact) {

@@ -114,8 +114,8 @@ static int after_handler(struct jit *j, const struct exit *x, int64_t *left) {
   v->budget--;
   (*left)--;
   switch (j->step) {
-  case STEP_JUMP: return STEP_NEXT;
-  case STEP_JUMP_END: return STEP_END;
+  case STEP_JUMP: v->pc = j->jumped; return STEP_NEXT;
+  case STEP_JUMP_END: v->pc = j->jumped; return STEP_END;
   case STEP_RESTART: v->pc = pc; return STEP_NEXT;
   default: v->pc = pc + x->insn->len; return j->step; /* STEP_END, STEP_WAIT */
   }

@@ -92,6 +92,7 @@ struct jit {
   int64_t base;                /* v->budget - CG_COUNT while code runs */
   int64_t adjust;              /* to be added to CG_COUNT after code was left */
   int step;                    /* of a handler that did not end with STEP_NEXT */
+  gva_t jumped;                /* where it left v->pc */
   bool ending;                 /* code is not written any more: after a fork it may be another process's */
   bool changed;                /* code was invalidated since this was cleared */
   uint8_t *by_handler;         /* by leaf: this host cannot do it (learnt) */

@@ -81,6 +81,7 @@ uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
   v->budget = count + (int64_t)x->count - x->e.count + j->base;
   j->n.interpreted++;
   j->step = v->c->isa->exec[x->insn->op](v, x->insn);
+  j->jumped = v->pc; /* jit_cold is going to set the exit's own */
   if (j->step == STEP_END && quiet(v)) j->step = STEP_NEXT;
   if (j->step == STEP_NEXT && !still_here(j, x->owner)) j->step = STEP_END;
   return j->step != STEP_NEXT;

@@ -288,7 +288,7 @@ void sdevices_text(lua_State *L, struct smachine *sm) {
     lua_getfield(L, spec, "irq");
     char irq[64] = "";
     if (!lua_isnil(L, -1))
-      snprintf(irq, sizeof irq, "irqs = { { \"plic\", %d } },", (int)luaL_checkinteger(L, -1));
+      snprintf(irq, sizeof irq, "irqs = { { \"irqchip\", %d } },", (int)luaL_checkinteger(L, -1));
     int *const ref[] = {&d->read, &d->write, &d->reset};
     static const char *const key[] = {"read", "write", "reset"};
     for (int k = 0; k < 3; k++) {

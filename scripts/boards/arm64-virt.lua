@@ -4,7 +4,7 @@ local m = ...
 
 local HZ = 62500000
 local SPIS = 256
-local SPI, PPI, EDGE, HIGH = 0, 1, 1, 4 -- cells of an interrupt
+local PPI, HIGH = 1, 4 -- cells of an interrupt
 
 local v3 = m.features.GICv3
 local VIRTUAL, HYP, PHYSICAL, SECURE = 11, 10, 14, 13 -- PPIs of the generic timer, less 16
@@ -47,9 +47,9 @@ else
 end
 
 -- A PrimeCell's node: its clock is the board's one.
-local function cell(name, compatible, spi, more)
+local function cell(name, compatible, more)
   local n = {
-    node = name, compatible = { compatible, "arm,primecell" }, interrupts = { SPI, spi, HIGH }, ["interrupt-parent"] = ref "gic",
+    node = name, compatible = { compatible, "arm,primecell" },
     clocks = ref "pclk", ["clock-names"] = "apb_pclk",
   }
   for k, v in pairs(more or {}) do n[k] = v end
@@ -62,13 +62,14 @@ local devices = {
   device { "arm_timer", id = "timer", hz = HZ, irqs = from_timer },
   device {
     "pl011", id = "uart0", base = 0x9000000, size = 0x1000, irqs = { { "gic", 1 } }, chardev = "serial",
-    fdt = cell("pl011", "arm,pl011", 1, { clocks = { ref "pclk", ref "pclk" }, ["clock-names"] = { "uartclk", "apb_pclk" } }),
+    fdt = cell("pl011", "arm,pl011", { clocks = { ref "pclk", ref "pclk" }, ["clock-names"] = { "uartclk", "apb_pclk" } }),
   },
-  device { "pl031", id = "rtc", base = 0x9010000, size = 0x1000, irqs = { { "gic", 2 } }, fdt = cell("pl031", "arm,pl031", 2) },
+  device { "pl031", id = "rtc", base = 0x9010000, size = 0x1000, irqs = { { "gic", 2 } }, fdt = cell("pl031", "arm,pl031") },
   device {
     "pl061", id = "gpio", base = 0x9030000, size = 0x1000, irqs = { { "gic", 7 } },
-    fdt = cell("pl061", "arm,pl061", 7, {
+    fdt = cell("pl061", "arm,pl061", {
       label = "gpio", ["gpio-controller"] = true, ["#gpio-cells"] = 2, ["interrupt-controller"] = true, ["#interrupt-cells"] = 2,
+      ["#address-cells"] = 0,
     }),
   },
 }
@@ -79,16 +80,14 @@ for slot = 0, 31 do
   devices[#devices + 1] = device {
     "virtio_mmio", id = "virtio" .. slot, base = 0xa000000 + slot * 0x200, size = 0x200, irqs = { { "gic", 16 + slot } },
     device = virtio[slot], chardev = virtio[slot] == "console" and "console" or nil,
-    fdt = {
-      node = "virtio_mmio", compatible = "virtio,mmio", interrupts = { SPI, 16 + slot, EDGE }, ["interrupt-parent"] = ref "gic",
-      ["dma-coherent"] = true,
-    },
+    fdt = { node = "virtio_mmio", compatible = "virtio,mmio", ["dma-coherent"] = true },
   }
 end
 
 return {
   isa = "arm64",
   clock_hz = HZ,
+  irqchip = "gic",
   memory = { { name = "ram", base = 0x40000000, size = m.ram } },
   devices = devices,
   fdt = {

@@ -129,6 +129,7 @@ end
 return {
   isa = "riscv64",
   clock_hz = HZ,
+  irqchip = "plic",
   memory = { { name = "ram", base = 0x80000000, size = m.ram } },
   devices = devices,
   fdt = {

@@ -3,10 +3,10 @@ local p = isomer.params
 if not p.kernel or not p.initrd then isomer.skip("no kernel: --set kernel=FILE --set initrd=FILE") end
 local function boot(seed)
   local m = isomer.machine {
-    kernel = p.kernel, initrd = p.initrd, ram = "256M", seed = seed, append = "console=ttyS0 isomer.script=check",
+    kernel = p.kernel, initrd = p.initrd, ram = "256M", seed = seed, append = "console=" .. (p.tty or "ttyS0") .. " isomer.script=check",
   }
   local version = m.console:expect("Linux version (%S+)", { within = "20s" })
-  isomer.check(version:find("riscv64"), version)
+  isomer.check(version:find(p.machine or "riscv64", 1, true), version)
   m.console:expect("CHECK%-DONE", { within = "120s" })
   isomer.check(m:run("20s") == "end" and m.ended == "poweroff", m.ended)
   return m.console.text, m.insns, m:hash()

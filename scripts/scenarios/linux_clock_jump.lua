@@ -1,7 +1,7 @@
 -- The clock jumps ahead by ten minutes under a running Linux: its clocks follow, and a sleeper wakes at once.
 local p = isomer.params
 if not p.kernel or not p.initrd then isomer.skip("no kernel: --set kernel=FILE --set initrd=FILE") end
-local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=ttyS0" }
+local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=" .. (p.tty or "ttyS0") }
 m.console:expect("ISOMER%-READY", { within = "60s" })
 m.console:expect("~ # ", { within = "20s" })
 local function uptime()

@@ -3,7 +3,7 @@ local p = isomer.params
 if not p.kernel or not p.initrd then isomer.skip("no kernel: --set kernel=FILE --set initrd=FILE") end
 local lamp, reads = 0, 0
 local m = isomer.machine {
-  kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=ttyS0",
+  kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=" .. (p.tty or "ttyS0"),
   devices = {
     isomer.device {
       name = "lamp", base = 0x10100000, size = 0x1000, irq = 40,
@@ -17,7 +17,7 @@ local m = isomer.machine {
 }
 m.console:expect("ISOMER%-READY", { within = "60s" })
 m.console:expect("~ # ", { within = "20s" })
-m.console:sendline("cat /proc/device-tree/soc/lamp@10100000/compatible; echo")
+m.console:sendline("cat $(find /proc/device-tree/ -name lamp@10100000)/compatible; echo")
 m.console:expect("\nisomer,lamp")
 m.console:sendline("devmem 0x10100004 32")
 m.console:expect("\n0x1A3B5C7D")

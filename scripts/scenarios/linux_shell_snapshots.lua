@@ -1,11 +1,11 @@
 -- A shell: lines typed in, answers captured, and a snapshot that starts every experiment from the same prompt.
 local p = isomer.params
 if not p.kernel or not p.initrd then isomer.skip("no kernel: --set kernel=FILE --set initrd=FILE") end
-local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=ttyS0" }
+local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=" .. (p.tty or "ttyS0") }
 m.console:expect("ISOMER%-READY", { within = "60s" })
 m.console:expect("~ # ", { within = "20s" })
 m.console:sendline("echo $((6 * 7))-$(uname -m)")
-isomer.check(m.console:expect("\n(%d+)%-riscv64") == "42")
+isomer.check(m.console:expect("\n(%d+)%-" .. (p.machine or "riscv64")) == "42")
 m.console:expect("~ # ")
 local prompt, hash = m:snapshot(), m:hash()
 local answers = {}

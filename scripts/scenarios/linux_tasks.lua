@@ -4,7 +4,7 @@ local p = isomer.params
 if not p.kernel or not p.initrd then isomer.skip("no kernel: --set kernel=FILE --set initrd=FILE") end
 local sensor = { reads = 0, broken = false }
 local m = isomer.machine {
-  kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=ttyS0",
+  kernel = p.kernel, initrd = p.initrd, ram = "256M", append = "console=" .. (p.tty or "ttyS0"),
   devices = {
     isomer.device {
       name = "sensor", base = 0x10100000, size = 0x1000, state = sensor,

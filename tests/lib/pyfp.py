@@ -9,7 +9,8 @@ from fractions import Fraction
 from math import isqrt
 
 NX, UF, OF, DZ, NV, ID = 1, 2, 4, 8, 16, 32
-RNE, RTZ, RDN, RUP, RMM = range(5)
+RNE, RTZ, RDN, RUP, RMM, ODD = range(6)
+NANS = ["canonical", "first_snan_first_qnan", "first_operand", "default"]        # numbered as in gen/builtins.py
 FORMATS = {16: (5, 10), 32: (8, 23), 64: (11, 52)}      # bits of exponent and fraction
 
 
@@ -87,7 +88,7 @@ def step(sign: int, q: int, rest: Fraction, rm: int) -> int:
     """Whole number q plus a rest in [0, 1), rounded to a whole number."""
     half = Fraction(1, 2)
     up = {RNE: rest > half or rest == half and q & 1, RTZ: False, RDN: sign and rest > 0, RUP: not sign and rest > 0,
-          RMM: rest >= half}[rm]
+          RMM: rest >= half, ODD: rest > 0 and not q & 1}[rm]
     return q + bool(up)
 
 
@@ -113,7 +114,7 @@ def round_to(env: Env, sign: int, x: Fraction, w: int) -> int:
     m, rest = at(max(e, emin))
     if e < emin:
         tiny = env.tiny == "before" or Fraction(at(e)[0]) * Fraction(2) ** (e - f) < Fraction(2) ** emin
-        if tiny and env.ftz and w != 16:
+        if tiny and env.ftz:
             env.flags |= UF | NX if env.ftz == 1 else UF
             return sign << w - 1
         if tiny and rest:
@@ -225,8 +226,8 @@ def minmax(env: Env, w: int, a: int, b: int, mode: str, greater: bool) -> int:
     if x.nan or y.nan:
         if mode == "propagate" or x.nan and y.nan:
             return nan_result(env, w, x, y)
-        if mode != "number":
-            raise NotImplementedError(f"minimum rule {mode}")
+        if mode == "num2008" and "snan" in (x.kind, y.kind):
+            return nan_result(env, w, x, y)
         if "snan" in (x.kind, y.kind):
             env.flags |= NV
         return b if x.nan else a
@@ -248,8 +249,9 @@ def compare(env: Env, w: int, a: int, b: int, quiet_: int) -> str:
     return "lt" if p < q else "eq" if p == q else "gt"
 
 
-def to_int(env: Env, w: int, a: int, bits: int, signed: int, bad: str) -> int:
+def to_int(env: Env, w: int, a: int, bits: int, signed: int, bad: str, scale: int = 0) -> int:
     x = Num(a, w)
+    x.value *= 2 ** scale
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     ones = (1 << bits) - 1
     if not x.nan and x.kind != "inf":
@@ -268,11 +270,11 @@ def to_int(env: Env, w: int, a: int, bits: int, signed: int, bad: str) -> int:
     return (low if x.sign else high) & ones
 
 
-def from_int(env: Env, w: int, value: int, bits: int, signed: int) -> int:
+def from_int(env: Env, w: int, value: int, bits: int, signed: int, scale: int = 0) -> int:
     value &= (1 << bits) - 1
     if signed and value >> bits - 1:
         value -= 1 << bits
-    return round_signed(env, Fraction(value), 0, w)
+    return round_signed(env, Fraction(value, 2 ** scale), 0, w)
 
 
 def round_to_int(env: Env, w: int, a: int, exact: int) -> int:
@@ -320,29 +322,32 @@ def subnormal(w: int, x: int) -> bool:
 
 def flushed(env: Env, w: int, daz: int, args: tuple[int, ...]) -> tuple[int, ...]:
     """Operands with subnormal ones as zero of their sign: silently (daz 1) or with ID (2)."""
-    if daz not in (1, 2) or w == 16:
+    if daz not in (1, 2):
         return args
     if daz == 2 and any(subnormal(w, x) for x in args):
         env.flags |= ID
     return tuple(x & 1 << w - 1 if subnormal(w, x) else x for x in args)
 
 
-def operation(attrs: dict[str, object], modes: tuple[int, int, int], args: tuple[int, ...]) -> tuple[int, ...]:
-    """One floating-point effect: its results, the flags last, at the bits where they are kept. `modes`: rounding, subnormal
-    operands, subnormal results."""
-    rm, daz, ftz = modes
-    env = Env(rm, attrs["nan"], attrs["tiny"], ftz)
+def operation(attrs: dict[str, object], modes: tuple[int, ...], args: tuple[int, ...]) -> tuple[int, ...]:
+    """One floating-point effect: its results, the flags last, at the bits where they are kept. `modes`: rounding, NaNs,
+    subnormal operands, subnormal results; for fixed point the scale."""
+    rm, nan, daz, ftz, *scale = modes
+    env = Env(rm, NANS[nan], attrs["tiny"], ftz)
     op, w = attrs["op"], attrs["width"]
-    if op != "from_int":
+    if op == "cvt" and attrs["to"] == 16:           # flushing does not concern conversions from and to half precision
+        env.ftz = 0
+    if op != "from_int" and not (op == "cvt" and w == 16):
         args = flushed(env, w, daz, args)
-    out = results(env, attrs, op, w, args)
+    out = results(env, attrs, op, w, args, *scale)
     if daz == 3 and op not in ("from_int", "to_int", "round_to_int") and not env.flags & (NV | DZ) and \
             not any(Num(x, w).nan for x in args) and any(subnormal(w, x) for x in args):
         env.flags |= ID             # x86's denormal-operand exception, which has the lowest priority of those before the operation
     return (*out, sum(1 << at for k, at in enumerate(attrs["flags"]) if at is not None and env.flags >> k & 1))
 
 
-def results(env: Env, attrs: dict[str, object], op: str, w: int, args: tuple[int, ...]) -> tuple[int, ...]:
+def results(env: Env, attrs: dict[str, object], op: str, w: int, args: tuple[int, ...],
+            *scale: int) -> tuple[int, ...]:
     if op in ("add", "sub", "mul", "div", "sqrt", "fma"):
         out = ({"add": add, "sub": sub, "mul": mul, "div": div, "sqrt": sqrt, "fma": fma}[op](env, w, *args),)
     elif op in ("min", "max"):
@@ -354,9 +359,9 @@ def results(env: Env, attrs: dict[str, object], op: str, w: int, args: tuple[int
         r = compare(env, w, *args, attrs["quiet"])
         out = (int(r == "eq" and op != "lt" or r == "lt" and op != "eq"),)
     elif op == "to_int":
-        out = (to_int(env, w, *args, attrs["int"], attrs["signed"], attrs["bad"]),)
+        out = (to_int(env, w, *args, attrs["int"], attrs["signed"], attrs["bad"], *scale),)
     elif op == "from_int":
-        out = (from_int(env, w, *args, attrs["int"], attrs["signed"]),)
+        out = (from_int(env, w, *args, attrs["int"], attrs["signed"], *scale),)
     elif op == "round_to_int":
         out = (round_to_int(env, w, *args, attrs["exact"]),)
     elif op == "cvt":

@@ -18,7 +18,8 @@ enum { MODE_EL0T = 0, MODE_EL1T = 4, MODE_EL1H = 5 };
 #define SCTLR_WXN  (UINT64_C(1) << 19)
 #define SCTLR_SPAN (UINT64_C(1) << 23)
 /* What Linux lets its programs do: cache type and maintenance, DC ZVA, WFI and WFE (arch/arm64/include/asm/sysreg.h). */
-#define SCTLR_LINUX (UINT64_C(1) << 26 | UINT64_C(1) << 18 | UINT64_C(1) << 16 | UINT64_C(1) << 15 | UINT64_C(1) << 14)
+#define SCTLR_LINUX \
+  (UINT64_C(1) << 26 | UINT64_C(1) << 18 | UINT64_C(1) << 16 | UINT64_C(1) << 15 | UINT64_C(1) << 14)
 
 /* Interrupt inputs of a vCPU (irq_lines). */
 enum { LINE_IRQ = 0, LINE_FIQ = 1 };

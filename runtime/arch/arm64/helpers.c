@@ -55,7 +55,8 @@ int arm64_h_address_translate(struct vcpu *v, uint64_t va, uint64_t op) {
     return STEP_NEXT;
   }
   const bool device = !(w.attr & 0xf0);
-  s->PAR_EL1 = (uint64_t)w.attr << 56 | (w.t.pa & GUEST_PAGE_MASK) | res1 | (uint64_t)(device ? 2 : w.sh) << 7;
+  s->PAR_EL1 =
+      (uint64_t)w.attr << 56 | (w.t.pa & GUEST_PAGE_MASK) | res1 | (uint64_t)(device ? 2 : w.sh) << 7;
   return STEP_NEXT;
 }
 

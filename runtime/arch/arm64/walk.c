@@ -31,10 +31,10 @@ enum { T_MIN = 16, T_MAX = 39 }; /* TnSZ */
 
 enum { MODE_EL1 = 1, MODE_MMU = 2, MODE_PAN = 4, MODE_ILLEGAL = 8 };
 
-#define BITS(n)     ((UINT64_C(1) << (n)) - 1)
-#define R           (1u << ACCESS_READ)
-#define W           (1u << ACCESS_WRITE)
-#define X           (1u << ACCESS_FETCH)
+#define BITS(n) ((UINT64_C(1) << (n)) - 1)
+#define R       (1u << ACCESS_READ)
+#define W       (1u << ACCESS_WRITE)
+#define X       (1u << ACCESS_FETCH)
 
 static int fault(unsigned code, unsigned level) { return (int)(ARM64_FAULT | code | level); }
 
@@ -67,8 +67,8 @@ static unsigned rights(const struct arm64_vcpu *s, uint64_t desc, uint64_t table
   const bool writable = !(desc & DESC_RO) && !(table & TABLE_RO);
   unsigned r = R | (writable ? W : 0);
   if (el ? pan && user : !user) r = 0;
-  const bool xn = el ? desc & DESC_PXN || table & TABLE_PXN || (user && writable)
-                     : desc & DESC_UXN || table & TABLE_UXN;
+  const bool xn =
+      el ? desc & DESC_PXN || table & TABLE_PXN || (user && writable) : desc & DESC_UXN || table & TABLE_UXN;
   const bool wxn = s->SCTLR_EL1 & SCTLR_WXN && writable && (el || user);
   return xn || wxn ? r : r | X;
 }
