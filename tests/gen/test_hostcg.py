@@ -44,6 +44,8 @@ def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
     """What runtime/ir/ir.h says."""
     m, bytes_ = (1 << n) - 1, n // 8
     k = b % n
+    if op.startswith("V"):
+        return vector_semantics(op, aux, a, b, c)
     match op:
         case "CONST" | "ZEXT": return a
         case "ADD": return a + b & m
@@ -88,8 +90,52 @@ def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
     raise AssertionError(f"no semantics of {op}: say here what ir.h says")
 
 
+def vector_semantics(op: str, w: int, a: int, b: int, c: int) -> int:
+    """What ir.h says of lanes of w bits."""
+    m, n = (1 << w) - 1, 128 // w if w else 0
+    lanes = [a >> k * w & m for k in range(n)]
+    others = [b >> k * w & m for k in range(n)]
+    match op:
+        case "VSPLAT": return sum((a & m) << k * w for k in range(n))
+        case "VLANE": return lanes[b]
+        case "VINS": return a & ~(m << c * w) | (b & m) << c * w
+        case "VSHL": out = [x << min(b, w) & m for x in lanes]
+        case "VSHRU": out = [x >> min(b, w) for x in lanes]
+        case "VSHRS": out = [sg(x, w) >> min(b, w - 1) & m for x in lanes]
+        case _:
+            do = {"VADD": lambda x, y: x + y, "VSUB": lambda x, y: x - y, "VMUL": lambda x, y: x * y, "VMINU": min, "VMAXU": max,
+                  "VMINS": lambda x, y: min(x, y, key=lambda z: sg(z, w)), "VMAXS": lambda x, y: max(x, y, key=lambda z: sg(z, w)),
+                  "VEQ": lambda x, y: -(x == y), "VLTU": lambda x, y: -(x < y), "VLTS": lambda x, y: -(sg(x, w) < sg(y, w))}[op]
+            out = [do(x, y) & m for x, y in zip(lanes, others)]
+    return sum(x << k * w for k, x in enumerate(out))
+
+
+def vector_semantics(op: str, w: int, a: int, b: int, c: int) -> int:
+    """What ir.h says of lanes of w bits."""
+    m, n = (1 << w) - 1, 128 // w if w else 0
+    lanes = [a >> k * w & m for k in range(n)]
+    others = [b >> k * w & m for k in range(n)]
+    match op:
+        case "VSPLAT": return sum((a & m) << k * w for k in range(n))
+        case "VLANE": return lanes[b]
+        case "VINS": return a & ~(m << c * w) | (b & m) << c * w
+        case "VSHL": out = [x << min(b, w) & m for x in lanes]
+        case "VSHRU": out = [x >> min(b, w) for x in lanes]
+        case "VSHRS": out = [sg(x, w) >> min(b, w - 1) & m for x in lanes]
+        case _:
+            do = {"VADD": lambda x, y: x + y, "VSUB": lambda x, y: x - y, "VMUL": lambda x, y: x * y, "VMINU": min, "VMAXU": max,
+                  "VMINS": lambda x, y: min(x, y, key=lambda z: sg(z, w)), "VMAXS": lambda x, y: max(x, y, key=lambda z: sg(z, w)),
+                  "VEQ": lambda x, y: -(x == y), "VLTU": lambda x, y: -(x < y), "VLTS": lambda x, y: -(sg(x, w) < sg(y, w))}[op]
+            out = [do(x, y) & m for x, y in zip(lanes, others)]
+    return sum(x << k * w for k, x in enumerate(out))
+
+
 def width(r: dict, name: str) -> int:
     """Bits of an operand's type."""
+    if r["op"].startswith("VSH") and name == "b" or r["op"] == "VSPLAT" or r["op"] == "VINS" and name == "b":
+        return 64 if r["op"] in ("VSPLAT", "VINS") and r["aux"] == 64 else 32
+    if r["op"].startswith("VSH") and name == "b" or r["op"] == "VSPLAT" or r["op"] == "VINS" and name == "b":
+        return 64 if r["op"] in ("VSPLAT", "VINS") and r["aux"] == 64 else 32
     if r["op"] in ("ZEXT", "SEXT") or (name, r["op"]) in (("b", "SHL"), ("b", "SHRU"), ("b", "SHRS"), ("b", "ROL"), ("b", "ROR")):
         return 32
     return 64 if r["op"] == "TRUNC" else r["bits"]
@@ -151,6 +197,12 @@ BOUNDARY = [0, 1, 2, 3, 7, 31, 32, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x80
 
 def values(kind: str, n: int, rnd: random.Random) -> list[int]:
     m = (1 << n) - 1
+    if n == 128:
+        return [0, m] + [sum((rnd.choice(BOUNDARY) & (1 << w) - 1) << k for k in range(0, 128, w)) for w in (8, 16, 32, 64) for _ in range(4)] + \
+            [rnd.getrandbits(128) for _ in range(4)]
+    if n == 128:
+        return [0, m] + [sum((rnd.choice(BOUNDARY) & (1 << w) - 1) << k for k in range(0, 128, w)) for w in (8, 16, 32, 64) for _ in range(4)] + \
+            [rnd.getrandbits(128) for _ in range(4)]
     out = sorted({x & m for x in BOUNDARY}) + [rnd.getrandbits(n) for _ in range(8)] + [rnd.getrandbits(rnd.randint(1, n)) for _ in range(4)]
     if kind == "u":
         return [x for x in out if x < 1 << 32]
@@ -165,56 +217,63 @@ def test_rule(r: dict) -> None:
     lists = []
     for a in r["args"]:
         n = 1 if a["kind"] == "cc" else width(r, a["name"])
-        lists.append([0, 1] if a["kind"] == "cc" else [a["value"] & (1 << n) - 1] if a["value"] is not None else values(a["kind"], n, rnd))
+        lists.append([0, 1] if a["kind"] == "cc" else [a["value"] & (1 << n) - 1] if a["value"] is not None else
+                     list(range(128 // r["aux"])) if a["kind"] == "n" else values(a["kind"], n, rnd))
     cases = list(itertools.product(*lists))
     rnd.shuffle(cases)
-    free = [k for k in (3, 6, 7, 8, 9, 12, 13, 14) if k not in r["clobbers"]]
+    free = {"r": [k for k in (3, 6, 7, 8, 9, 12, 13, 14) if k not in r["clobbers"]], "v": [k for k in range(16, 32) if k not in r["clobbers"]]}
+    kinds = {a["name"]: a["kind"] for a in r["args"]}
     for count, case in enumerate(cases[:300]):
-        regs, numbers, used = {}, {}, set()
-        pool = [k for k in free if k not in {a["fixed"] for a in r["args"]} | {r["dest"]}]
-        rnd.shuffle(pool)
-        for a in r["args"]:
-            if a["kind"] == "r":
-                regs[a["name"]] = a["fixed"] if a["fixed"] is not None else pool.pop()
-        same = [a["name"] for a in r["args"] if a["kind"] == "r"]
-        for x, y in itertools.combinations(range(len(r["args"])), 2):        # the same value may be both operands
-            if case[x] == case[y] and r["args"][x]["kind"] == r["args"][y]["kind"] == "r" and r["args"][x]["fixed"] is None \
-                    and r["args"][y]["fixed"] is None and r["tie"] not in (r["args"][x]["name"], r["args"][y]["name"]) and count % 2:
-                regs[r["args"][y]["name"]] = regs[r["args"][x]["name"]]
-        if r["temp"]:
-            regs["t"] = pool.pop()
+        regs, numbers = {}, {}
+        pool = {key: [k for k in x if k not in {a["fixed"] for a in r["args"]} | {r["dest"]}] for key, x in free.items()}
+        for x in pool.values():
+            rnd.shuffle(x)
+        placed = [a for a in r["args"] if a["kind"] in ("r", "v")]
+        for a in placed:
+            regs[a["name"]] = a["fixed"] if a["fixed"] is not None else pool[a["kind"]].pop()
+        for a, b in itertools.combinations(placed, 2):        # the same value may be both operands
+            if case["abc".index(a["name"])] == case["abc".index(b["name"])] and a["kind"] == b["kind"] and a["fixed"] is None and b["fixed"] is None \
+                    and r["tie"] not in (a["name"], b["name"]) and count % 2:
+                regs[b["name"]] = regs[a["name"]]
+        regs |= {n: pool[k].pop() for n, k in r["temps"]}
         if r["has_dest"]:
-            regs["d"] = regs[r["tie"]] if r["tie"] else r["dest"] if r["dest"] is not None else pool.pop()
+            regs["d"] = regs[r["tie"]] if r["tie"] else r["dest"] if r["dest"] is not None else pool[r["kind"]].pop()
             if r["tie"] and not r["early"] and r["dest"] is None and count % 2:      # what is overwritten may be the other operand too
                 for a, v in zip(r["args"], case):
-                    if a["kind"] == "r" and a["fixed"] is None and v == case["abc".index(r["tie"])]:
+                    if a in placed and a["fixed"] is None and v == case["abc".index(r["tie"])] and a["kind"] == r["kind"]:
                         regs[a["name"]] = regs["d"]
-            if not r["tie"] and r["dest"] is None and not r["early"] and not r["temp"] and same and count % 3 == 0:
+            same = [n for n, k in kinds.items() if k == r["kind"]]
+            if not r["tie"] and r["dest"] is None and not r["early"] and not r["temps"] and same and count % 3 == 0:
                 regs["d"] = regs[rnd.choice(same)]
         s = oracle.State(ISA, 0x1000, 4, 0, bytearray(0))
         s.r[:] = [rnd.getrandbits(64) for _ in s.r]
+        s.v[:] = [rnd.getrandbits(256) for _ in s.v]
         s.r[16] = 0
         by_name = {}
         for a, v in zip(r["args"], case):
             by_name[a["name"]] = v
-            if a["kind"] == "r":
+            n = 1 if a["kind"] == "cc" else width(r, a["name"])
+            if a["kind"] == "v":
+                at = regs[a["name"]] - 16
+                s.v[at] = s.v[at] >> n << n | v
+            elif a["kind"] == "r":
                 s.r[regs[a["name"]]] = v
             elif a["kind"] != "cc":
-                n = width(r, a["name"])
-                numbers[a["name"]] = v if a["kind"] == "u" else sg(v, n)
+                numbers[a["name"]] = v if a["kind"] in ("u", "n") else sg(v, n)
         cc = rnd.choice(GEN.CONDITIONS)
-        if any(a["kind"] == "cc" for a in r["args"]):
+        if "cc" in kinds.values():
             flags_for(s, cc, by_name["a"])
-        before = list(s.r)
+        before = list(s.r), list(s.v)
         run(s, r, regs, numbers, cc)
         want = semantics(r["op"], r["aux"], r["bits"], *(by_name.get(x, 0) for x in "abc"))
         what = f"{r['where']}: {r['op']} {[hex(v) for v in case]}"
         if r["has_dest"]:
-            assert s.r[regs["d"]] == want, f"{what} gives {s.r[regs['d']]:#x}, not {want:#x}"
+            got = s.v[regs["d"] - 16] & (1 << r["bits"]) - 1 if r["kind"] == "v" else s.r[regs["d"]]
+            assert got == want, f"{what} gives {got:#x}, not {want:#x}"
         else:
             assert holds(s, r["gives"]) == want, f"{what}: {r['gives']}"
-        changed = {k for k in range(16) if s.r[k] != before[k]}
-        allowed = set(r["clobbers"]) | {regs[x] for x in ("d", "t") if x in regs} | {a["fixed"] for a in r["args"] if a["fixed"] is not None and a["fixed"] in r["clobbers"]}
+        changed = {k for k in range(16) if s.r[k] != before[0][k]} | {16 + k for k in range(16) if (s.v[k] ^ before[1][k]) & (1 << 128) - 1}
+        allowed = set(r["clobbers"]) | {regs[x] for x in ("d", "t", "u") if x in regs} | {a["fixed"] for a in r["args"] if a["fixed"] is not None and a["fixed"] in r["clobbers"]}
         assert changed <= allowed, f"{what} changes {changed - allowed}"
         assert s.ends == set() and not s.accesses
 
@@ -227,6 +286,10 @@ def test_every_integer_operation_has_a_rule() -> None:
     integer = names[:names.index("LOAD")]
     done = {r["op"] for r in GEN.RULES}
     assert set(integer) - elsewhere - done == set()
+    software = {"FCLASS"}
+    assert set(names[names.index("FADD"):names.index("VADD")]) - software - done == set()
+    software = {"FCLASS"}
+    assert set(names[names.index("FADD"):names.index("VADD")]) - software - done == set()
 
 
 BASE = (ROOT / f"hostcg/{HOST}.yaml").read_text()
