@@ -84,7 +84,10 @@ class Asker:
     def __init__(self, m: Machine, skip: dict[str, str], rng: random.Random) -> None:
         self.m, self.rng = m, rng
         self.mem = bytearray(rng.randbytes(SIZE))
-        m.randomize(rng)
+        self.images = []
+        for _ in range(40):
+            m.randomize(rng)
+            self.images.append(m.image)
         # The file that addresses are in.
         seen: dict[str, int] = {}
         for leaf in m.leaves:
@@ -101,6 +104,10 @@ class Asker:
         self.walking = {n for leaf in self.leaves for k, n in self.fields(leaf["regs"], "address") if k == "const" and (k, n) in self.fields(leaf["writes"])}
         self.stack = {n for leaf in self.leaves if leaf["jump"] for k, n in self.fields(leaf["regs"], "address") if n in self.walking}
         self.kept: Kept | None = None
+
+    def shake(self) -> None:
+        """Another random state."""
+        self.m.image = self.rng.choice(self.images)
 
     # ---- one instruction
     def operands(self, leaf: dict) -> dict[str, int]:
@@ -221,7 +228,7 @@ class Asker:
                     continue
                 found = set()
                 for x in (0, M64, *(self.rng.getrandbits(64) for _ in range(4))):
-                    self.m.randomize(self.rng)
+                    self.shake()
                     before = self.image(**{f"r{r}": x})
                     after = self.ask(i, self.image() | {self.file: list(before[self.file])})
                     ch = self.changes(before, after.image)
@@ -246,7 +253,7 @@ class Asker:
                 except Impossible:
                     continue
                 for x in (1, 5, 1000, 1 << 40) * 3:
-                    self.m.randomize(self.rng)
+                    self.shake()
                     before = self.image(**{f"r{r}": x})
                     s = self.ask(i, self.image(**{f"r{r}": x}))
                     ch = {k: v for k, v in self.changes(before, s.image).items() if k[1] is not None}
@@ -271,7 +278,7 @@ class Asker:
                 mask = (1 << bits) - 1 if "form" in leaf else encode.placed(leaf["fields"][member])
                 unit = mask & -mask
                 for _ in range(4):
-                    self.m.randomize(self.rng)
+                    self.shake()
                     at = []
                     for x in (0, unit):
                         try:
@@ -313,7 +320,7 @@ class Asker:
                     continue
                 good = True
                 for x in (1, 2, 3, 9, 1, 1 << 33) * 4:
-                    self.m.randomize(self.rng)
+                    self.shake()
                     s = self.ask(down, self.image(**{f"r{r}": x}))
                     regs = list(s.image[self.file])
                     s = self.ask(i, {k: s.image[k] for k in self.m.image})
@@ -393,7 +400,7 @@ class Asker:
                 if len(i.code) in out:
                     break
                 for _ in range(12):
-                    self.m.randomize(self.rng)
+                    self.shake()
                     s = self.ask(i, self.image())
                     if s.kind != "next" or self.changes(self.image(), s.image):
                         break
@@ -679,7 +686,7 @@ class Writer:
     def program(self, seed: int, segments: int = 24, length: int = 30) -> Program:
         """Segments end with breakpoints; the functions stand behind the last one at fixed places, label k for function k."""
         self.rng.seed(f"{self.m.isa} {seed}")
-        self.m.randomize(self.rng)
+        self.a.shake()
         for _ in range(50):
             try:
                 return self.attempt(seed, segments, length)
