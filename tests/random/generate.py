@@ -56,6 +56,7 @@ class Branch:
     at: int
     slope: int
     bits: int
+    length: int                     # of the instruction that `at` was seen at
 
 
 @dataclass
@@ -83,7 +84,10 @@ class Asker:
     def __init__(self, m: Machine, skip: dict[str, str], rng: random.Random) -> None:
         self.m, self.rng = m, rng
         self.mem = bytearray(rng.randbytes(SIZE))
-        m.randomize(rng)
+        self.images = []
+        for _ in range(40):
+            m.randomize(rng)
+            self.images.append(m.image)
         # The file that addresses are in.
         seen: dict[str, int] = {}
         for leaf in m.leaves:
@@ -96,8 +100,14 @@ class Asker:
         self.known = [i for i in range(self.count) if (self.file, i) in m.first]
         self.skip = skip
         self.leaves = [leaf for leaf in m.leaves if not any(fnmatch(leaf["name"], p) for p in skip)]
-        self.stack = {r["index"][1] for leaf in self.leaves for r in leaf["regs"]
-                      if r["role"] == "address" and r["file"] == self.file and r["index"][0] == "const"}
+        # Registers that instructions use as addresses without naming them, and walk with; of these, what calls use.
+        self.walking = {n for leaf in self.leaves for k, n in self.fields(leaf["regs"], "address") if k == "const" and (k, n) in self.fields(leaf["writes"])}
+        self.stack = {n for leaf in self.leaves if leaf["jump"] for k, n in self.fields(leaf["regs"], "address") if n in self.walking}
+        self.kept: Kept | None = None
+
+    def shake(self) -> None:
+        """Another random state."""
+        self.m.image = self.rng.choice(self.images)
 
     # ---- one instruction
     def operands(self, leaf: dict) -> dict[str, int]:
@@ -141,8 +151,9 @@ class Asker:
             raise Impossible
         return Insn(leaf, tuple(d.items()), encode.code(leaf, self.m, d))
 
-    def image(self, kept: Kept | None = None, **sets: int) -> dict:
-        m = self.m
+    def image(self, **sets: int) -> dict:
+        """A random state; the kept registers as programs have them."""
+        m, kept = self.m, self.kept
         image = {k: list(x) if isinstance(x, list) else x for k, x in m.image.items()}
         if kept:
             for r, x in {**kept.bases, **kept.walkers}.items():
@@ -216,9 +227,9 @@ class Asker:
                 except Impossible:
                     continue
                 found = set()
-                for _ in range(3):
-                    self.m.randomize(self.rng)
-                    before = self.image(**{f"r{r}": self.rng.getrandbits(64)})
+                for x in (0, M64, *(self.rng.getrandbits(64) for _ in range(4))):
+                    self.shake()
+                    before = self.image(**{f"r{r}": x})
                     after = self.ask(i, self.image() | {self.file: list(before[self.file])})
                     ch = self.changes(before, after.image)
                     found.add(after.image[self.file][r] if after.kind == "next" and all(f == (self.file, r) for f in ch) else -1)
@@ -233,7 +244,7 @@ class Asker:
         for leaf in self.simple():
             if len(self.fields(leaf["writes"])) != 1 or len(leaf["writes"]) != 1:
                 continue
-            for d in self.tries(leaf, 80):
+            for d in self.tries(leaf, 400 if any(len(v) > 1 for v in leaf["imm"].values()) else 20):
                 try:
                     for k, n in self.fields(leaf["writes"]) + self.fields(leaf["regs"]):
                         if k == "field":
@@ -241,7 +252,8 @@ class Asker:
                     i = self.finish(leaf, d)
                 except Impossible:
                     continue
-                for x in (1, 5, 1000, 1 << 40):
+                for x in (1, 5, 1000, 1 << 40) * 3:
+                    self.shake()
                     before = self.image(**{f"r{r}": x})
                     s = self.ask(i, self.image(**{f"r{r}": x}))
                     ch = {k: v for k, v in self.changes(before, s.image).items() if k[1] is not None}
@@ -266,7 +278,7 @@ class Asker:
                 mask = (1 << bits) - 1 if "form" in leaf else encode.placed(leaf["fields"][member])
                 unit = mask & -mask
                 for _ in range(4):
-                    self.m.randomize(self.rng)
+                    self.shake()
                     at = []
                     for x in (0, unit):
                         try:
@@ -278,12 +290,13 @@ class Asker:
                             break
                         at.append(s.pc - (CODE + 0x8000))
                     if len(at) == 2 and at[1] - at[0] > 0:
-                        return Branch(leaf, d, member, unit, at[0], at[1] - at[0], bits)
+                        return Branch(leaf, d, member, unit, at[0], at[1] - at[0], bits, len(i.code))
         return None
 
     def aim(self, b: Branch, distance: int, d: dict[str, int] | None = None) -> Insn:
         """The jump with its target `distance` bytes from its own start."""
-        x, rest = divmod(distance - b.at, b.slope)
+        longer = len(self.finish(b.leaf, {**(d or b.d), b.member: 0}).code) - b.length      # a prefix more
+        x, rest = divmod(distance - b.at - longer, b.slope)
         x *= b.unit
         if rest or not -(1 << b.bits - 1) <= x < 1 << b.bits - 1:
             raise Impossible
@@ -306,8 +319,8 @@ class Asker:
                 except Impossible:
                     continue
                 good = True
-                for x in (1, 2, 3, 9, 1, 1 << 33):
-                    self.m.randomize(self.rng)
+                for x in (1, 2, 3, 9, 1, 1 << 33) * 4:
+                    self.shake()
                     s = self.ask(down, self.image(**{f"r{r}": x}))
                     regs = list(s.image[self.file])
                     s = self.ask(i, {k: s.image[k] for k in self.m.image})
@@ -336,8 +349,8 @@ class Asker:
                     i = self.aim(b, -0x4000, d) if b else self.finish(leaf, d)
                 except Impossible:
                     continue
-                before = self.image(kept, **{f"r{function}": target})
-                s = self.ask(i, self.image(kept, **{f"r{function}": target}))
+                before = self.image(**{f"r{function}": target})
+                s = self.ask(i, self.image(**{f"r{function}": target}))
                 ch = {k[1] for k in self.changes(before, s.image) if k[0] == self.file}
                 if s.kind == "jump" and s.pc == target and ch and ch <= {kept.link, *self.stack}:
                     calls.append((i, replace(b, d=d) if b else None))
@@ -358,8 +371,8 @@ class Asker:
                     continue
                 ok = 0
                 for i, b in calls:
-                    before = self.image(kept, **{f"r{function}": target})
-                    s = self.ask(i, self.image(kept, **{f"r{function}": target}))
+                    before = self.image(**{f"r{function}": target})
+                    s = self.ask(i, self.image(**{f"r{function}": target}))
                     s = self.ask(r, {k: s.image[k] for k in self.m.image}, target)
                     ch = {k[1] for k in self.changes(before, s.image) if k[0] == self.file}
                     ok += s.kind == "jump" and s.pc == CODE + 0x8000 + len(i.code) and ch <= {kept.link}
@@ -386,7 +399,12 @@ class Asker:
                     continue
                 if len(i.code) in out:
                     break
-                if all(not self.changes(self.image(), s.image) and s.kind == "next" for s in (self.ask(i, self.image()) for _ in range(4))):
+                for _ in range(12):
+                    self.shake()
+                    s = self.ask(i, self.image())
+                    if s.kind != "next" or self.changes(self.image(), s.image):
+                        break
+                else:
                     out[len(i.code)] = i
                     break
         return sorted(out.values(), key=lambda i: -len(i.code))
@@ -440,7 +458,7 @@ class Writer:
         used = {r["index"][1] for x in a.leaves for r in (*x["regs"], *x["writes"]) if r["file"] == a.file and r["index"][0] == "const"}
         k = Kept(a.file)
         middle = MEMORY + SIZE // 2
-        for r in sorted(a.stack):
+        for r in sorted(a.walking):
             k.walkers[r] = middle + 64 * rng.randrange(-32, 32)
         links = const - a.stack
         if links:
@@ -473,6 +491,7 @@ class Writer:
 
     def find_idioms(self) -> None:
         a, k = self.a, self.kept
+        a.kept = k
         self.branches = [b for b in (a.direct(x) for x in a.leaves) if b]
         self.constants = {c: a.constant(c) for c in k.counters}
         self.loops: dict[int, list[tuple[Insn, Branch]]] = {}
@@ -495,7 +514,7 @@ class Writer:
         for _ in range(24):
             try:
                 i = self.instance(leaf, wild=True)
-                if i and self.a.ask(i, self.a.image(self.kept)).kind in ("next", "outside"):
+                if i and self.a.ask(i, self.a.image()).kind in ("next", "outside"):
                     return True
             except (Impossible, Unmodelled):
                 continue
@@ -537,12 +556,12 @@ class Writer:
         i = a.finish(leaf, d)
         if wild:
             return i
-        s = a.ask(i, a.image(k))
+        s = a.ask(i, a.image())
         if s.kind == "outside" and not loose and rng.random() < 0.97:
             return None
         if s.kind == "jump" or s.kind == "trap" and rng.random() < 0.95:
             return None
-        before = a.image(k)
+        before = a.image()
         changed = {r for r, (x, y) in enumerate(zip(before[a.file], s.image[a.file])) if x != y}
         allowed = {*k.walkers} if leaf["effects"] else set()
         if "form" in leaf and leaf["form"]["attrs"].keys() & {"rep", "repz"}:
@@ -587,10 +606,10 @@ class Writer:
                 names = [str(n) for x, n in a.fields(load["regs"], "address") if x == "field"]
                 if not i or len(names) != 1 or (base := dict(i.d)[names[0]]) not in self.kept.bases:
                     continue
-                s = a.ask(i, a.image(self.kept))
+                s = a.ask(i, a.image())
                 excl = s.image["excl"]
                 j = self.instance(store, fixed=base)
-                if not j or s.kind != "next" or excl is None or a.ask(j, a.image(self.kept), excl=excl).image["excl"] is not None:
+                if not j or s.kind != "next" or excl is None or a.ask(j, a.image(), excl=excl).image["excl"] is not None:
                     continue
             except (Impossible, Unmodelled):
                 continue
@@ -667,7 +686,7 @@ class Writer:
     def program(self, seed: int, segments: int = 24, length: int = 30) -> Program:
         """Segments end with breakpoints; the functions stand behind the last one at fixed places, label k for function k."""
         self.rng.seed(f"{self.m.isa} {seed}")
-        self.m.randomize(self.rng)
+        self.a.shake()
         for _ in range(50):
             try:
                 return self.attempt(seed, segments, length)

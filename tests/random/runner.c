@@ -1,11 +1,16 @@
 /* Runs random programs and tells what the processor's state was at each of their breakpoints and faults: as hashes, or one
- * of them in full. Streams: generate.py. Static program; stdin to stdout.
+ * of them in full. Streams: differ.py. Stdin to stdout. Freestanding, with the start and memory functions of tests/programs, so
+ * that the slice of an ISA is enough that its programs need.
  *
  * A program is entered, and left at a breakpoint, through a signal's context, which holds the whole state; so it may use
  * every register and holds no code of ours. At a breakpoint the state is made anew, partly of values at borders; behind a
  * faulting instruction it goes on as it is. */
 #define STATE_ALONE
 #include "../meaning/native.c"
+
+#include <asm/unistd.h>
+
+#include "../programs/prog.h"
 
 enum { AREA = 1 << 16, MEMORY = 1 << 16, POOL = 16, STACK = 1 << 18 };
 #define CODE_AT   UINT64_C(0x50000000)
@@ -26,12 +31,54 @@ struct program {
   uint64_t seed;
   uint32_t number, size;
   uint64_t nfixed; /* words that have other fixed values here: pairs of word and value, then */
-};                 /* the code, then a byte for each of its bytes: the length of the instruction that starts there */
+}; /* the code, then a byte for each of its bytes: the length of the instruction that starts there */
 /* Before the full state, in a dump. */
 struct dump {
   uint64_t pc, from; /* of the event, and where the state was made before it */
   uint32_t signal, nwords;
 };
+
+/* ---- the kernel ---- */
+
+#if defined(__riscv)
+static long kernel(long n, long a, long b, long c, long d, long e, long f) {
+  register long n_ __asm__("a7") = n, a_ __asm__("a0") = a, b_ __asm__("a1") = b, c_ __asm__("a2") = c,
+                   d_ __asm__("a3") = d, e_ __asm__("a4") = e, f_ __asm__("a5") = f;
+  __asm__ volatile("ecall" : "+r"(a_) : "r"(n_), "r"(b_), "r"(c_), "r"(d_), "r"(e_), "r"(f_) : "memory");
+  return a_;
+}
+#elif defined(__aarch64__)
+static long kernel(long n, long a, long b, long c, long d, long e, long f) {
+  register long n_ __asm__("x8") = n, a_ __asm__("x0") = a, b_ __asm__("x1") = b, c_ __asm__("x2") = c,
+                   d_ __asm__("x3") = d, e_ __asm__("x4") = e, f_ __asm__("x5") = f;
+  __asm__ volatile("svc 0" : "+r"(a_) : "r"(n_), "r"(b_), "r"(c_), "r"(d_), "r"(e_), "r"(f_) : "memory");
+  return a_;
+}
+#else
+static long kernel(long n, long a, long b, long c, long d, long e, long f) {
+  register long d_ __asm__("r10") = d, e_ __asm__("r8") = e, f_ __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "+a"(n)
+                   : "D"(a), "S"(b), "d"(c), "r"(d_), "r"(e_), "r"(f_)
+                   : "rcx", "r11", "memory");
+  return n;
+}
+__attribute__((naked)) static void restorer(void) { __asm__("movl $15, %eax\n\tsyscall"); }
+#endif
+
+/* As the kernel has it (asm-generic/signal.h; arch/x86's has the restorer always). */
+struct action {
+  void (*handler)(int, siginfo_t *, void *);
+  unsigned long flags;
+#if defined(__x86_64__)
+  void (*restorer)(void);
+#endif
+  uint64_t mask;
+};
+
+_Noreturn void _exit(int status) { sys_exit(status); }
+
+/* ---- */
 
 static const struct head *head;
 static struct word *word;
@@ -85,7 +132,7 @@ static void start_round(ucontext_t *u) {
 }
 
 static void protect(int prot) {
-  if (mprotect((void *)CODE_AT, AREA, prot)) _exit(4);
+  if (kernel(__NR_mprotect, CODE_AT, AREA, prot, 0, 0, 0)) _exit(4);
 }
 
 /* Back to main. */
@@ -112,7 +159,11 @@ static void start_program(ucontext_t *u) {
   for (uint64_t *to = (uint64_t *)CODE_AT; to < (uint64_t *)(CODE_AT + AREA); to++) *to = stop;
   memcpy((void *)CODE_AT, code, current->size);
   memcpy((uint8_t *)CODE_AT + current->size, break_code, BREAK_SIZE);
+#if defined(__riscv)
+  kernel(__NR_riscv_flush_icache, CODE_AT, CODE_AT + AREA, 0, 0, 0, 0);
+#else
   __builtin___clear_cache((char *)CODE_AT, (char *)CODE_AT + AREA);
+#endif
   protect(PROT_READ | PROT_EXEC);
   random_state = current->seed | 1;
   rounds = events = 0;
@@ -146,6 +197,10 @@ static void handler(int sig, siginfo_t *info, void *context) {
   }
   uint64_t pc = get_pc(u);
   if (sig == SIGTRAP) pc -= BREAK_ADVANCE;
+#if defined(__x86_64__)
+  if (sig == SIGBUS)
+    sig = SIGSEGV; /* an address that no pointer has is #SS when rsp or rbp is its base, #GP otherwise */
+#endif
   get_state(u, now);
   if (head->dump && current->number == head->program && events == head->event) {
     dump = (struct dump){pc, made_at, (uint32_t)sig, NWORDS};
@@ -166,27 +221,27 @@ static void handler(int sig, siginfo_t *info, void *context) {
 
 static void put(const void *from, size_t n) {
   for (const uint8_t *p = from; n;) {
-    ssize_t k = write(1, p, n);
+    long k = sys_write(1, p, n);
     if (k <= 0) _exit(5);
     p += k;
     n -= (size_t)k;
   }
 }
 
-static void *map(uint64_t at, size_t n) {
-  void *p = mmap((void *)at, n, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
-  if (p == MAP_FAILED) _exit(6);
-  return p;
+static void *get_memory(uint64_t at, size_t n) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0);
+  long p = kernel(__NR_mmap, (long)at, (long)n, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (p < 0 && p > -4096) _exit(6);
+  return (void *)p;
 }
 
-int main(void) {
+int prog_main(void) {
   size_t n = 0, room = (size_t)1 << 28;
-  uint8_t *in = map(0, room);
-  for (ssize_t k; (k = read(0, in + n, room - n)) > 0;) n += (size_t)k;
+  uint8_t *in = get_memory(0, room);
+  for (long k; (k = kernel(__NR_read, 0, (long)(in + n), (long)(room - n), 0, 0, 0)) > 0;) n += (size_t)k;
   head = (const struct head *)in;
   if (head->nwords != NWORDS) {
-    fprintf(stderr, "runner: the stream is for another program: %u words, not %u\n", head->nwords, NWORDS);
+    put_kv("runner: words of the stream", head->nwords);
     return 2;
   }
   word = (struct word *)(in + sizeof *head);
@@ -195,17 +250,22 @@ int main(void) {
     memory = next_program;
     next_program += MEMORY;
   }
-  map(CODE_AT, AREA);
-  map(MEMORY_AT, MEMORY);
-  made_memory = map(0, MEMORY);
-  output = map(0, ((size_t)head->most + 3) * 8 * head->nprograms + 4096);
+  get_memory(CODE_AT, AREA);
+  get_memory(MEMORY_AT, MEMORY);
+  made_memory = get_memory(0, MEMORY);
+  output = get_memory(0, ((size_t)head->most + 3) * 8 * head->nprograms + 4096);
   out = (uint64_t *)output;
-  stack_t stack = {.ss_sp = map(0, STACK), .ss_size = STACK};
-  sigaltstack(&stack, NULL);
-  struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  stack_t stack = {.ss_sp = get_memory(0, STACK), .ss_size = STACK};
+  kernel(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
+  struct action a = {.handler = handler, .flags = SA_SIGINFO | SA_ONSTACK};
+#if defined(__x86_64__)
+  a.flags |= 0x04000000; /* SA_RESTORER */
+  a.restorer = restorer;
+#endif
   static const int signals[] = {SIGUSR1, SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-  for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &a, NULL);
-  kill(getpid(), SIGUSR1);
+  for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++)
+    kernel(__NR_rt_sigaction, signals[i], (long)&a, 0, 8, 0, 0);
+  kernel(__NR_kill, kernel(__NR_getpid, 0, 0, 0, 0, 0, 0), SIGUSR1, 0, 0, 0, 0);
   if (!ending) return 3;
   if (dump.nwords) {
     put(&dump, sizeof dump);
