@@ -278,7 +278,7 @@ class Builder:
         g = self.g
         g.comment("what is embedded: board scripts, the list of ISAs")
         boards = sorted(f for f in listing("scripts/boards", "*.lua"))
-        engines = [n for n, there in (("interp", True), ("jit", jit)) if there and (ROOT / "runtime" / n).exists()]
+        engines = [n for n, there in (("jit", jit), ("interp", True)) if there and (ROOT / "runtime" / n).exists()]
         for out, kind, inputs, args in (
             ("boards.h", "header", [], ""),
             ("boards.c", "files", boards, " ".join(boards)),

@@ -2,16 +2,20 @@
 #include "hostcg/cg.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hostcg/cg_int.h"
 #include "os/cpu.h"
 
 struct cg *cg_new(void) {
-  return calloc(1, sizeof(struct cg));
+  /* Fresh pages read as zero and cost nothing before they are used. */
+  struct cg *g = mmap(NULL, sizeof *g, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return g == MAP_FAILED ? NULL : g;
 }
-void cg_free(struct cg *g) { free(g); }
+void cg_free(struct cg *g) {
+  if (g) munmap(g, sizeof *g);
+}
 
 uint32_t cg_features(void) {
   uint32_t f = 0;
@@ -330,7 +334,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   *out = (struct cg_result){.entry = c->at, .count = g->count};
   for (ref r = 1; r <= last; r++) {
     g->at = r;
-    if (c->end - g->p < 4096) return -ENOSPC;
+    if (c->end - g->p < CG_ROOM) return -ENOSPC;
     if (dead(g, r) || g->v[r].folded) continue;
     if (!lower(g, r)) {
       if (!for_interpreter(g, r)) {

@@ -35,6 +35,7 @@ enum {
   CG_FRAME = CG_FRAME_VECTORS + 16 * 32,     /* a multiple of 16 */
   CG_MAX_HELD = 32,
   CG_JUMPS = 4096,
+  CG_ROOM = 4096, /* more than an entry or an exit takes */
 };
 static inline int32_t cg_spill_at(unsigned spill) {
   return (int32_t)(spill < CG_SPILLS ? spill * 8 : CG_SPILLS * 8 + (spill - CG_SPILLS) * 16);
@@ -45,7 +46,7 @@ struct cg_common {
   uint8_t
       *cold; /* leaves through the exit whose number is in the frame; registers are whatever the block has */
   uint8_t *link; /* leaves at a boundary; CG_RESULT = number of the exit */
-  uint8_t *goes; /* leaves at a boundary; CG_RESULT = guest address to go on at */
+  uint8_t *goes; /* at a boundary, CG_RESULT = guest address: goes on there if `look` knows it, else leaves */
   uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
   uint8_t
       *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
@@ -81,8 +82,11 @@ struct cg_env {
   /* The operation that cg_soft_op packed, by software; raises the guest's sticky flags. */
   uint64_t (*soft)(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
   uint32_t sticky[64]; /* cg_sticky */
-  int64_t count;       /* CG_COUNT when code was left */
-  uint32_t key;        /* of the translation context: entries of `jump` with another key do not match */
+  /* True when `next` is code for this address, to be entered at a boundary. */
+  uint64_t (*look)(struct vcpu *v, uint64_t pc);
+  const void *next;
+  int64_t count; /* CG_COUNT when code was left */
+  uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
   /* Places that indirect jumps know; index = address >> 1 modulo the size. */
   struct cg_jump {
     uint64_t pc;
@@ -199,8 +203,8 @@ void cg_sticky(const struct ir_guest *guest, uint32_t table[64]);
 /* Which slots are held in which registers for this guest; the number. */
 unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8_t reg[CG_MAX_HELD]);
 
-/* Writes the shared code for a guest at *at, and advances it. */
-void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_common *out);
+/* Writes the shared code for a guest at *at, and advances it. `alone` as in cg_config. */
+void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, struct cg_common *out);
 
 /* 0; -ENOSPC when the code does not fit before `end`; -ENOTSUP with the entry in *bad when this host has no way to do
  * it. */

@@ -109,7 +109,7 @@ static void merge_status(struct out *o, unsigned t, unsigned u, int more) {
   cg_patch(none, o->p);
 }
 
-void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_common *out) {
+void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, struct cg_common *out) {
   const uint32_t all = ALL_GENERAL | ALL_VECTORS, lost = LOST;
   struct out o = {.p = *at, .guest = guest};
   uint8_t *leave, *yes;
@@ -142,6 +142,22 @@ void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_commo
   jump_to(&o, leave);
 
   out->goes = o.p;
+  if (!alone) {
+    o.p = cg_store_64(o.p, CG_STACK, CG_FRAME_ADDRESS, CG_RESULT);
+    saved(&o, lost & (uint32_t)(CG_HELD_MASK | CG_HELD_VECTORS_MASK), 0, false);
+    o.p = cg_move(o.p, args[1], CG_RESULT);
+    o.p = cg_move(o.p, args[0], CG_VCPU);
+    call(&o, offsetof(struct cg_env, look));
+    o.p = cg_test(o.p, CG_RESULT);
+    saved(&o, lost & (uint32_t)(CG_HELD_MASK | CG_HELD_VECTORS_MASK), 0, true);
+    o.p = cg_branch(o.p, CG_TEST_GIVES ^ 1);
+    yes = o.p;
+    o.p = cg_load_64(o.p, CG_RESULT, CG_VCPU, offsetof(struct vcpu, helpers));
+    o.p = cg_load_64(o.p, CG_RESULT, CG_RESULT, offsetof(struct cg_env, next));
+    o.p = cg_jump_reg(o.p, CG_RESULT);
+    cg_patch(yes, o.p);
+    o.p = cg_load_64(o.p, CG_RESULT, CG_STACK, CG_FRAME_ADDRESS);
+  }
   held(&o, false);
   merge_status(&o, args[0], args[1], 0);
   o.p = cg_store_64(o.p, CG_VCPU, offsetof(struct vcpu, pc), CG_RESULT);

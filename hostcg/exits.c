@@ -365,7 +365,7 @@ void write_entry(struct cg *g, uint64_t pc) {
 void write_lates(struct cg *g) {
   for (unsigned n = 0; n < g->nlates; n++) {
     const struct late *l = &g->late[n];
-    if (g->p > g->c.end) {
+    if (g->c.end - g->p < CG_ROOM) {
       g->error = -ENOSPC;
       return;
     }

@@ -74,7 +74,7 @@ def test_deterministic_counts_are_the_interpreters(elves: Path) -> None:
     elf = elves / "irq.elf"
     if not elf.exists():
         htif.build("irq", elves)
-    a, b = (counters(run("run", "--accel", engine, "--deterministic", "--stats", "--json", str(elf))) for engine in ("interp", "jit"))
+    a, b = (counters(run("run", "--accel", engine, *(["--jit", "threshold=4"] if engine == "jit" else []), "--deterministic", "--stats", "--json", str(elf))) for engine in ("interp", "jit"))
     assert b["blocks"] > 10
     assert a["instructions"] == b["instructions"]
 
@@ -88,6 +88,30 @@ def test_most_instructions_are_translated(elves: Path) -> None:
     n = counters(run("user", "--accel", "jit", "--stats", "--json", str(out)))
     assert n["interpreted"] * 100 < n["instructions"]
     assert n["entries"] * 1000 < n["instructions"]
+
+
+SYSTEM_LOOP = r"""
+#include "vm.h"
+static volatile char block[64] __attribute__((aligned(64)));
+void test_main(void) {
+  for (int i = 0; i < 20000; i++) {
+    block[5] = 1;
+    asm volatile("csrrci zero, mstatus, 8\n csrsi mstatus, 8\n csrrw t0, mscratch, t0\n sfence.vma zero, zero\n fence.i\n"
+                 ".insn i 0x0f, 2, x0, %0, 4" ::"r"(block) : "t0", "memory");
+    CHECK(!block[5]);
+  }
+}
+"""
+
+
+def test_system_instructions_stay_in_translated_code(elves: Path) -> None:
+    """Interrupt masks, flushes of translations and of fetched code, cache blocks: where nothing comes of them the code goes on."""
+    if why := htif.missing():
+        pytest.skip(why)
+    (elves / "system.c").write_text(SYSTEM_LOOP)
+    n = counters(run("run", "--accel", "jit", "--stats", "--json", str(htif.build("system", elves, elves / "system.c"))))
+    assert n["instructions"] > 20000 * 8
+    assert n["entries"] * 10 < 20000
 
 
 def test_dump_shows_both_sides(elves: Path) -> None:

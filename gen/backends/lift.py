@@ -629,7 +629,9 @@ class Lifter:
                         how.add("LIFT_NEW_CONTEXT")
             elif isinstance(s, tir.Eff) and s.kind in ("helper", "sysread", "syswrite"):
                 how.add("LIFT_TOUCHES_ALL")
-                if s.kind != "sysread":
+                h = self.isa.helpers.get(s.attrs["name"]) if s.kind == "helper" else None
+                context = {x.split(".")[0] for x in self.isa.context}
+                if s.kind == "syswrite" or h is not None and (h.ends or context & set(h.writes)):
                     how.add("LIFT_NEW_CONTEXT")
         if self.m.ends:
             how.add("LIFT_ENDS")

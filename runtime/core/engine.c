@@ -56,6 +56,11 @@ int engine_select(struct vcpu *v, const char *wishes) {
   return -ENOTSUP;
 }
 
+void engine_fork(enum engine_fork when) {
+  for (unsigned i = 0; i < engine_count; i++)
+    if (engine_list[i]->fork) engine_list[i]->fork(when);
+}
+
 int engine_option(const char *text) {
   char why[200];
   for (unsigned i = 0; i < engine_count; i++) {

@@ -4,6 +4,8 @@
 
 #include "core/vcpu.h"
 
+enum engine_fork { FORK_BEFORE, FORK_PARENT, FORK_CHILD };
+
 struct engine_ops {
   const char *name;
   /* 0 when this host and `isa` can use the engine; else -errno and one line in `why`. */
@@ -19,6 +21,9 @@ struct engine_ops {
   /* NULL, or a setting NAME[=VALUE] of vCPUs created from now on: 0, -ENOENT when it is not this engine's, -EINVAL with one
    * line in `why`. */
   int (*option)(const char *text, char *why, size_t n);
+  /* NULL, or called around a fork of the process, by the thread that forks: locks are taken before and given back after;
+   * the child has this thread's vCPU alone. */
+  void (*fork)(enum engine_fork when);
   /* NULL, or calls `each` with what the engine counted for v. */
   void (*count)(const struct vcpu *v, void (*each)(void *data, const char *key, const char *text, uint64_t n),
                 void *data);
@@ -33,6 +38,9 @@ extern const unsigned engine_count;
 /* Picks the first usable engine of the comma-separated wish list ("auto" = default order) and attaches it to `v`.
  * What was chosen and why goes to the log once. Returns -errno with a message logged when none is usable. */
 int engine_select(struct vcpu *v, const char *wishes);
+
+/* To be called around a fork, for all engines. */
+void engine_fork(enum engine_fork when);
 
 /* Gives a setting to the engine that knows it; -errno with a message logged. */
 int engine_option(const char *text);

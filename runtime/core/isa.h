@@ -123,6 +123,9 @@ struct arch_ops {
   void (*deliver)(struct vcpu *v);
   /* Takes the highest-priority interrupt that is pending and enabled; true if v->pc changed. */
   bool (*interrupt)(struct vcpu *v);
+  /* True when `interrupt` would take one now; changes nothing and leaves out what firmware has to do (which comes with a
+   * kick). NULL: not to be known without trying. */
+  bool (*interruptible)(struct vcpu *v);
   /* True when a waiting vCPU must go on (an interrupt is pending, enabled or not as the ISA says). */
   bool (*wake)(struct vcpu *v);
   /* Recomputes what derives from context slots (v->tag_data, v->tag_fetch). Called after STEP_END/STEP_JUMP_END,

@@ -58,6 +58,7 @@ struct lift {
   uint8_t jump, end; /* enum ir_jump_kind; 0 or enum ir_exit_kind */
   bool restart;
   bool stored;                      /* this instruction has changed memory */
+  bool stop;                        /* the block ends behind it */
   struct lift_pend kept[LIFT_PEND]; /* of `pend`, at its last commit */
   unsigned nkept;
 };
@@ -82,7 +83,8 @@ bool lift_room(const struct lift *l);
 uint64_t lift_context(struct lift *l, unsigned slot);
 void lift_set_context(struct lift *l, unsigned slot, uint64_t value);
 void lift_end(struct lift *l, enum lift_end reason);
-/* The instruction runs in its interpreter handler. touch: slots it reads or writes (| LIFT_WRITES); NULL with
+/* The instruction runs in its interpreter handler; if that changes the context, or may have, the block is left by the
+ * handler's exit: LIFT_ENDS and LIFT_NEW_CONTEXT only say that it is not worth going on behind it. touch: slots it reads or writes (| LIFT_WRITES); NULL with
  * LIFT_TOUCHES_ALL: those that the guest's `touch` knows, else all. */
 enum { LIFT_TOUCH = 96 };
 enum { LIFT_WRITES = 0x8000, LIFT_TOUCHES_ALL = 1, LIFT_NEW_CONTEXT = 2, LIFT_ENDS = 4 };

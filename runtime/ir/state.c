@@ -208,7 +208,7 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
   l->interp = 0;
   l->target = 0;
   l->end = 0;
-  l->skip = l->side = l->restart = l->stored = false;
+  l->skip = l->side = l->restart = l->stored = l->stop = false;
   if (l->by_handler && l->by_handler[d->op])
     lift_by_handler(l, d, NULL, 0, LIFT_TOUCHES_ALL | (d->flags & INSN_ENDS ? LIFT_ENDS : 0));
   else l->guest->lift[d->op](l, ir_decoded(b, l->insn));
@@ -230,7 +230,8 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
     return false;
   }
   flush_pend(l);
-  return true;
+  if (l->stop) lift_close(l);
+  return !l->stop;
 }
 
 void lift_close(struct lift *l) {
@@ -391,6 +392,6 @@ int lift_by_handler(struct lift *l, const struct insn *d, const uint16_t *touch,
   for (unsigned i = 0; i < ntouch; i++) {
     if (touch[i] & LIFT_WRITES) l->value[touch[i] & ~LIFT_WRITES] = 0;
   }
-  if (how & (LIFT_NEW_CONTEXT | LIFT_ENDS)) l->end = IX_END;
+  l->stop = how & (LIFT_NEW_CONTEXT | LIFT_ENDS);
   return LIFT_BY_HANDLER;
 }

@@ -4,17 +4,22 @@
 
 #include "jit/jit_int.h"
 
-static unsigned hash(gpa_t page, unsigned off, unsigned context) {
-  uint64_t h = (page >> GUEST_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) ^
-               (uint64_t)off * UINT64_C(0xc2b2ae3d27d4eb4f) ^ (uint64_t)context << 40;
-  return (unsigned)(h >> 30) % BUCKETS;
+/* Physical addresses have at most 56 bits, those of programs fewer. Never 0: contexts count from 1. */
+static uint64_t key_of(gpa_t page, unsigned off, unsigned context) {
+  return (uint64_t)context << 56 ^ (page | off);
 }
-static unsigned page_hash(gpa_t page) {
-  return (unsigned)((page >> GUEST_PAGE_BITS) * 0x9e3779b1u >> 8) % BUCKETS;
+static unsigned hash(const struct jit *j, uint64_t key) {
+  key *= UINT64_C(0x9e3779b97f4a7c15);
+  return (unsigned)(key >> 32 ^ key >> 50) & j->mask;
+}
+static unsigned page_list(gpa_t page) {
+  return (unsigned)((page >> GUEST_PAGE_BITS) * 0x9e3779b1u >> 8) % PAGE_LISTS;
 }
 
-void jit_forget_jumps(struct jit *j) {
-  for (unsigned i = 0; i < CG_JUMPS; i++) j->env.jump[i].key = 0;
+/* Entries of the jump table with the keys of before are worth nothing. */
+static void forget_jumps(struct jit *j) {
+  j->losses++;
+  j->changed = true;
 }
 
 static uint64_t slot_value(const struct vcpu *v, const struct ir_slot_info *s) {
@@ -37,7 +42,7 @@ void jit_context(struct jit *j) {
     for (i = 0; i < j->ncontexts && memcmp(now, j->contexts[i], sizeof now); i++) {}
     if (i == j->ncontexts) {
       if (i == MAX_CONTEXTS) { /* start over: numbers mean other things then */
-        for (unsigned s = 0; s < SEGMENTS; s++) jit_empty(j, s);
+        jit_gone(j->v, ~(gpa_t)0);
         j->ncontexts = i = 0;
       }
       memcpy(j->contexts[i], now, sizeof now);
@@ -45,28 +50,105 @@ void jit_context(struct jit *j) {
     }
     j->context = i + 1;
   }
-  /* A flush of translations makes all entries of the jump table old; when epochs repeat they are gone. Never 0, which is
-   * the key of empty entries. */
-  const uint32_t epoch = j->v->c->flush_epoch;
-  if ((epoch ^ j->epoch) >> 12) jit_forget_jumps(j);
+  /* A flush of translations, or a loss of code, makes all entries of the jump table old; when epochs repeat they are
+   * gone. Never 0, which is the key of empty entries. */
+  const uint32_t epoch = j->v->c->flush_epoch + j->losses;
+  if ((epoch ^ j->epoch) >> 12)
+    for (i = 0; i < CG_JUMPS; i++) j->env.jump[i].key = 0;
   j->epoch = epoch;
   j->env.key = (j->v->tag_fetch & 0xfff) | (uint32_t)j->context << 12 | epoch << 20;
 }
 
+static struct place *place_of(const struct jit *j, uint64_t key) {
+  unsigned i = hash(j, key);
+  while (j->by_place[i].key && j->by_place[i].key != key) i = (i + 1) & j->mask;
+  return &j->by_place[i];
+}
+
+struct block *jit_known(const struct jit *j, gpa_t page, unsigned off) {
+  return j->by_place ? place_of(j, key_of(page, off, j->context))->block : NULL;
+}
+
+/* The table is at most half full. */
+static bool room_for_place(struct jit *j) {
+  const unsigned old = j->by_place ? j->mask + 1 : 0;
+  if (old && 2 * j->nrecords < old) return true;
+  struct place *from = j->by_place, *to = calloc(old ? 2 * old : 1024, sizeof *to);
+  if (!to) return false;
+  j->by_place = to;
+  j->mask = (old ? 2 * old : 1024) - 1;
+  for (unsigned i = 0; i < old; i++)
+    if (from[i].key) *place_of(j, from[i].key) = from[i];
+  free(from);
+  return true;
+}
+
+static void remove_place(struct jit *j, uint64_t key) {
+  unsigned hole = (unsigned)(place_of(j, key) - j->by_place), i = hole;
+  for (;;) {
+    i = (i + 1) & j->mask;
+    if (!j->by_place[i].key) break;
+    /* What may not stand before its own start stays. */
+    unsigned home = hash(j, j->by_place[i].key);
+    if (((i - home) & j->mask) < ((i - hole) & j->mask)) continue;
+    j->by_place[hole] = j->by_place[i];
+    hole = i;
+  }
+  j->by_place[hole] = (struct place){0};
+}
+
+static struct block *new_block(struct jit *j) {
+  if (!j->free_blocks) {
+    struct slab *s = malloc(sizeof *s);
+    if (!s) return NULL;
+    s->next = j->slabs;
+    j->slabs = s;
+    for (unsigned i = SLAB; i--;) {
+      s->block[i].page_next = j->free_blocks;
+      j->free_blocks = &s->block[i];
+    }
+  }
+  struct block *b = j->free_blocks;
+  j->free_blocks = b->page_next;
+  return b;
+}
+
+void jit_free_blocks(struct jit *j) {
+  while (j->slabs) {
+    struct slab *s = j->slabs;
+    j->slabs = s->next;
+    free(s);
+  }
+  free(j->by_place);
+}
+
+static void forget(struct jit *j, struct block *b);
+
+/* Only what is not translated, unless that is too little. */
+static void forget_cold(struct jit *j) {
+  for (unsigned h = 0; h < PAGE_LISTS; h++)
+    for (struct block **at = &j->by_page[h]; *at;) {
+      struct block *b = *at;
+      if (b->code) {
+        at = &b->page_next;
+        continue;
+      }
+      *at = b->page_next;
+      forget(j, b);
+    }
+  if (j->nrecords >= MAX_RECORDS / 2) jit_gone(j->v, ~(gpa_t)0);
+}
+
 struct block *jit_block(struct jit *j, gpa_t page, unsigned off) {
-  unsigned h = hash(page, off, j->context);
-  for (struct block *b = j->by_place[h]; b; b = b->next)
-    if (b->page == page && b->off == off && b->context == j->context) return b;
-  if (j->nrecords >= MAX_RECORDS)
-    for (unsigned s = 0; s < SEGMENTS; s++) jit_empty(j, s);
-  if (j->nrecords >= MAX_RECORDS) jit_gone(j->v, ~(gpa_t)0);
-  struct block *b = calloc(1, sizeof *b);
-  if (!b) return NULL;
-  *b = (struct block){.page = page, .off = (uint16_t)off, .context = (uint16_t)j->context};
-  b->next = j->by_place[h];
-  j->by_place[h] = b;
-  b->page_next = j->by_page[page_hash(page)];
-  j->by_page[page_hash(page)] = b;
+  struct block *b = jit_known(j, page, off);
+  if (b) return b;
+  if (j->nrecords >= MAX_RECORDS) forget_cold(j);
+  if (!room_for_place(j) || !(b = new_block(j))) return NULL;
+  struct block **list = &j->by_page[page_list(page)];
+  *b = (struct block){.page = page, .off = (uint16_t)off, .context = (uint8_t)j->context, .page_next = *list};
+  *list = b;
+  const uint64_t key = key_of(page, off, j->context);
+  *place_of(j, key) = (struct place){key, b};
   j->nrecords++;
   return b;
 }
@@ -117,24 +199,21 @@ static void undo(struct jit *j, struct block *b) {
   b->heat = 0;
 }
 
+/* Already out of its page's list. */
 static void forget(struct jit *j, struct block *b) {
-  struct segment *s = &j->segment[b->first_exit >> EXIT_BITS];
-  struct block **at = &j->by_place[hash(b->page, b->off, b->context)];
-  if (b->code)
-    for (uint32_t i = 0; i < s->nblocks; i++)
-      if (s->blocks[i] == b) s->blocks[i] = NULL;
+  if (b->code) j->segment[b->first_exit >> EXIT_BITS].blocks[b->number] = NULL;
   undo(j, b);
-  while (*at != b) at = &(*at)->next;
-  *at = b->next;
+  remove_place(j, key_of(b->page, b->off, b->context));
   j->nrecords--;
-  free(b);
+  b->page_next = j->free_blocks;
+  j->free_blocks = b;
 }
 
 void jit_gone(struct vcpu *v, gpa_t page) {
   struct jit *j = jit_of(v);
   bool all = page == ~(gpa_t)0, any = false;
   if (!j) return;
-  for (unsigned h = all ? 0 : page_hash(page); h < BUCKETS; h++) {
+  for (unsigned h = all ? 0 : page_list(page); h < PAGE_LISTS; h++) {
     struct block **at = &j->by_page[h];
     while (*at) {
       struct block *b = *at;
@@ -149,10 +228,7 @@ void jit_gone(struct vcpu *v, gpa_t page) {
     }
     if (!all) break;
   }
-  if (any) {
-    jit_forget_jumps(j);
-    j->changed = true;
-  }
+  if (any) forget_jumps(j);
 }
 
 void jit_empty(struct jit *j, unsigned n) {
@@ -169,6 +245,5 @@ void jit_empty(struct jit *j, unsigned n) {
   }
   s->nblocks = s->nexits = s->nfaults = 0;
   s->at = s->from;
-  jit_forget_jumps(j);
-  j->changed = true;
+  forget_jumps(j);
 }

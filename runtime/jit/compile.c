@@ -86,6 +86,7 @@ static int install(struct jit *j, struct block *b, const struct ir_block *ir, co
   b->first_exit = (uint32_t)j->current << EXIT_BITS | s->nexits;
   b->nexits = r->nexits;
   s->nexits += r->nexits;
+  b->number = s->nblocks;
   s->blocks[s->nblocks++] = b;
   s->at = (uint8_t *)(((uintptr_t)r->end + 15) & ~(uintptr_t)15);
   b->code = r->entry;
@@ -127,6 +128,20 @@ static void dump(const struct jit *j, const struct block *b, const struct ir_blo
 
 /* ---- */
 
+/* The oldest segment makes room. Where code is thrown away before it has earned what its translation cost, more entries are
+ * asked for before a block is translated; the measure is retired instructions, so that it is the same in every run. */
+static void turn(struct jit *j) {
+  const uint64_t now = vcpu_retired(j->v), blocks = j->segment[j->current].nblocks;
+  if (now - j->turned < blocks * WORTH) {
+    if (j->threshold < MAX_THRESHOLD) j->threshold *= 2;
+  } else if (j->threshold > jit_options.threshold) {
+    j->threshold /= 2;
+  }
+  j->turned = now;
+  j->current = (j->current + 1) % SEGMENTS;
+  jit_empty(j, j->current);
+}
+
 /* The guest instruction that an entry belongs to. */
 static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
   unsigned i = ir->ninsn;
@@ -135,15 +150,14 @@ static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
 }
 
 int jit_compile(struct jit *j, struct block *b) {
-  static _Thread_local struct ir_block *ir;
+  struct ir_block *ir = &j->ir;
   const uint64_t start = clock_ns();
-  static _Thread_local struct lift lift;
   const struct ir_source source = {fetch, context_value, j};
   struct ir_policy policy = ir_policy_default;
   unsigned max = jit_options.max_insns;
   if (j->check) policy.look = 0; /* all flags are compared */
-  int rc = -ENOMEM;
-  if (!ir && !(ir = malloc(sizeof *ir))) return -ENOMEM;
+  int rc = jit_ready(j);
+  if (rc) return rc;
   for (unsigned tries = 0; tries < 200; tries++) {
     struct segment *s = &j->segment[j->current];
     struct cg_config c = {.features = j->features,
@@ -158,8 +172,8 @@ int jit_compile(struct jit *j, struct block *b) {
     struct cg_result r;
     unsigned bad = 0;
     policy.insns = max;
-    lift.by_handler = j->by_handler;
-    if (!ir_form(ir, &lift, j->guest, j->v->c->features, &source, b->off, &policy)) {
+    j->lift.by_handler = j->by_handler;
+    if (!ir_form(ir, &j->lift, j->guest, j->v->c->features, &source, b->off, &policy)) {
       rc = -ENOTSUP;
       break;
     }
@@ -186,8 +200,7 @@ int jit_compile(struct jit *j, struct block *b) {
         max = ir->ninsn / 2;
         continue;
       }
-      j->current = (j->current + 1) % SEGMENTS;
-      jit_empty(j, j->current);
+      turn(j);
       continue;
     }
     if (!rc && r.useless) rc = -ENOTSUP;

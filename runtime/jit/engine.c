@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/isa.h"
 #include "core/log.h"
@@ -15,38 +16,73 @@
 
 #define SLICE 32768 /* instructions between two looks at timers, interrupts and kicks */
 
-struct jit_options jit_options = {.threshold = 4, .memory = (size_t)32 << 20, .max_insns = 48};
+struct jit_options jit_options = {.threshold = 24, .memory = (size_t)32 << 20, .max_insns = 48};
 
 /* ---- what runs next ---- */
+
+bool jit_page(struct jit *j, gva_t pc, gpa_t *page) {
+  struct vcpu *v = j->v;
+  const uint8_t *host;
+  *page = pc & GUEST_PAGE_MASK;
+  return j->direct || (v->tag_fetch && !tlb_fetch(v, pc, page, &host) && host && tlb_fetch_whole(v, pc));
+}
+
+/* The translated block at v->pc, if that can be said without the interpreter. v->pcbase is set then. */
+static struct block *known(struct jit *j) {
+  struct vcpu *v = j->v;
+  const gva_t base = v->pc & GUEST_PAGE_MASK;
+  gpa_t page;
+  if (!jit_page(j, v->pc, &page)) return NULL;
+  struct block *b = jit_known(j, page, (unsigned)(v->pc - base));
+  if (!b || !b->code) return NULL;
+  v->pcbase = base;
+  return b;
+}
+
+static const void *remember(struct jit *j, struct block *b) {
+  const void *code = executable(j, b->code);
+  *jump_slot(j, j->v->pc) = (struct cg_jump){.pc = j->v->pc, .key = j->env.key, .code = code, .owner = b};
+  return code;
+}
+
+/* Called from code, at a boundary, when the jump table does not know the address. */
+static uint64_t look(struct vcpu *v, uint64_t pc) {
+  struct jit *j = jit_of(v);
+  v->pc = pc;
+  struct block *b = known(j);
+  if (b) j->env.next = remember(j, b);
+  j->n.lookups++;
+  return b != NULL;
+}
 
 /* Translated code for v->pc, or NULL with *d the decoded instruction, or NULL with a trap raised. v->pcbase is set. */
 static const void *find(struct jit *j, const struct insn **d, struct block **block) {
   struct vcpu *v = j->v;
-  struct cg_jump *e = jump_slot(j, v->pc);
+  const struct cg_jump *e = jump_slot(j, v->pc);
   *d = NULL;
-  *block = NULL;
-  if (e->pc == v->pc && e->key == j->env.key) {
+  /* Where no TLB is asked the other table is as fast, and smaller: short programs do not touch this one. */
+  if (!j->direct && e->pc == v->pc && e->key == j->env.key) {
     v->pcbase = v->pc & GUEST_PAGE_MASK;
     *block = e->owner;
     return e->code;
   }
   j->n.lookups++;
+  if ((*block = known(j))) return remember(j, *block);
   *d = interp_miss(v);
   if (!*d) return NULL;
   gpa_t page;
   if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
   struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
   if (!b || b->refused) return NULL;
-  if (!b->code && (++b->heat < jit_options.threshold)) return NULL;
+  if (!b->code && (++b->heat < j->threshold)) return NULL;
   if (!b->code && jit_compile(j, b)) {
     b->refused = true;
     j->n.refused++;
     return NULL;
   }
+  jit_context(j); /* room may have been made: what the jump table says of it is void */
   *block = b;
-  const void *code = executable(j, b->code);
-  *e = (struct cg_jump){.pc = v->pc, .key = j->env.key, .code = code, .owner = b};
-  return code;
+  return remember(j, b);
 }
 
 gva_t jit_target(const struct jit *j, const struct exit *x) {
@@ -93,7 +129,9 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
     const struct insn *d;
     struct block *b;
     v->pc = jit_target(j, x);
-    if (!j->check && find(j, &d, &b) && b) jit_link(j, n, b);
+    const uint32_t losses = j->losses;
+    /* If room had to be made, number n may be another block's exit by now. */
+    if (!j->check && find(j, &d, &b) && b && losses == j->losses) jit_link(j, n, b);
     return STEP_NEXT; /* what find had to say it says again */
   }
   case IX_INTERP: return interpret(j, left, true);
@@ -146,28 +184,46 @@ static enum vcpu_exit jit_run(struct vcpu *v) { return interp_loop(v, jit_slice)
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct jit *all;
 
-static uint8_t *write_common(struct jit *j) {
+/* Code memory, and what belongs to translating: of programs with the first block, for most threads and programs are short. */
+int jit_ready(struct jit *j) {
+  if (j->code.rw) return 0;
+  if (!j->cg) j->cg = cg_new();
+  if (!j->by_handler) j->by_handler = calloc(j->v->c->isa->nleaves + 1, 1);
+  if (!j->cg || !j->by_handler) return -ENOMEM;
+  int rc = os_code_map(&j->code, jit_options.memory);
+  if (rc) return rc;
   uint8_t *at = j->code.rw;
-  cg_write_common(j->guest, &at, &j->common);
+  cg_write_common(j->guest, j->check != NULL, &at, &j->common);
   os_code_written(&j->code, j->code.rw, (size_t)(at - j->code.rw));
-  return at;
+  const void *enter = executable(j, j->common.enter);
+  memcpy(&j->enter, &enter, sizeof enter);
+  at = (uint8_t *)(((uintptr_t)at + 63) & ~(uintptr_t)63);
+  size_t each = ((size_t)(j->code.rw + j->code.size - at) / SEGMENTS) & ~(size_t)15;
+  for (unsigned s = 0; s < SEGMENTS; s++) {
+    struct segment *g = &j->segment[s];
+    g->from = g->at = at + s * each;
+    g->end = g->from + each;
+  }
+  return 0;
 }
 
-/* A forked child has the calling thread alone, and begins with empty code memory of its own. */
-static void before_fork(void) { pthread_mutex_lock(&all_lock); }
-static void in_parent(void) { pthread_mutex_unlock(&all_lock); }
-static void in_child(void) {
-  struct jit *j = jit_now();
+/* A forked child has the calling thread alone, and begins without code memory: what it inherits is its parent's too. */
+static void in_child(struct jit *j) {
   all = j;
-  if (j) {
-    j->link = NULL;
-    if (os_code_renew(&j->code)) {
-      log_error("no code memory for the forked process: the host has no more");
-      abort();
-    }
-    write_common(j);
-    for (unsigned s = 0; s < SEGMENTS; s++) jit_empty(j, s);
+  if (!j) return;
+  j->link = NULL;
+  j->ending = true;
+  for (unsigned s = 0; s < SEGMENTS; s++) jit_empty(j, s);
+  j->ending = false;
+  os_code_unmap(&j->code);
+}
+
+static void jit_fork(enum engine_fork when) {
+  if (when == FORK_BEFORE) {
+    pthread_mutex_lock(&all_lock);
+    return;
   }
+  if (when == FORK_CHILD) in_child(jit_now());
   pthread_mutex_unlock(&all_lock);
 }
 
@@ -208,44 +264,41 @@ static void jit_destroy(struct vcpu *v) {
   os_code_unmap(&j->code);
   cg_free(j->cg);
   check_free(j);
+  jit_free_blocks(j);
   free(j->by_handler);
-  free(j);
+  munmap(j, sizeof *j);
   interp_engine.destroy(v);
 }
 
 static int jit_create(struct vcpu *v) {
-  static bool hooked;
   int rc = interp_engine.create(v);
   if (rc) return rc;
-  struct jit *j = NULL;
-  if (posix_memalign((void **)&j, 64, sizeof *j)) j = NULL;
-  if (j) memset(j, 0, sizeof *j);
-  if (!j || !(j->cg = cg_new()) || !(j->by_handler = calloc(v->c->isa->nleaves + 1, 1))) {
+  /* Fresh pages read as zero and cost nothing before they are used. */
+  struct jit *j = mmap(NULL, sizeof *j, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (j == MAP_FAILED) {
     rc = -ENOMEM;
     goto out;
   }
-  rc = os_code_map(&j->code, jit_options.memory);
-  if (rc) goto out;
   j->v = v;
-  if (jit_options.check && (rc = check_new(j))) goto out;
   j->guest = v->c->isa->guest;
   j->features = cg_features();
   j->direct = v->c->space != NULL;
+  j->threshold = jit_options.threshold;
   j->env.cold = jit_cold;
   j->env.slow = jit_slow;
   j->env.ask = jit_ask;
   j->env.soft = jit_soft;
   cg_sticky(j->guest, j->env.sticky);
   j->env.handler = jit_handler;
-  uint8_t *at = write_common(j);
-  const void *enter = executable(j, j->common.enter);
-  memcpy(&j->enter, &enter, sizeof enter);
-  at = (uint8_t *)(((uintptr_t)at + 63) & ~(uintptr_t)63);
-  size_t each = ((size_t)(j->code.rw + j->code.size - at) / SEGMENTS) & ~(size_t)15;
-  for (unsigned s = 0; s < SEGMENTS; s++) {
-    struct segment *g = &j->segment[s];
-    g->from = g->at = at + s * each;
-    g->end = g->from + each;
+  j->env.look = look;
+  rc = jit_options.check ? check_new(j) : 0;
+  /* A machine's process gives up what it takes to have executable memory. */
+  if (!rc && !j->direct && (rc = jit_ready(j))) check_free(j);
+  if (rc) {
+    cg_free(j->cg);
+    free(j->by_handler);
+    munmap(j, sizeof *j);
+    goto out;
   }
   v->helpers = &j->env;
   v->c->jit = j;
@@ -254,18 +307,9 @@ static int jit_create(struct vcpu *v) {
   pthread_mutex_lock(&all_lock);
   j->link = all;
   all = j;
-  if (!hooked) pthread_atfork(before_fork, in_parent, in_child);
-  hooked = true;
   pthread_mutex_unlock(&all_lock);
   return 0;
 out:
-  if (j) {
-    cg_free(j->cg);
-    check_free(j);
-    free(j->by_handler);
-    os_code_unmap(&j->code);
-    free(j);
-  }
   interp_engine.destroy(v);
   return rc;
 }
@@ -356,5 +400,6 @@ const struct engine_ops jit_engine = {
     .set_state = set_state,
     .kick = vcpu_kick,
     .option = jit_option,
+    .fork = jit_fork,
     .count = jit_count,
 };

@@ -4,28 +4,39 @@
 
 #include "hostcg/cg.h"
 #include "interp/interp.h"
+#include "ir/build.h"
 #include "jit/jit.h"
 #include "os/fault.h"
 #include "os/cpu.h"
 
 enum {
-  BUCKETS = 1 << 14,
+  PAGE_LISTS = 1 << 10,
   MAX_CONTEXTS = 255,
   SEGMENTS = 8,   /* of the code memory; the oldest is emptied when room is needed */
   EXIT_BITS = 20, /* exit number = segment << EXIT_BITS | index */
   MAX_RECORDS = 1 << 16,
+  SLAB = 128,
+  WORTH = 4096, /* instructions that a translation should last for */
+  MAX_THRESHOLD = 1 << 16,
 };
 
 /* A place in guest code that is or may become translated. */
 struct block {
-  struct block *next, *page_next; /* hash chains: by place, by page */
-  gpa_t page;                     /* as the interpreter's window says */
-  uint16_t off, context;
-  uint32_t heat;
+  struct block *page_next; /* list of blocks of some pages, or of free records */
+  gpa_t page;              /* as the interpreter's window says */
+  uint8_t *code;           /* writable view; NULL: not compiled */
+  uint16_t off;
+  uint8_t context;
   bool refused;
-  uint8_t *code; /* writable view; NULL: not compiled */
+  uint32_t heat;
   uint32_t bytes, count, first_exit, nexits;
-  uint32_t in; /* exits that lead here, + 1 */
+  uint32_t in;     /* exits that lead here, + 1 */
+  uint32_t number; /* compiled: in its segment's list */
+};
+/* What the table of blocks has: the place as one number, so that a look at a block that is not wanted costs nothing. */
+struct place {
+  uint64_t key; /* 0: empty */
+  struct block *block;
 };
 
 struct exit {
@@ -65,11 +76,19 @@ struct jit {
   uint64_t (*enter)(struct vcpu *v, const void *code, int64_t count);
   struct segment segment[SEGMENTS];
   unsigned current;
-  struct block *by_place[BUCKETS], *by_page[BUCKETS];
-  unsigned nrecords;
+  unsigned threshold;     /* entries of a block before it is compiled, now */
+  uint64_t turned;        /* instructions retired when a segment was emptied last */
+  struct place *by_place; /* open addressing, `mask` + 1 entries */
+  unsigned mask, nrecords;
+  struct block *by_page[PAGE_LISTS], *free_blocks;
+  struct slab {
+    struct slab *next;
+    struct block block[SLAB];
+  } * slabs; /* memory of records */
   uint64_t contexts[MAX_CONTEXTS][IR_MAX_CONTEXT];
   unsigned ncontexts, context; /* of now; 0: none yet */
-  uint32_t epoch;              /* flush_epoch that the key has */
+  uint32_t epoch;              /* of the key: flushes of translations and losses of code */
+  uint32_t losses;             /* how often code went that the jump table may know */
   int64_t base;                /* v->budget - CG_COUNT while code runs */
   int64_t adjust;              /* to be added to CG_COUNT after code was left */
   int step;                    /* of a handler that did not end with STEP_NEXT */
@@ -79,6 +98,8 @@ struct jit {
   struct jit *link;            /* of all */
   struct check *check;         /* every block runs on the interpreter too; NULL: no */
   struct jit_counters n;
+  struct lift lift; /* working memory of a translation */
+  struct ir_block ir;
 };
 
 static inline struct jit *jit_of(const struct vcpu *v) { return v->c->jit; }
@@ -94,11 +115,12 @@ static inline struct cg_jump *jump_slot(struct jit *j, gva_t pc) {
 
 /* blocks.c */
 void jit_context(struct jit *j); /* number of the context slots' values now, and the key of jumps */
-struct block *jit_block(struct jit *j, gpa_t page, unsigned off);
+struct block *jit_block(struct jit *j, gpa_t page, unsigned off); /* made if there is none */
+struct block *jit_known(const struct jit *j, gpa_t page, unsigned off);
+void jit_free_blocks(struct jit *j);
 void jit_link(struct jit *j, uint32_t exit, struct block *to);
 void jit_gone(struct vcpu *v, gpa_t page); /* ~0: all */
 void jit_empty(struct jit *j, unsigned segment);
-void jit_forget_jumps(struct jit *j);
 
 /* compile.c: 0, or a negative number when the block is refused. */
 int jit_compile(struct jit *j, struct block *b);
@@ -111,6 +133,10 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
 /* The block is about to write. */
 bool check_store(struct jit *j, gva_t a, unsigned size);
 gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */
+
+/* engine.c: the page that code at pc is in, if it may be executed as a whole. */
+int jit_ready(struct jit *j); /* there is code memory; -errno */
+bool jit_page(struct jit *j, gva_t pc, gpa_t *page);
 
 /* leave.c */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);

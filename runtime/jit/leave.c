@@ -54,20 +54,35 @@ uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
   return !jit_of(v)->check || access != ACCESS_WRITE || check_store(jit_of(v), a, size);
 }
 
+/* After STEP_END, what the loop around slices does: nothing of it leads elsewhere. */
+static bool quiet(struct vcpu *v) {
+  const struct vcpu_common *c = v->c;
+  const struct arch_ops *arch = c->isa->arch;
+  if (c->resched) return false;
+  cache_sync(v);
+  arch->context(v);
+  if (__atomic_load_n(&v->kick, __ATOMIC_ACQUIRE)) return false;
+  return c->trap_exits || !arch->interrupt || (arch->interruptible && !arch->interruptible(v));
+}
+
+/* The code of the block is still what has to run: it was not written, its page is where it was, its context holds. */
+static bool still_here(struct jit *j, const struct block *owner) {
+  const uint32_t key = j->env.key;
+  gpa_t page;
+  jit_context(j);
+  if (!owner || j->context != owner->context) return false;
+  return j->env.key == key || (jit_page(j, j->v->pcbase, &page) && page == owner->page);
+}
+
 uint64_t jit_handler(struct vcpu *v, uint32_t n, int64_t count) {
   struct jit *j = jit_of(v);
   const struct exit *x = exit_of(j, n);
   if (j->direct) v->pcbase = (gva_t)x->e.pc & GUEST_PAGE_MASK;
   v->budget = count + (int64_t)x->count - x->e.count + j->base;
-  j->changed = false;
   j->n.interpreted++;
   j->step = v->c->isa->exec[x->insn->op](v, x->insn);
-  if (j->step == STEP_NEXT) {
-    const uint32_t key = j->env.key;
-    jit_context(j);
-    /* Perhaps it was this very code that was written, or what it depends on. */
-    if (j->changed || j->env.key != key) j->step = STEP_END;
-  }
+  if (j->step == STEP_END && quiet(v)) j->step = STEP_NEXT;
+  if (j->step == STEP_NEXT && !still_here(j, x->owner)) j->step = STEP_END;
   return j->step != STEP_NEXT;
 }
 

@@ -47,19 +47,6 @@ void os_code_unmap(struct os_code *c) {
   *c = (struct os_code){0};
 }
 
-int os_code_renew(struct os_code *c) {
-  int fd = memfd_create("code", MFD_CLOEXEC), rc = 0;
-  if (fd < 0) return -errno;
-  if (ftruncate(fd, (off_t)c->size)) rc = -errno;
-  if (!rc && mmap(c->rw, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-    rc = -errno;
-  if (!rc && mmap((void *)(uintptr_t)c->rx, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) ==
-                 MAP_FAILED)
-    rc = -errno;
-  close(fd);
-  return rc;
-}
-
 void os_code_written(const struct os_code *c, const uint8_t *rw, size_t n) {
   char *rx = (char *)(uintptr_t)c->rx + (rw - c->rw);
   __builtin___clear_cache(rx, rx + n);

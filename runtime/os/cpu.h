@@ -16,8 +16,6 @@ struct os_code {
 /* -errno when the host gives no executable memory. */
 int os_code_map(struct os_code *c, size_t size);
 void os_code_unmap(struct os_code *c);
-/* Other memory at the same addresses, all zero (in the child of a fork, which must not write into its parent's). -errno. */
-int os_code_renew(struct os_code *c);
 /* Makes what was written visible to instruction fetch. */
 void os_code_written(const struct os_code *c, const uint8_t *rw, size_t n);
 

@@ -269,8 +269,10 @@ static int64_t new_process(struct user_thread *t, const struct request *r) {
   pthread_mutex_lock(&t->sig.actions->lock);
   user_shm_fork(true);
   space_fork_prepare(p->space);
+  engine_fork(FORK_BEFORE);
   const pid_t pid = fork();
   const int error = errno;
+  engine_fork(pid ? FORK_PARENT : FORK_CHILD);
   space_fork_done(p->space, !pid);
   user_shm_fork(false);
   pthread_mutex_unlock(&t->sig.actions->lock);

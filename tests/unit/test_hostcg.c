@@ -107,6 +107,13 @@ static uint64_t on_slow(struct vcpu *v, uint64_t address, uint32_t access) {
   abort();
 }
 
+/* The one place that is known. */
+static uint64_t known_address;
+static uint64_t on_look(struct vcpu *v, uint64_t pc) {
+  (void)v;
+  return known_address && pc == known_address;
+}
+
 static int setup(void **unused) {
   (void)unused;
   isa.insn_size = 64;
@@ -143,9 +150,10 @@ static int setup(void **unused) {
   memcpy(between, slots, sizeof between);
   for (unsigned i = 0; i < 16; i++) between[i].offset = offsetof(struct guest_state, passed[i]);
   g.slots = between;
-  cg_write_common(&g, &room, &common);
+  cg_write_common(&g, false, &room, &common);
   env.cold = on_cold;
   env.slow = on_slow;
+  env.look = on_look;
   env.key = 1; /* the table is empty */
   state->head.helpers = &env;
   state->head.tlb = &tlb;
@@ -570,6 +578,33 @@ static void test_exit_moves_are_parallel(void **unused) {
   assert_int_equal(taken.target, x[3]);
 }
 
+static void test_a_place_not_in_the_table_is_looked_up(void **unused) {
+  (void)unused;
+  uint16_t first[SLOTS] = {0}, second[SLOTS] = {0};
+  struct cg_config c = config(cg_features());
+  begin();
+  ref sum =
+      append(IR_ADD, IT_I64, append(IR_GET, IT_I64, 0, 0, 0, 0), append(IR_GET, IT_I64, 0, 0, 0, 9), 0, 0);
+  second[1] = (uint16_t)sum;
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 2, second, append(IR_GET, IT_I64, 0, 0, 0, 2)), 0);
+  randomize();
+  run(&c);
+  env.next = code.rx + (result.entry - code.rw);
+  c.at = (uint8_t *)(((uintptr_t)result.end + 15) & ~(uintptr_t)15);
+  begin();
+  first[0] = (uint16_t)append(IR_GET, IT_I64, 0, 0, 0, 3);
+  first[9] = (uint16_t)append(IR_GET, IT_I64, 0, 0, 0, 7);
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, first, append(IR_GET, IT_I64, 0, 0, 0, 5)), 0);
+  randomize();
+  const uint64_t want = state->x[3] + state->x[7], to = state->x[2];
+  known_address = state->x[5];
+  assert_int_equal(run(&c), CG_GOES);
+  known_address = 0;
+  assert_int_equal(state->x[1], want);
+  assert_int_equal(taken.target, to);
+  assert_int_equal(env.count, 97);
+}
+
 static void test_a_slice_too_short_runs_nothing(void **unused) {
   (void)unused;
   uint16_t value[SLOTS] = {0};
@@ -595,9 +630,13 @@ static void test_no_room_is_said(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_blocks),           cmocka_unit_test(test_random_floats_and_vectors),
-      cmocka_unit_test(test_without_features),        cmocka_unit_test(test_many_live_values_are_spilled),
-      cmocka_unit_test(test_exit_moves_are_parallel), cmocka_unit_test(test_a_slice_too_short_runs_nothing),
+      cmocka_unit_test(test_random_blocks),
+      cmocka_unit_test(test_random_floats_and_vectors),
+      cmocka_unit_test(test_without_features),
+      cmocka_unit_test(test_many_live_values_are_spilled),
+      cmocka_unit_test(test_exit_moves_are_parallel),
+      cmocka_unit_test(test_a_place_not_in_the_table_is_looked_up),
+      cmocka_unit_test(test_a_slice_too_short_runs_nothing),
       cmocka_unit_test(test_no_room_is_said),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -143,6 +143,11 @@ static bool interrupt(struct vcpu *v) {
   return false;
 }
 
+static bool interruptible(struct vcpu *v) {
+  uint64_t open = open_interrupts(rv(v));
+  return open && riscv64_pending(v, open);
+}
+
 static const char *interrupt_name(unsigned cause) {
   for (unsigned i = 0; i < ARRAY_SIZE(irqs); i++)
     if (irqs[i].cause == cause) return irqs[i].name;
@@ -236,6 +241,7 @@ const struct arch_ops riscv64_arch = {
     .illegal = illegal,
     .deliver = deliver,
     .interrupt = interrupt,
+    .interruptible = interruptible,
     .wake = wake,
     .context = context,
     .deadline = deadline,
