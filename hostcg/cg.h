@@ -79,14 +79,14 @@ struct cg_env {
   uint64_t (*ask)(struct vcpu *v, struct cg_ask *a);
   /* Runs the exit's instruction; enum step. `count`: CG_COUNT. */
   uint64_t (*handler)(struct vcpu *v, uint32_t exit, int64_t count);
-  /* True when `next` is code for this address, to be entered at a boundary. */
-  uint64_t (*look)(struct vcpu *v, uint64_t pc);
-  const void *next;
   /* The operation that cg_soft_op packed, by software; raises the guest's sticky flags. */
   uint64_t (*soft)(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
   uint32_t sticky[64]; /* cg_sticky */
-  int64_t count;       /* CG_COUNT when code was left */
-  uint32_t key;        /* of the translation context: entries of `jump` with another key do not match */
+  /* True when `next` is code for this address, to be entered at a boundary. */
+  uint64_t (*look)(struct vcpu *v, uint64_t pc);
+  const void *next;
+  int64_t count; /* CG_COUNT when code was left */
+  uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
   /* Places that indirect jumps know; index = address >> 1 modulo the size. */
   struct cg_jump {
     uint64_t pc;

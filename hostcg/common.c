@@ -144,12 +144,12 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   out->goes = o.p;
   if (!alone) {
     o.p = cg_store_64(o.p, CG_STACK, CG_FRAME_ADDRESS, CG_RESULT);
-    saved(&o, lost & (CG_HELD_MASK | CG_HELD_VECTORS_MASK), 0, false);
+    saved(&o, lost & (uint32_t)(CG_HELD_MASK | CG_HELD_VECTORS_MASK), 0, false);
     o.p = cg_move(o.p, args[1], CG_RESULT);
     o.p = cg_move(o.p, args[0], CG_VCPU);
     call(&o, offsetof(struct cg_env, look));
     o.p = cg_test(o.p, CG_RESULT);
-    saved(&o, lost & (CG_HELD_MASK | CG_HELD_VECTORS_MASK), 0, true);
+    saved(&o, lost & (uint32_t)(CG_HELD_MASK | CG_HELD_VECTORS_MASK), 0, true);
     o.p = cg_branch(o.p, CG_TEST_GIVES ^ 1);
     yes = o.p;
     o.p = cg_load_64(o.p, CG_RESULT, CG_VCPU, offsetof(struct vcpu, helpers));

@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
   if (!isa || !isa->guest || !g) return fputs("usage: host_leaves ISA\n", stderr), 2;
   struct vcpu *v = vcpu_new(isa, NULL, 0, isa->default_features);
   if (!v) return 1;
-  cg_write_common(isa->guest, &at, &common);
+  cg_write_common(isa->guest, false, &at, &common);
   for (int n; (n = getchar()) != EOF;) {
     uint8_t bytes[16] = {0};
     if (n > 15 || fread(bytes, 1, (size_t)n, stdin) != (size_t)n) return fputs("a broken pool\n", stderr), 2;
