@@ -14,10 +14,11 @@ from .model import DescError, Isa, Leaf, Text
 from .schema import get, known, lines, mapping, part, text
 from .source import read
 
-# General register, vector register; sign-extended 32, unsigned 32, any number; the entry's own number; condition; a place.
-KINDS = ("r", "v", "i", "u", "k", "n", "cc", "to")
-NUMBERS = ("i", "u", "k", "n")
-WIDER = {"k": ("k", "i", "u"), "u": ("u",), "i": ("i",), "r": ("r", "k", "i", "u"), "v": ("v",), "n": ("n",), "cc": ("cc",)}
+# General register, vector register; sign-extended 32, unsigned 32, any number, unsigned 8; the entry's own number; condition;
+# a place.
+KINDS = ("r", "v", "i", "u", "k", "byte", "n", "cc", "to")
+NUMBERS = ("i", "u", "k", "byte", "n")
+WIDER = {"k": ("k", "i", "u", "byte"), "u": ("u", "byte"), "i": ("i", "byte"), "byte": ("byte",), "r": ("r", "k", "i", "u", "byte"), "v": ("v",), "n": ("n",), "cc": ("cc",)}
 # What a rule is for, by the type of its result (comparisons, FTOI: of operand a): written, in the order of the table.
 TYPES = {"32": "I32", "64": "I64", "F32": "F32", "F64": "F64", "V": "V128"}
 MANY = {"N": ("32", "64"), "F": ("F32", "F64")}
@@ -108,6 +109,7 @@ class Piece:
     name: str
     args: list[tuple[str, str]]
     gives: str
+    needs: list[str] = field(default_factory=list)      # the code that asks for it looks whether the host has them
     code: list["Insn | Label"] = field(default_factory=list)
 
 
@@ -343,7 +345,7 @@ def shadowed(host: Host) -> None:
 def piece(host: Host, line: Text) -> Piece:
     pattern, *more = cells(line, 3)
     name, *words = pattern.s.split()
-    gives, args = "", []
+    gives, args, needs = "", [], []
     for w in words:
         n, _, kind = w.partition(":")
         if kind not in KINDS:
@@ -351,10 +353,13 @@ def piece(host: Host, line: Text) -> Piece:
         args.append((n, kind))
     for w in more[1].s.split() if len(more) > 1 else []:
         key, _, value = w.partition(":")
-        if key != "gives" or value not in host.conditions:
+        if key == "needs" and value in host.features:
+            needs.append(value)
+        elif key == "gives" and value in host.conditions:
+            gives = value
+        else:
             raise DescError(line, f'unknown attribute "{w}"')
-        gives = value
-    p = Piece(line, name, args, gives)
+    p = Piece(line, name, args, gives, needs)
     p.code = parse_code(host, more[0], {n: Operand(n, k) for n, k in args}, 64, "", "64")
     return p
 
@@ -439,7 +444,7 @@ def arg(host: Host, where: Text, w: str, names: dict[str, Operand]) -> Arg:
         if o.kind == "to":
             return Arg(where, "to", name)
         if o.kind in NUMBERS:
-            return Arg(where, "imm", name, value=o.value, wide=o.kind not in ("i", "n"))
+            return Arg(where, "imm", name, value=o.value, wide=o.kind not in ("i", "n", "byte"))
         return Arg(where, "reg", name, o.fixed, bits=int(width or 0), vector=o.kind == "v")
     if name in host.roles:
         return Arg(where, "reg", "", host.roles[name], bits=int(width or 0))
@@ -460,7 +465,7 @@ def candidates(host: Host, mnemonic: str, n: int, args: list[Arg], lock: bool, l
         specs = operands.specs(host.isa, leaf)
         if n and n != (specs[0].bits if f.vex and specs else f.n):
             continue
-        shown = [s for k, s in enumerate(specs) if not (k and s == specs[k - 1] and s.place == "reg" and len(specs) > len(args))]
+        shown = [s for k, s in enumerate(specs) if not (k and s == specs[k - 1] and s.place in ("reg", "rm") and len(specs) > len(args))]
         if len(shown) == len(args) and all(fits(host, leaf, s, a, n, label, args) for s, a in zip(shown, args)):
             pairs = list(zip(shown, args))
             if len(shown) < len(specs):

@@ -120,7 +120,7 @@ class Writer:
         return self.out
 
 
-C_TYPE = {"r": "unsigned", "v": "unsigned", "n": "int64_t", "i": "int64_t", "u": "int64_t", "k": "int64_t", "cc": "unsigned"}
+C_TYPE = {"r": "unsigned", "v": "unsigned", "n": "int64_t", "byte": "int64_t", "i": "int64_t", "u": "int64_t", "k": "int64_t", "cc": "unsigned"}
 
 
 def piece_c(host: Host, p: Piece) -> str:
@@ -129,6 +129,8 @@ def piece_c(host: Host, p: Piece) -> str:
     args = ", ".join(f"{C_TYPE[k]} {n}" for n, k in p.args if k != "to")
     body = "\n".join("  " + s for s in Writer(host, name).code(p.code))
     gives = f"enum {{ CG_{p.name.upper()}_GIVES = {host.conditions.index(p.gives)} }};\n" if p.gives else ""
+    if p.needs:
+        gives += f"#define CG_{p.name.upper()}_NEEDS ({' | '.join(f'1u << {host.features.index(n)}' for n in p.needs)})\n"
     return f"{gives}static inline uint8_t *cg_{p.name}(uint8_t *p{', ' + args if args else ''}) {{\n{body}\n  return p;\n}}\n"
 
 
@@ -151,7 +153,7 @@ def mask(regs: list[int]) -> str:
     return f"{sum(1 << r for r in regs):#x}u"
 
 
-KIND_C = {"r": "CG_REG", "v": "CG_VEC", "i": "CG_I", "u": "CG_U", "k": "CG_K", "n": "CG_N", "cc": "CG_CC"}
+KIND_C = {"r": "CG_REG", "v": "CG_VEC", "i": "CG_I", "u": "CG_U", "k": "CG_K", "n": "CG_N", "byte": "CG_BYTE", "cc": "CG_CC"}
 FAR_C = {"": "CG_NEAR"} | {x: f"CG_{x.upper()}" for x in FAR}
 
 

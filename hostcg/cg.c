@@ -236,7 +236,7 @@ static void analyse(struct cg *g) {
                 gives_condition(g, a) && may_wait(g, a, r);
       bool address = n == 0 && has_address(i->op) && g->c.direct && x->op == IR_ADD &&
                      v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
-      bool pair = x->op == IR_PAIR && !v->kept && takes_pair(i->op);
+      bool pair = x->op == IR_PAIR && !v->kept && v->nargs == 1 && takes_pair(i->op);
       const uint32_t at = i->op == IR_ARG ? r + 1 : r; /* operand of the next one */
       if (cc || address || pair) {
         v->folded = true;
@@ -272,7 +272,10 @@ static bool lower(struct cg *g, ref r) {
     const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
     if (g->v[r].alias) return true;
     if (s->bytes > 16 || (s->bytes == 16) != (g->v[r].bytes == 16) || g->v[r].bytes > 16) return false;
-    if ((int)i->aux == g->b->guest->sticky) merge_flags(g);
+    if ((int)i->aux == g->b->guest->sticky) {
+      result(g, r, read_flags(g, s->offset, s->bytes));
+      return true;
+    }
     k = held_index(g, i->aux);
     unsigned d = s->bytes < 4 ? take(g, UINT32_MAX, g->v[r].hint) : take_wanted(g, r);
     if (k >= 0 && g->v[HELD(k)].reg >= 0) move_reg(g, d, (unsigned)g->v[HELD(k)].reg, s->bytes);
@@ -302,7 +305,7 @@ static bool lower(struct cg *g, ref r) {
   default: break;
   }
   if (i->op >= IR_LOAD && i->op <= IR_HANDLER) return lower_memory(g, r);
-  return lower_rule(g, r) || lower_vector(g, r);
+  return lower_low_lane(g, r) || lower_rule(g, r) || lower_vector(g, r);
 }
 
 /* An entry that has to be done by the interpreter, with the exit that does that. */

@@ -49,7 +49,6 @@ struct cg_common {
   uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
   uint8_t
       *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
-  uint8_t *merge;   /* called: raised FP flags go into the guest's, all registers stay */
   uint8_t *soft;    /* called: the FP operation in the frame; all registers stay */
   uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
   uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */

@@ -174,8 +174,8 @@ void leave_to_interpreter(struct cg *g, unsigned exit); /* runs the instruction 
 void write_entry(struct cg *g, uint64_t pc);
 void write_lates(struct cg *g);
 void write_literals(struct cg *g); /* last of all */
-/* What the host has raised goes into the guest's sticky flags; is forgotten. */
-void merge_flags(struct cg *g);
+/* The guest's sticky flags with what the host has raised, in a register; the host's are forgotten. */
+unsigned read_flags(struct cg *g, uint32_t offset, unsigned bytes);
 void drop_flags(struct cg *g);
 
 /* late.c: fills g->late_value. */
@@ -205,5 +205,6 @@ bool lower_atomic(struct cg *g, ref r);
 
 /* vector.c */
 bool lower_vector(struct cg *g, ref r);
+bool lower_low_lane(struct cg *g, ref r);
 
 #endif

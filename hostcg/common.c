@@ -160,13 +160,6 @@ void cg_write_common(const struct ir_guest *guest, uint8_t **at, struct cg_commo
   out->slow = service(&o, out->cold, lost, offsetof(struct cg_env, slow), false);
   out->ask = service(&o, out->cold, lost, offsetof(struct cg_env, ask), true);
 
-  out->merge = o.p; /* called; all registers stay */
-  saved(&o, 1u << args[0] | 1u << args[1], CALLED, false);
-  merge_status(&o, args[0], args[1], CALLED);
-  clear_status(&o, CALLED);
-  saved(&o, 1u << args[0] | 1u << args[1], CALLED, true);
-  o.p = cg_ret(o.p);
-
   /* called; all registers stay. The software raises flags in memory, and does not touch the host's. */
   out->soft = o.p;
   saved(&o, lost, CALLED, false);

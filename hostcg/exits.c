@@ -430,9 +430,16 @@ void write_literals(struct cg *g) {
 
 /* ---- flags of floating point ---- */
 
-void merge_flags(struct cg *g) {
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->merge);
+unsigned read_flags(struct cg *g, uint32_t offset, unsigned bytes) {
+  const unsigned d = take(g, UINT32_MAX, -1), t = take(g, UINT32_MAX, -1);
+  g->p = cg_store_status(g->p, CG_FRAME_STATUS);
+  g->p = cg_load_u32(g->p, d, CG_STACK, CG_FRAME_STATUS);
+  g->p = cg_load_64(g->p, t, CG_VCPU, offsetof(struct vcpu, helpers));
+  g->p = cg_raised(g->p, d, (1 << CG_NSTATUS) - 1);
+  g->p = cg_load_table(g->p, d, t, d, offsetof(struct cg_env, sticky));
+  read_home(g, t, offset, bytes);
+  g->p = cg_or(g->p, d, t);
+  return d;
 }
 
 void drop_flags(struct cg *g) {

@@ -12,6 +12,7 @@ static bool fits(const struct cg *g, const struct cg_want *w, ref r) {
   switch (w->kind) {
   case CG_I: return k == (int32_t)k;
   case CG_U: return k >= 0 && k <= UINT32_MAX;
+  case CG_BYTE: return k >= 0 && k <= UINT8_MAX;
   case CG_IS: return k == w->value;
   default: return true;
   }

@@ -56,6 +56,7 @@ class Reads:
         self.fp: set[int] = set()
         self.lanes: set[int] = set()
         self.undef = self.pc = False
+        self.seen: set[tuple] = set()
         for s in tir.walk(m.body):
             if isinstance(s, (tir.Let, tir.Set)):
                 self.lets.setdefault(s.id, []).append(s.e)
@@ -75,6 +76,11 @@ class Reads:
 
     def visit(self, e: E, role: str, width: int | None, seen: set[str], fp: int) -> None:
         """`width`: bits from 0 that the context takes; `fp`: width of the float that e is part of, or 0."""
+        if e.op == "local" or e.a:
+            key = (id(e) if e.op != "local" else e.k, role, width, fp)
+            if key in self.seen:
+                return
+            self.seen.add(key)
         if e.op == "local":
             for x in self.lets.get(e.k, []) if e.k not in seen else []:
                 self.visit(x, role, width, seen | {e.k}, fp)

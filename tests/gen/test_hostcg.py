@@ -322,6 +322,8 @@ def values(kind: str, n: int, rnd: random.Random) -> list[int]:
         return [0, m] + [sum((rnd.choice(BOUNDARY) & (1 << w) - 1) << k for k in range(0, 128, w)) for w in (8, 16, 32, 64) for _ in range(4)] + \
             [rnd.getrandbits(128) for _ in range(4)]
     out = sorted({x & m for x in BOUNDARY}) + [rnd.getrandbits(n) for _ in range(8)] + [rnd.getrandbits(rnd.randint(1, n)) for _ in range(4)]
+    if kind == "byte":
+        return [x for x in out if x < 256]
     if kind == "u":
         return [x for x in out if x < 1 << 32]
     if kind == "i":
@@ -378,7 +380,7 @@ def test_rule(r: dict) -> None:
             elif a["kind"] == "r":
                 s.r[regs[a["name"]]] = v
             elif a["kind"] != "cc":
-                numbers[a["name"]] = v if a["kind"] in ("u", "n") else sg(v, n)
+                numbers[a["name"]] = v if a["kind"] in ("u", "n", "byte") else sg(v, n)
         cc = rnd.choice(GEN.CONDITIONS)
         if "cc" in kinds.values():
             flags_for(s, cc, by_name["a"])
@@ -424,6 +426,16 @@ BASE = (ROOT / f"hostcg/{HOST}.yaml").read_text()
     ("BREV.64 d a | je 1; mov.64 d, a", "do not agree"),
     ("BREV.64 d a | mov.64 d, a | needs:SVE", "unknown attribute"),
     ("BREV.64 a | mov.64 a, a", "a destination d, or gives"),
+    ("BREV.64 d a:v | mov.64 d, a", "has no instruction"),
+    ("FADD.F d:r=a b | adds@ d, b", "has no instruction"),
+    ("FADD.F d=a b | adds@ d, b | rm:sideways", "unknown attribute"),
+    ("ADD.N d=a b | add.N d, b | rm:near", "unknown attribute"),
+    ("FADD.F d=a b | adds@ d, b | rm:near nan:canonical daz:keep", "never chosen"),
+    ("FADD.F d a b | vadds@ d, a, b; jp nan | rm:zero", "only with nan:canonical"),
+    ("FADD.F d^ a b | vadds@ d, a, b; jp soft; jo nan | rm:zero nan:canonical", "one of soft, nan, false"),
+    ("FEQ.F a b | ucomis@ a, b; jp soft | gives:e", "with a destination"),
+    ("FSUB.F d a b | vsubs@ d, a, b; jp false", "only for rules that give"),
+    ("VADD16.V d=a b:r | paddw d, b", "has no instruction"),
 ])
 def test_refused(tmp_path: Path, line: str, message: str) -> None:
     p = tmp_path / "h.yaml"

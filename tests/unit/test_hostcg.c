@@ -11,23 +11,25 @@
 #include <cmocka.h>
 
 #include "core/isa.h"
+#include "fp/fp.h"
 #include "host/host.h"
 #include "hostcg/cg.h"
 #include "ir_eval.h"
 #include "mem/tlb.h"
 #include "os/cpu.h"
 
-enum { SLOTS = 24, HELD = 6, WORDS = 16 };
+enum { SLOTS = 24, HELD = 6, WORDS = 16, STICKY = SLOTS };
 
 /* A guest of 64-bit slots 0..15, of which the first ones are held, and 32-bit slots behind. */
 struct guest_state {
   struct vcpu head;
   uint64_t x[16];
   uint32_t y[SLOTS - 16];
+  uint8_t sticky;
   uint64_t passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
 };
-static struct ir_slot_info slots[SLOTS];
-static const uint16_t held[] = {0, 3, 1, 2, 7, 5};
+static struct ir_slot_info slots[SLOTS + 1];
+static const uint16_t held[] = {0, 3, 1, 2, 7, 5}, held_vectors[] = {8, 11, 9};
 static struct isa isa;
 static struct ir_guest guest;
 static struct ir_block block;
@@ -73,6 +75,12 @@ static uint64_t interesting(void) {
                                0xffffffffffffffff,
                                0xffffffff80000000};
   uint64_t r = rnd();
+  static const uint64_t floats[] = {
+      0x3ff0000000000000, 0xbff8000000000000, 0x7ff8000000000000, 0xfff8000000000123,
+      0x7ff0000000000001, 0x7ff0000000000000, 0xfff0000000000000, 0x0010000000000000,
+      0x800fffffffffffff, 0x41dfffffffe00000, 0xc3e0000000000000, 0x3f800000,
+      0x7fc00000,         0xff800001,         0x00800000,         0x4f000000};
+  if (!(r >> 60)) return floats[r / 2 % ARRAY_SIZE(floats)];
   return r & 1 ? k[r / 2 % ARRAY_SIZE(k)] : r & 2 ? rnd() : rnd() >> (r >> 8 & 63);
 }
 
@@ -81,6 +89,15 @@ static uint64_t on_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   at_boundary = false;
   cg_restore(&guest, v, x, result.place, regs, &taken.target);
   return n + 1;
+}
+
+static uint64_t on_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]) {
+  struct guest_state *s = (struct guest_state *)v;
+  const struct ir_fp how = cg_soft_how(op);
+  unsigned flags = 0;
+  uint64_t r = ir_fp_compute(op & 255, op >> 8 & 1, &how, operand, &flags);
+  s->sticky |= (uint8_t)fp_flags_at(flags, guest.sticky_bit);
+  return r;
 }
 
 /* No access of these tests misses. */
@@ -99,8 +116,19 @@ static int setup(void **unused) {
   for (unsigned i = 16; i < SLOTS; i++)
     slots[i] =
         (struct ir_slot_info){.offset = offsetof(struct guest_state, y[i - 16]), .bits = 32, .bytes = 4};
-  guest = (struct ir_guest){
-      .isa = &isa, .nslots = SLOTS, .slots = slots, .sticky = -1, .held = held, .nheld = HELD};
+  guest = (struct ir_guest){.isa = &isa,
+                            .nslots = SLOTS + 1,
+                            .slots = slots,
+                            .sticky = STICKY,
+                            .sticky_bit = {3, 1, 0, 4, 2, 255},
+                            .held = held,
+                            .nheld = HELD,
+                            .held_vectors = held_vectors,
+                            .nheld_vectors = ARRAY_SIZE(held_vectors)};
+  slots[STICKY] =
+      (struct ir_slot_info){.offset = offsetof(struct guest_state, sticky), .bits = 5, .bytes = 1};
+  cg_sticky(&guest, env.sticky);
+  env.soft = on_soft;
   state = calloc(1, sizeof *state);
   state->head.c = &cold_half;
   cold_half.isa = &isa;
@@ -110,7 +138,7 @@ static int setup(void **unused) {
   cg = cg_new();
   assert_int_equal(os_code_map(&code, 1 << 20), 0);
   room = code.rw;
-  static struct ir_slot_info between[SLOTS];
+  static struct ir_slot_info between[SLOTS + 1];
   struct ir_guest g = guest;
   memcpy(between, slots, sizeof between);
   for (unsigned i = 0; i < 16; i++) between[i].offset = offsetof(struct guest_state, passed[i]);
@@ -192,86 +220,203 @@ static ref any(const struct pool *p) { /* recent ones more often, so that some d
   return p->at[rnd() & 1 ? rnd() % p->n : p->n - 1 - rnd() % (p->n < 6 ? p->n : 6)];
 }
 
-static void random_block(unsigned length, bool loads) {
-  struct pool w = {.n = 0}, h = {.n = 0}, b = {.n = 0}; /* I64, I32, truth values */
+/* ---- floating point and vectors ---- */
+
+static const uint8_t arithmetic[] = {IR_FADD, IR_FSUB, IR_FMUL, IR_FDIV, IR_FMIN, IR_FMAX};
+static const uint8_t order[] = {IR_FEQ, IR_FLT, IR_FLE, IR_FUN};
+static const uint8_t lanewise[] = {IR_VADD,  IR_VSUB,  IR_VMUL, IR_VMINS, IR_VMINU,
+                                   IR_VMAXS, IR_VMAXU, IR_VEQ,  IR_VLTS,  IR_VLTU};
+static const uint8_t bitwise[] = {IR_AND, IR_OR, IR_XOR, IR_ANDN};
+static const uint8_t lane_shift[] = {IR_VSHL, IR_VSHRU, IR_VSHRS};
+static const uint8_t lanes[] = {8, 16, 32, 64};
+
+static uint32_t how(void) {
+  static const uint8_t bits[] = {32, 64};
+  if (block.nfp == IR_MAX_FP) return (uint32_t)(rnd() % IR_MAX_FP);
+  const uint64_t r = rnd();
+  block.fp[block.nfp] = (struct ir_fp){.rm = r & 1 ? 0 : r >> 1 & 3,
+                                       .nan = r >> 4 & 3,
+                                       .tiny = r >> 6 & 1,
+                                       .daz = r >> 7 & 7 ? FP_DAZ_KEEP : r >> 12 & 3,
+                                       .ftz = r >> 14 & 7 ? FP_FTZ_KEEP : FP_FTZ_FLUSH,
+                                       .minmax = r >> 18 & 1,
+                                       .bad = (r >> 20 & 3) % 3,
+                                       .bits = bits[r >> 22 & 1],
+                                       .sign = r >> 23 & 1,
+                                       .quiet = r >> 24 & 1,
+                                       .exact = r >> 25 & 1};
+  return block.nfp++;
+}
+
+/* Values by type: truth values b; words w, their halves h; floats d, s; vectors v. */
+struct pools {
+  struct pool w, h, b, d, s, v;
+};
+static void add(struct pool *p, ref r) { p->at[p->n++] = r; }
+
+static void random_float(struct pools *p) {
+  const bool wide_ = rnd() & 1;
+  struct pool *f = wide_ ? &p->d : &p->s, *other = wide_ ? &p->s : &p->d;
+  const enum ir_type t = wide_ ? IT_F64 : IT_F32, int_ = wide_ ? IT_I64 : IT_I32;
+  struct pool *n = wide_ ? &p->w : &p->h;
+  if (!f->n || !other->n || !(rnd() & 3)) {
+    add(f, append(IR_CAST, t, any(n), 0, 0, 0));
+    if (!other->n) return;
+  }
+  const uint32_t k = how();
+  const bool to64 = block.fp[k].bits == 64;
+  switch (rnd() % 12) {
+  case 0: add(n, append(IR_CAST, int_, any(f), 0, 0, 0)); break;
+  case 1: add(&p->b, append(PICK(order), IT_I32, any(f), any(f), 0, k)); break;
+  case 2: add(f, append(IR_FSQRT, t, any(f), 0, 0, k)); break;
+  case 3: add(f, append(IR_FMA, t, any(f), any(f), any(f), k)); break;
+  case 4: add(f, append(IR_FCVT, t, any(other), 0, 0, k)); break;
+  case 5: add(to64 ? &p->w : &p->h, append(IR_FTOI, to64 ? IT_I64 : IT_I32, any(f), 0, 0, k)); break;
+  case 6: add(f, append(IR_ITOF, t, any(to64 ? &p->w : &p->h), 0, 0, k)); break;
+  case 7: add(f, append(IR_FRINT, t, any(f), 0, 0, k)); break;
+  case 8: add(&p->h, append(IR_FCLASS, IT_I32, any(f), 0, 0, 0)); break;
+  case 9: add(f, append(IR_SELECT, t, any(&p->b), any(f), any(f), 0)); break;
+  default: add(f, append(PICK(arithmetic), t, any(f), any(f), 0, k)); break;
+  }
+}
+
+static void random_vector(struct pools *p) {
+  const unsigned w = PICK(lanes), at = (unsigned)(rnd() % (128 / w));
+  struct pool *n = w == 64 ? &p->w : &p->h;
+  const enum ir_type t = w == 64 ? IT_I64 : IT_I32;
+  if (!p->v.n || !(rnd() & 7))
+    add(&p->v, append(IR_CAST, IT_V128, append(IR_PAIR, IT_I128, any(&p->w), any(&p->w), 0, 0), 0, 0, 0));
+  switch (rnd() % 12) {
+  case 0: add(&p->v, append(IR_VSPLAT, IT_V128, any(n), 0, 0, w)); break;
+  case 1:
+  case 2: add(n, append(IR_VLANE, t, any(&p->v), at, 0, w)); break;
+  case 3: add(&p->v, append(IR_VINS, IT_V128, any(&p->v), any(n), at, w)); break;
+  case 4: {
+    ref by = rnd() & 1 ? any(&p->h) : constant(IT_I32, rnd() % 70);
+    add(&p->v, append(PICK(lane_shift), IT_V128, any(&p->v), by, 0, w));
+    break;
+  }
+  case 5: add(&p->v, append(PICK(bitwise), IT_V128, any(&p->v), any(&p->v), 0, 0)); break;
+  case 6: add(&p->v, append(IR_NOT, IT_V128, any(&p->v), 0, 0, 0)); break;
+  case 7: add(&p->v, append(IR_SELECT, IT_V128, any(&p->b), any(&p->v), any(&p->v), 0)); break;
+  case 8: {
+    if (block.nperm == IR_MAX_PERM) break;
+    const unsigned all = rnd() & 1 ? 16 : 32;
+    for (unsigned k = 0; k < 16; k++) block.perm[block.nperm][k] = rnd() % 9 ? (uint8_t)(rnd() % all) : 255;
+    add(&p->v, append(IR_VPERM, IT_V128, any(&p->v), any(&p->v), 0, block.nperm++));
+    break;
+  }
+  case 9: {
+    ref whole = append(IR_CAST, IT_I128, any(&p->v), 0, 0, 0);
+    add(&p->w, append(rnd() & 1 ? IR_LOW : IR_HIGH, IT_I64, whole, 0, 0, 0));
+    break;
+  }
+  default: add(&p->v, append(PICK(lanewise), IT_V128, any(&p->v), any(&p->v), 0, w)); break;
+  }
+}
+
+static void random_block(unsigned length, bool loads, bool floats) {
+  static struct pools q;
   uint16_t value[SLOTS] = {0};
   uint32_t written = 0; /* slots in memory: what they had at entry cannot be had any more */
+  memset(&q, 0, sizeof q);
   begin();
   for (unsigned i = 0; i < SLOTS; i++) {
     if (rnd() & 1) continue;
-    if (i < 16) w.at[w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
-    else h.at[h.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
+    if (i < 16) q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
+    else q.h.at[q.h.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
   }
-  w.at[w.n++] = append(IR_GET, IT_I64, 0, 0, 0, 15);
-  h.at[h.n++] = constant(IT_I32, interesting());
-  b.at[b.n++] = append(IR_EQ, IT_I32, w.at[0], any(&w), 0, 0);
+  q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, 15);
+  q.h.at[q.h.n++] = constant(IT_I32, interesting());
+  q.b.at[q.b.n++] = append(IR_EQ, IT_I32, q.w.at[0], any(&q.w), 0, 0);
   for (unsigned k = 0; k < length; k++) {
     bool is64 = rnd() & 1;
-    struct pool *p = is64 ? &w : &h;
+    struct pool *p = is64 ? &q.w : &q.h;
     enum ir_type t = is64 ? IT_I64 : IT_I32;
+    if (floats && rnd() % 3) {
+      if (rnd() & 1) random_float(&q);
+      else random_vector(&q);
+      continue;
+    }
     switch (rnd() % 16) {
     case 0: p->at[p->n++] = constant(t, interesting()); break;
     case 1:
     case 2:
     case 3: p->at[p->n++] = append(PICK(binary), t, any(p), any(p), 0, 0); break;
     case 4:
-      if (rnd() & 1) w.at[w.n++] = append(PICK(wide), IT_I64, any(&w), any(&w), 0, 0);
-      else w.at[w.n++] = append(PICK(long_division), IT_I64, any(&w), any(&w), any(&w), 0);
+      if (rnd() & 1) q.w.at[q.w.n++] = append(PICK(wide), IT_I64, any(&q.w), any(&q.w), 0, 0);
+      else q.w.at[q.w.n++] = append(PICK(long_division), IT_I64, any(&q.w), any(&q.w), any(&q.w), 0);
       break;
-    case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&h), 0, 0); break;
+    case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&q.h), 0, 0); break;
     case 6:
-    case 7: b.at[b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
+    case 7: q.b.at[q.b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
     case 8: p->at[p->n++] = append(PICK(unary), t, any(p), 0, 0, 0); break;
     case 9: {
       static const uint8_t from[] = {8, 16, 32};
-      p->at[p->n++] = append(IR_SEXT, t, any(&h), 0, 0, PICK(from));
+      p->at[p->n++] = append(IR_SEXT, t, any(&q.h), 0, 0, PICK(from));
       break;
     }
-    case 10: w.at[w.n++] = append(IR_ZEXT, IT_I64, any(&h), 0, 0, 0); break;
-    case 11: h.at[h.n++] = append(IR_TRUNC, IT_I32, any(&w), 0, 0, 0); break;
+    case 10: q.w.at[q.w.n++] = append(IR_ZEXT, IT_I64, any(&q.h), 0, 0, 0); break;
+    case 11: q.h.at[q.h.n++] = append(IR_TRUNC, IT_I32, any(&q.w), 0, 0, 0); break;
     case 12:
       p->at[p->n++] =
-          append(IR_SELECT, t, rnd() & 1 ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0) : any(&b),
+          append(IR_SELECT, t, rnd() & 1 ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0) : any(&q.b),
                  any(p), any(p), 0);
       break;
     case 13: {
       unsigned slot = rnd() % 16;
-      if (rnd() & 1) value[slot] = (uint16_t)any(&w);
-      else if (rnd() & 1 && !(written >> slot & 1)) w.at[w.n++] = append(IR_GET, IT_I64, 0, 0, 0, slot);
-      else append(IR_PUT, IT_NONE, any(&w), 0, 0, slot), written |= 1u << slot;
+      if (floats && q.d.n && rnd() & 1) { /* a slot has the bits of a float; flags are read and cleared */
+        if (rnd() & 1) value[slot] = (uint16_t)any(&q.d);
+        else if (rnd() & 1) append(IR_PUT, IT_NONE, any(&q.h), 0, 0, STICKY);
+        else add(&q.h, append(IR_GET, IT_I32, 0, 0, 0, STICKY));
+        break;
+      }
+      if (rnd() & 1) value[slot] = (uint16_t)any(&q.w);
+      else if (rnd() & 1 && !(written >> slot & 1)) q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, slot);
+      else append(IR_PUT, IT_NONE, any(&q.w), 0, 0, slot), written |= 1u << slot;
       break;
     }
-    case 14: value[16 + rnd() % (SLOTS - 16)] = (uint16_t)any(&h); break;
+    case 14: value[16 + rnd() % (SLOTS - 16)] = (uint16_t)any(&q.h); break;
     case 15:
       if (rnd() & 1) { /* a way out that is taken sometimes, cold or by a jump */
         bool jump = rnd() & 1;
-        ref target = jump ? any(&w) : 0;
-        ref c = rnd() & 1 ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0) : any(&b);
+        ref target = jump ? any(&q.w) : 0;
+        ref c = floats && q.d.n && rnd() & 1 ? append(PICK(order), IT_I32, any(&q.d), any(&q.d), 0, how())
+                : rnd() & 1                  ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0)
+                                             : any(&q.b);
         append(IR_GUARD, IT_NONE, c, rnd() & 1, leave(jump ? IX_JUMP : IX_INTERP, 0, value, target), 0);
       } else if (loads) {
         static const uint8_t bits[] = {8, 16, 32, 64};
         uint32_t aux = IR_MEM(PICK(bits), 0, 0);
-        ref a = append(IR_AND, IT_I64, any(&w), constant(IT_I64, (WORDS - 1) * 8), 0, 0);
+        ref a = append(IR_AND, IT_I64, any(&q.w), constant(IT_I64, (WORDS - 1) * 8), 0, 0);
         a = append(IR_ADD, IT_I64, a, constant(IT_I64, (uint64_t)(uintptr_t)memory), 0, 0);
         unsigned x = leave(IX_INTERP, 0, value, 0);
-        if (rnd() & 1) {
-          append(IR_STORE, IT_NONE, a, any(&w), x, aux);
+        if (floats && q.v.n && q.d.n && rnd() & 1) {
+          const bool whole = rnd() & 1;
+          aux = IR_MEM(whole ? 128 : 64, 0, 0);
+          a = append(IR_AND, IT_I64, any(&q.w), constant(IT_I64, (WORDS - 2) * 8), 0, 0);
+          a = append(IR_ADD, IT_I64, a, constant(IT_I64, (uint64_t)(uintptr_t)memory), 0, 0);
+          if (rnd() & 1) append(IR_STORE, IT_NONE, a, any(whole ? &q.v : &q.d), x, aux);
+          else add(whole ? &q.v : &q.d, append(IR_LOAD, whole ? IT_V128 : IT_F64, a, 0, x, aux));
+        } else if (rnd() & 1) {
+          append(IR_STORE, IT_NONE, a, any(&q.w), x, aux);
         } else {
           ref r = append(IR_LOAD, IT_I64, a, 0, x, aux);
           if (rnd() & 1 && IR_MEM_BITS(aux) < 64) block.ins[r].flags |= IRF_SIGN;
-          w.at[w.n++] = r;
+          q.w.at[q.w.n++] = r;
         }
       }
       break;
     }
   }
-  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, any(&w)), 0);
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, any(&q.w)), 0);
 }
 
 static void randomize(void) {
   for (unsigned i = 0; i < 16; i++) state->x[i] = interesting();
   for (unsigned i = 0; i < SLOTS - 16; i++) state->y[i] = (uint32_t)interesting();
   for (unsigned i = 0; i < WORDS; i++) memory[i] = interesting();
+  state->sticky = rnd() & 31;
 }
 
 static uint64_t run(const struct cg_config *c) {
@@ -288,12 +433,15 @@ static uint64_t run(const struct cg_config *c) {
   memcpy(&enter, &at, sizeof enter);
   taken.target = 0;
   at_boundary = true;
-  for (unsigned i = 0; i < HELD; i++) {
-    state->passed[held[i]] = state->x[held[i]];
-    state->x[held[i]] = rnd();
+  uint16_t kept[CG_MAX_HELD];
+  uint8_t in[CG_MAX_HELD];
+  const unsigned n = cg_held(&guest, kept, in);
+  for (unsigned i = 0; i < n; i++) {
+    state->passed[kept[i]] = state->x[kept[i]];
+    state->x[kept[i]] = rnd();
   }
   uint64_t r = enter(&state->head, code.rx + (result.entry - code.rw), 100);
-  for (unsigned i = 0; i < HELD && at_boundary; i++) state->x[held[i]] = state->passed[held[i]];
+  for (unsigned i = 0; i < n && at_boundary; i++) state->x[kept[i]] = state->passed[kept[i]];
   taken.exit = r == CG_GOES ? NULL : &result.exit[r - 1];
   if (r == CG_GOES) taken.target = state->head.pc;
   return r;
@@ -309,12 +457,13 @@ static struct cg_config config(uint32_t features) {
                             .end = code.rw + code.size};
 }
 
-static void compare_with_evaluator(uint32_t features, unsigned length, unsigned blocks, unsigned runs) {
+static void compare_with_evaluator(uint32_t features, unsigned length, unsigned blocks, unsigned runs,
+                                   bool floats) {
   static struct guest_state before, after;
   uint64_t memory_before[WORDS], memory_after[WORDS];
   for (unsigned n = 0; n < blocks; n++) {
     const uint64_t start = seed;
-    random_block(length, true);
+    random_block(length, true, floats);
     const struct cg_config c = config(features);
     for (unsigned k = 0; k < runs; k++) {
       randomize();
@@ -329,7 +478,7 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       memcpy(memory, memory_before, WORDS * sizeof *memory);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  !memcmp(memory, memory_after, WORDS * sizeof *memory) &&
+                  state->sticky == after.sticky && !memcmp(memory, memory_after, WORDS * sizeof *memory) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
@@ -342,6 +491,7 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
         for (unsigned i = 0; i < SLOTS - 16; i++)
           if (state->y[i] != after.y[i])
             fprintf(stderr, "slot %u: %#x, should be %#x\n", i + 16, state->y[i], after.y[i]);
+        fprintf(stderr, "flags %#x, should be %#x\n", state->sticky, after.sticky);
         fprintf(stderr, "%s, exit %d, should be %td, to %#llx, should be %#llx\n",
                 c.direct ? "direct" : "tlb", taken.exit ? taken.exit->kind : -1, o.exit - block.exit,
                 (unsigned long long)taken.target, (unsigned long long)o.target);
@@ -353,10 +503,17 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
 
 static void test_random_blocks(void **unused) {
   (void)unused;
-  compare_with_evaluator(cg_features(), 5, 3000, 2);
-  compare_with_evaluator(cg_features(), 12, 1500, 2);
-  compare_with_evaluator(cg_features(), 60, 500, 2);
-  compare_with_evaluator(cg_features(), 250, 60, 2);
+  compare_with_evaluator(cg_features(), 5, 3000, 2, false);
+  compare_with_evaluator(cg_features(), 12, 1500, 2, false);
+  compare_with_evaluator(cg_features(), 60, 500, 2, false);
+  compare_with_evaluator(cg_features(), 250, 60, 2, false);
+}
+
+static void test_random_floats_and_vectors(void **unused) {
+  (void)unused;
+  compare_with_evaluator(cg_features(), 6, 3000, 3, true);
+  compare_with_evaluator(cg_features(), 20, 1000, 3, true);
+  compare_with_evaluator(cg_features(), 120, 120, 3, true);
 }
 
 /* Population counts have no other way; everything else must do without the newer instructions. */
@@ -366,7 +523,7 @@ static void test_without_features(void **unused) {
 #define KEEP(name, bit) \
   if (!strcmp(#name, "POPCNT")) popcnt = 1u << (bit);
   CG_NEEDS(KEEP)
-  compare_with_evaluator(popcnt & cg_features(), 40, 500, 2);
+  compare_with_evaluator(popcnt & cg_features(), 40, 500, 2, false);
 }
 
 static void test_many_live_values_are_spilled(void **unused) {
@@ -430,7 +587,7 @@ static void test_a_slice_too_short_runs_nothing(void **unused) {
 static void test_no_room_is_said(void **unused) {
   (void)unused;
   unsigned bad;
-  random_block(60, false);
+  random_block(60, false, false);
   struct cg_config c = config(cg_features());
   c.end = c.at + 4100;
   assert_int_equal(cg_compile(cg, &block, &c, &result, &bad), -ENOSPC);
@@ -438,11 +595,9 @@ static void test_no_room_is_said(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random_blocks),
-      cmocka_unit_test(test_without_features),
-      cmocka_unit_test(test_many_live_values_are_spilled),
-      cmocka_unit_test(test_exit_moves_are_parallel),
-      cmocka_unit_test(test_a_slice_too_short_runs_nothing),
+      cmocka_unit_test(test_random_blocks),           cmocka_unit_test(test_random_floats_and_vectors),
+      cmocka_unit_test(test_without_features),        cmocka_unit_test(test_many_live_values_are_spilled),
+      cmocka_unit_test(test_exit_moves_are_parallel), cmocka_unit_test(test_a_slice_too_short_runs_nothing),
       cmocka_unit_test(test_no_room_is_said),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
