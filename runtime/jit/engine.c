@@ -128,10 +128,11 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
   case IX_JUMP: {
     const struct insn *d;
     struct block *b;
-    v->pc = jit_target(j, x);
     const uint32_t losses = j->losses;
+    const bool fixed = x->e.fixed;
+    if (fixed) v->pc = jit_target(j, x); /* else the code has said it */
     /* If room had to be made, number n may be another block's exit by now. */
-    if (!j->check && find(j, &d, &b) && b && losses == j->losses) jit_link(j, n, b);
+    if (!j->check && find(j, &d, &b) && b && losses == j->losses) (fixed ? jit_link : jit_way)(j, n, b);
     return STEP_NEXT; /* what find had to say it says again */
   }
   case IX_INTERP: return interpret(j, left, true);
