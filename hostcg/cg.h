@@ -47,6 +47,9 @@ struct cg_common {
       *cold; /* leaves through the exit whose number is in the frame; registers are whatever the block has */
   uint8_t *link; /* leaves at a boundary; CG_RESULT = number of the exit */
   uint8_t *goes; /* at a boundary, CG_RESULT = guest address: goes on there if `look` knows it, else leaves */
+  uint8_t *
+      site; /* at a boundary, CG_RESULT = guest address, the first free register but that = number of an exit that
+                    wants to know the address: leaves */
   uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
   uint8_t
       *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
@@ -121,7 +124,9 @@ struct cg_place {
 /* Kind of a block's first exit: the slice has fewer instructions left than the block; nothing was executed. */
 #define CG_EXIT_COUNT 255
 
-/* An exit in code. Links: `patch` is the rel32 (4 bytes before it ends) that leads to `stub` until it is linked. */
+/* An exit in code. Links: `patch` is the rel32 (4 bytes before it ends) that leads to `stub` until it is linked.
+ * A jump to an address that only the run knows may have links too, in the absolute mode: CG_WAYS exits, chained by `other`, each
+ * taken when the address is the number that ends at `want`; when none is, the stub asks the runtime. cg_open gives that up. */
 struct cg_exit {
   uint8_t kind, jump; /* enum ir_exit_kind or CG_EXIT_COUNT, ir_jump_kind */
   bool fixed;         /* the target is `pc`, else a place (CG_TARGET) says it */
@@ -132,11 +137,15 @@ struct cg_exit {
   uint32_t held;        /* of cold exits: these held slots are in their own registers */
   uint32_t patch, stub; /* offsets in the block's code; 0 = none */
   int64_t pc;
+  uint32_t other;        /* number of the next way, 0 = none */
+  uint32_t want;         /* offset in the block's code; 0 = none */
+  uint32_t start, table; /* of all ways; where the jump table is asked instead */
 };
 /* The guest's state at a cold exit into memory; `regs` as env->cold has them. *target: where the guest goes on, if a place
  * says it. */
 void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_exit *x,
                 const struct cg_place *place, const uint64_t *regs, uint64_t *target);
+enum { CG_WAYS = 2 };
 struct cg_fault {
   uint32_t at; /* offset of an instruction that may fault */
   uint32_t exit;
@@ -211,6 +220,10 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
 int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c, struct cg_result *out,
                unsigned *bad);
 
+/* Makes the number that ends at `want` this one. */
+void cg_want(uint8_t *want, uint64_t pc);
+/* The ways that start here go to the jump table for good. */
+void cg_open(uint8_t *start, const uint8_t *table);
 /* Makes the rel32 that ends at `patch` lead to `to`. */
 void cg_patch(uint8_t *patch, const uint8_t *to);
 

@@ -311,11 +311,58 @@ static void go(struct cg *g) {
 }
 _Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32, an address counts in 2");
 
+void cg_want(uint8_t *want, uint64_t pc) { memcpy(want - 8, &pc, 8); }
+
+void cg_open(uint8_t *start, const uint8_t *table) {
+  uint8_t *p = cg_jump(start);
+  cg_patch(p, table);
+}
+
+/* TARGET has the address: to one of the blocks that it led to before, or as `go`. */
+static void choose(struct cg *g, unsigned exit) {
+  unsigned n[CG_WAYS] = {exit};
+  uint8_t *stub[CG_WAYS];
+  const uint32_t start = (uint32_t)(g->p - g->c.at);
+  for (unsigned w = 0; w < CG_WAYS; w++) {
+    if (w) {
+      if (g->nexits == MAX_EXITS) {
+        g->error = -ENOSPC;
+        return;
+      }
+      n[w] = g->nexits++;
+      g->exit[n[w]] = g->exit[exit];
+      g->exit[n[w]].other = 0;
+      g->exit[n[w - 1]].other = g->c.first_exit + n[w];
+    }
+    struct cg_exit *x = &g->exit[n[w]];
+    x->pc = -1; /* no instruction starts there */
+    g->p = cg_const(g->p, scratch(0), -1);
+    x->want = (uint32_t)(g->p - g->c.at);
+    g->p = cg_same(g->p, TARGET, scratch(0));
+    g->p = cg_branch(g->p, CG_SAME_GIVES);
+    uint8_t *next = g->p;
+    g->p = cg_jump(g->p);
+    x->patch = (uint32_t)(g->p - g->c.at);
+    stub[w] = g->p;
+    cg_patch(next, g->p);
+  }
+  for (unsigned w = 0; w < CG_WAYS; w++) {
+    cg_patch(stub[w], g->p);
+    g->exit[n[w]].stub = (uint32_t)(g->p - g->c.at);
+  }
+  g->p = cg_const32(g->p, scratch(0), (int32_t)(g->c.first_exit + exit));
+  jump_to(g, g->c.common->site);
+  g->exit[exit].start = start;
+  g->exit[exit].table = (uint32_t)(g->p - g->c.at);
+  go(g);
+}
+
 /* At the boundary: on to the exit's target. */
 static void follow(struct cg *g, unsigned exit) {
   struct cg_exit *x = &g->exit[exit];
   if (!x->fixed) {
-    go(g);
+    if (g->c.absolute && !g->c.alone) choose(g, exit);
+    else go(g);
     return;
   }
   if (!g->c.absolute &&

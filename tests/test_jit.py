@@ -19,7 +19,8 @@ FULL = os.environ.get("ISOMER_FULL") == "1"
 STATIC = ROOT / "tests/programs/static.c"
 # One entry and a block is translated; blocks of one instruction; memory for hardly any code; all of it with comparison.
 STRESS = {"plain": [], "at once": ["--jit", "threshold=1"], "single": ["--jit", "threshold=1", "--jit", "insns=1"],
-          "no room": ["--jit", "threshold=1", "--jit", "memory=65536"], "check": ["--jit", "threshold=1", "--check"]}
+          "no room": ["--jit", "threshold=1", "--jit", "memory=65536"],
+          "one TLB entry": ["--jit", "threshold=1", "--jit", "tlb=1"], "check": ["--jit", "threshold=1", "--check"]}
 SAMPLE = ["smc", "tlb", "irq", "amo", "rvc", "instret", "pmp", "fp", "paging39"]
 
 
@@ -42,6 +43,24 @@ def test_machine(name: str, stress: str, elves: Path) -> None:
         htif.build(name, elves)
     r = run("run", "--accel", "jit", *STRESS[stress], str(elf))
     assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr
+
+
+@pytest.mark.parametrize("name", htif.NAMES if FULL else ["tlb", "paging39", "pmp"])
+def test_interpreter_with_one_tlb_entry(name: str, elves: Path) -> None:
+    """The same stress is for every engine."""
+    if why := htif.missing():
+        pytest.skip(why)
+    elf = elves / f"{name}.elf"
+    if not elf.exists():
+        htif.build(name, elves)
+    r = run("run", "--accel", "interp", "--jit", "tlb=1", "--stats", "--json", str(elf))
+    assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr
+    plain = run("run", "--accel", "interp", "--stats", "--json", str(elf))
+    assert misses(r) > misses(plain)
+
+
+def misses(r: subprocess.CompletedProcess[str]) -> int:
+    return sum(n for key, n in counters(r).items() if "tlb" in key)
 
 
 @pytest.fixture(scope="module")

@@ -182,6 +182,28 @@ static void unlink_out(struct jit *j, uint32_t n) {
   x->to = NULL;
 }
 
+void jit_way(struct jit *j, uint32_t n, struct block *to) {
+  const gva_t pc = j->v->pc;
+  struct exit *x = exit_of(j, n);
+  if (!x->owner || !to->code) return;
+  for (uint32_t w = n; w; w = x->e.other) {
+    x = exit_of(j, w);
+    if (x->e.pc == -1 && !j->ending) {
+      x->e.pc = (int64_t)pc;
+      cg_want(x->code + x->e.want, pc);
+      os_code_written(&j->code, x->code + x->e.want - 8, 8);
+    }
+    if ((gva_t)x->e.pc != pc) continue;
+    jit_link(j, w, to);
+    return;
+  }
+  /* More places than ways: the table is faster than guessing. */
+  x = exit_of(j, n);
+  cg_open(x->code + x->e.start, x->code + x->e.table);
+  os_code_written(&j->code, x->code + x->e.start, 16);
+  for (uint32_t w = n; w; w = exit_of(j, w)->e.other) unlink_out(j, w);
+}
+
 /* The block has no translation any more. Its code stays as it is: it may be running. */
 static void undo(struct jit *j, struct block *b) {
   if (!b->code) return;

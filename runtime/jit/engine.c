@@ -132,10 +132,11 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
   case IX_JUMP: {
     const struct insn *d;
     struct block *b;
-    v->pc = jit_target(j, x);
     const uint32_t losses = j->losses;
+    const bool fixed = x->e.fixed;
+    if (fixed) v->pc = jit_target(j, x); /* else the code has said it */
     /* If room had to be made, number n may be another block's exit by now. */
-    if (!j->check && find(j, &d, &b) && b && losses == j->losses) jit_link(j, n, b);
+    if (!j->check && find(j, &d, &b) && b && losses == j->losses) (fixed ? jit_link : jit_way)(j, n, b);
     return STEP_NEXT; /* what find had to say it says again */
   }
   case IX_INTERP: return interpret(j, left, true);
@@ -352,9 +353,11 @@ static int jit_option(const char *text, char *why, size_t n) {
   text += 4;
   if (number(text, "threshold", &k)) jit_options.threshold = (unsigned)k;
   else if (number(text, "insns", &k)) jit_options.max_insns = k < 64 ? (unsigned)k : 64;
+  else if (number(text, "tlb", &k)) tlb_limit((unsigned)k);
   else if (number(text, "memory", &k) && k >= 65536) jit_options.memory = (size_t)k & ~(size_t)4095;
   else {
-    snprintf(why, n, "--jit takes threshold=N, insns=N or memory=BYTES (65536 at least), not '%s'", text);
+    snprintf(why, n, "--jit takes threshold=N, insns=N, tlb=N or memory=BYTES (65536 at least), not '%s'",
+             text);
     return -EINVAL;
   }
   return 0;

@@ -120,6 +120,8 @@ struct block *jit_block(struct jit *j, gpa_t page, unsigned off); /* made if the
 struct block *jit_known(const struct jit *j, gpa_t page, unsigned off);
 void jit_free_blocks(struct jit *j);
 void jit_link(struct jit *j, uint32_t exit, struct block *to);
+/* An exit with ways led to v->pc. */
+void jit_way(struct jit *j, uint32_t exit, struct block *to);
 void jit_gone(struct vcpu *v, gpa_t page); /* ~0: all */
 void jit_empty(struct jit *j, unsigned segment);
 

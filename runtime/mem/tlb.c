@@ -55,7 +55,9 @@ struct tables {
   uint16_t bucket[BUCKETS]; /* walk number + 1 */
   struct walk walk[TLB_WALKS];
   struct region *region; /* last used */
-  uint32_t remote;       /* atomically set: flush everything at the next poll */
+  uint32_t few[TLB_FEW]; /* with tlb_limit: level 1 entries in use, + 1 */
+  unsigned next_few;
+  uint32_t remote; /* atomically set: flush everything at the next poll */
 };
 
 /* All tags are zero, which no context has; only read. */
@@ -314,12 +316,28 @@ static bool writable_now(const struct region *r, gpa_t page) {
          (!r->dirty || (__atomic_load_n(&r->dirty[i / 64], __ATOMIC_ACQUIRE) >> (i & 63) & 1));
 }
 
+static unsigned l1_limit; /* 0: none */
+void tlb_limit(unsigned n) { l1_limit = n < TLB_FEW ? n : TLB_FEW; }
+
+/* Entry i is about to be used; the oldest goes. */
+static void l1_few(struct tables *t, uint32_t i) {
+  for (unsigned n = 0; n < l1_limit; n++)
+    if (t->few[n] == i + 1) return;
+  uint32_t *old = &t->few[t->next_few++ % l1_limit];
+  if (*old) {
+    uint64_t *tag = t->hot.l1[*old - 1].tag;
+    tag[0] = tag[1] = tag[2] = TLB_NO_TAG;
+  }
+  *old = i + 1;
+}
+
 static void l1_fill(struct tables *t, const struct region *r, gva_t va, gpa_t pa, uint32_t tag, unsigned prot,
                     enum access access) {
   unsigned i = (unsigned)(va >> GUEST_PAGE_BITS) & L1_MASK;
   struct tlb_entry *e = &t->hot.l1[i];
   gva_t page = va & GUEST_PAGE_MASK;
   uint64_t addend = (uint64_t)(uintptr_t)r->host + (pa - r->base) - va, pa_addend = pa - va;
+  if (unlikely(l1_limit)) l1_few(t, i);
   if (e->addend != addend || t->pa_addend[i] != pa_addend) {
     e->tag[0] = e->tag[1] = e->tag[2] = TLB_NO_TAG;
     e->addend = addend;

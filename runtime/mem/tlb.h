@@ -56,6 +56,11 @@ void tlb_flush_asid(struct vcpu *v, uint64_t asid); /* keeps global pages */
 void tlb_flush_page(struct vcpu *v, gva_t va);      /* in every ASID; drops a huge page as a whole */
 void tlb_flush_page_asid(struct vcpu *v, gva_t va, uint64_t asid); /* keeps global pages, may flush more */
 
+/* For stress tests: level 1 of every TLB holds the n entries filled last, at most TLB_FEW; 0: all it has room for. Fast paths
+ * stay as they are, so this is for every engine. */
+#define TLB_FEW 64
+void tlb_limit(unsigned n);
+
 /* The state of a new TLB: what is cached never depends on what happened before (snapshots). */
 void tlb_reset(struct vcpu *v);
 
