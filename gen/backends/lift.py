@@ -34,7 +34,7 @@ def highest(e: E) -> int:
 
 
 MOST_SCALAR = 60        # nodes of a vector that is computed as one wide number
-MOST_TEXT = 20000       # characters of one leaf's builder calls
+MOST_TEXT = 60000       # characters of one leaf's builder calls
 
 
 class ByHandler(Exception):
@@ -122,6 +122,8 @@ class Lifter:
             return name if n == width else f"ir_slice(l, {width}, {lo}, {n}, {name})"
         if op == "local":
             return self.r(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
+        if op == "slot" and e.k == sticky(self.isa):
+            raise ByHandler("sticky FP flags, which FP operations change in memory")
         if op == "slot":
             return f"ir_get(l, {self.name(e.k)}, {n})"
         if op == "reg":
@@ -332,6 +334,8 @@ class Lifter:
         w, name = self.isa.slots[s.slot].width, self.name(s.slot)
         if self.recorded(s):
             return
+        if s.slot == sticky(self.isa):
+            raise ByHandler("sticky FP flags, which FP operations change in memory")
         if s.slot in self.isa.context or any(x.split(".")[0] == s.slot for x in self.isa.context):
             if s.e.bt <= TRANSLATE:
                 self.put(f"lift_set_context(l, {name}, {self.c(s.e)});")

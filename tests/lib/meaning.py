@@ -329,12 +329,12 @@ class Maker:
         else:
             for name, f in leaf["fields"].items():
                 if name in leaf["files"]:
-                    c.d[name] = f["add"] + rng.getrandbits(f["bits"])
+                    c.d[name] = f["add"] + (rng.getrandbits(f["bits"]) & encode.placed(f))
                 else:
                     x = rng.choice(leaf["imm"][name]) if rng.random() < 0.5 else rng.getrandbits(f["bits"])
                     c.d[name] = fixed_imm.get(name, x) & encode.placed(f)
             for a, b in leaf["alias"]:
-                if rng.random() < 0.2 and b in leaf["fields"] and 0 <= c.d[a] - leaf["fields"][b]["add"] < 1 << leaf["fields"][b]["bits"]:
+                if rng.random() < 0.2 and b in leaf["fields"] and not c.d[a] - leaf["fields"][b]["add"] & ~encode.placed(leaf["fields"][b]):
                     c.d[b] = c.d[a]
         if not self.finish(c):
             return None

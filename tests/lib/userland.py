@@ -26,11 +26,13 @@ from scripts.lib import guest as products  # noqa: E402
 from scripts.lib.debian import FetchError  # noqa: E402
 from scripts.lib.sysroot import Sysroot  # noqa: E402
 
-ISOMER = ROOT / "out" / "isomer"
+ISOMER = ROOT / os.environ.get("ISOMER_OUT", "out") / "isomer"
 CACHE = Path(os.environ.get("ISOMER_CACHE") or ROOT / "out" / "cache").absolute()
 FULL = os.environ.get("ISOMER_FULL") == "1"
 RUNNER = os.environ.get("ISOMER_TEST_RUNNER", "isomer")
-ISA = "riscv64"
+ISAS = ("riscv64", "arm64")
+GNU = {"arm64": "aarch64"}  # names that differ there
+ISA = ISAS[0]  # of the guest; every test runs with each of ISAS (tests/user/conftest.py)
 HANGS = 7200.0 if FULL else 600.0  # seconds after which a program is taken to hang; never a measure of speed
 
 ENV = {
@@ -85,10 +87,9 @@ def entering() -> tuple[str, ...]:
     return (*command, "bash", "-c", ENTER, str(root))
 
 
-@functools.cache
 def emulator() -> str:
     """The qemu-user that can take Isomer's place."""
-    return next(str(p) for p in product("qemu-user") if p.name == f"qemu-{ISA}")
+    return next(str(p) for p in product("qemu-user") if p.name == f"qemu-{GNU.get(ISA, ISA)}")
 
 
 def run(command: Sequence[str], work: Path, stdin: bytes, env: dict[str, str] | None = None) -> Result:

@@ -50,7 +50,7 @@ def test_words(isa: str, library: str, tmp_path: Path) -> None:
     o = ORACLES[isa]
     words.write(isa, "capstone", tmp_path, None if o.features is None else set(o.features))
     idle: set[str] | None = None
-    for mode, count in ([("all16", 0)] if o.halfwords else []) + [(o.words, 10_000_000 if FULL else 2_000_000)]:
+    for mode, count in ([("all16", 0)] if o.halfwords else []) + [(o.words, 10_000_000 if FULL else int(os.environ.get("ISOMER_WORDS", "2000000")))]:
         r = subprocess.run([PROGRAM, library, isa, str(o.arch), str(o.mode), tmp_path / "pictures", tmp_path / "accepted", mode,
                             str(count), str(SEED)], capture_output=True, text=True)
         assert r.returncode == 0, r.stderr

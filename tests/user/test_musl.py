@@ -28,7 +28,7 @@ def test_same_as_native(flags: list[str]) -> None:
     try:
         for run, arch in ((userland.native, os.uname().machine), (userland.guest, userland.ISA)):
             work = place.fresh()
-            specs = f"/usr/lib/{arch}-linux-musl/musl-gcc.specs"
+            specs = f"/usr/lib/{userland.GNU.get(arch, arch)}-linux-musl/musl-gcc.specs"
             made = run(["gcc", "-specs", specs, "-O1", *flags, "static.c", "-o", "program"], work)
             assert made.status == 0, made.text()
             results.append(run(["./program", *ARGS], work, b"", VALUE))
