@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main() -> int:
     p.add_argument("--overlay", action="append", default=[], help="description that adds or overrides families")
     p.add_argument("--depfile", help="dependencies for ninja")
     a = p.parse_args()
+    gc.disable()                # much is made, little of it garbage: a fifth of the time otherwise
     from . import backends, meaning
     from .load import load
     try:

@@ -279,11 +279,23 @@ def _fclass(body, call: Call, width: int | None, want: Ty | None) -> E:
     return prim("fclass", B(10), _float(body, call.args[0]))
 
 
-def _float(body, n: Node, ty: Ty | None = None) -> E:
+def _float(body, n: Node, ty: Ty | None = None, lanes: bool = False) -> E:
+    """A floating-point value; with `lanes` it may be a vector of them."""
     e = body.scalar(n, ty)
-    if e.ty.kind != "f" or (ty is not None and e.ty != ty):
+    kind = e.ty.elem.kind if lanes and e.ty.kind == "vec" else e.ty.kind
+    if kind != "f" or (ty is not None and e.ty != ty):
         raise fail(n, f"{ty or 'a floating-point value'} is needed here, this is {e.ty}")
     return e
+
+
+def _width(ty: Ty) -> dict[str, int]:
+    """Attributes of an operation on values of this type."""
+    return {"width": ty.elem.n, "lanes": ty.n} if ty.kind == "vec" else {"width": ty.n}
+
+
+def _like(ty: Ty, elem: Ty) -> Ty:
+    """elem, as often as ty has lanes."""
+    return Ty("vec", ty.n, elem) if ty.kind == "vec" else elem
 
 
 def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **attrs: object) -> list[E]:
@@ -308,9 +320,9 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
     if "needs" in prof:
         effects.need(body, prof["needs"])
     sticky = effects.lvalue_of(body, prof["sticky"]) if "sticky" in prof else None
-    res = [E("local", ty, (), body.fresh(h), RUN) for h, ty in outs]
+    res = [result(body, h, ty) for h, ty in outs]
     flags = E("local", B(max(b for b in flag_bits(prof) if b is not None) + 1), (), body.fresh("fl"), RUN)
-    body.emit(tir.Eff("fp", [(e.k, e.ty) for e in res] + [(flags.k, flags.ty)], args,
+    body.emit(tir.Eff("fp", [(e.k if e.op == "local" else e.a[0].k.partition("[")[0], e.ty) for e in res] + [(flags.k, flags.ty)], args,
                       {"op": op, "profile": pname, "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"),
                        **{k: flushing(body, prof, k, names) for k, names in (("nan", NAN), ("daz", DAZ), ("ftz", FTZ))}, **attrs}))
     if sticky is not None:
@@ -318,6 +330,14 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
         if "dirties" in prof:
             effects.dirty(body, prof["dirties"])
     return res
+
+
+def result(body, hint: str, ty: Ty) -> E:
+    """What an operation defines: a local, or one for each lane, which back ends keep in an array."""
+    name = body.fresh(hint)
+    if ty.kind != "vec":
+        return E("local", ty, (), name, RUN)
+    return E("vec", ty, tuple(E("local", ty.elem, (), f"{name}[{i}]", RUN) for i in range(ty.n)), None, RUN)
 
 
 def flushing(body, prof: dict, key: str, names: dict[str, int]) -> E:
@@ -353,32 +373,42 @@ def rounds(op: str, attrs: dict[str, object]) -> bool:
 def _fp_arith(op: str, n: int):
     def run(body, call: Call, width: int | None, want: Ty | None) -> E:
         nargs(call, n, "rm", "fp")
-        a = _float(body, call.args[0])
-        args = [a] + [_float(body, x, a.ty) for x in call.args[1:]]
-        return fp(body, call, op, args, [(op, a.ty)], width=a.ty.n)[0]
+        a = _float(body, call.args[0], lanes=True)
+        args = [a] + [_float(body, x, a.ty, True) for x in call.args[1:]]
+        return fp(body, call, op, args, [(op, a.ty)], **_width(a.ty))[0]
     return run
+
+
+def _choice(body, call: Call, key: str, default: int) -> E:
+    """An argument that is 0 or 1, known at translation time."""
+    if key not in call.kwargs:
+        return v.const(default, B1)
+    e = body.truth(call.kwargs[key])
+    if e.bt > TRANSLATE:
+        raise fail(call.kwargs[key], f"{key}= must be known at translation time, this is a run-time value")
+    return body.bind(e, key)
 
 
 def _fminmax(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 2, "nan", "fp")
     if "nan" not in call.kwargs:
         raise fail(call, f"{call.fn} needs nan=number, nan=propagate or nan=num2008")
-    a = _float(body, call.args[0])
+    a = _float(body, call.args[0], lanes=True)
     mode = body.alias(call.kwargs["nan"].name)
     if mode not in ("number", "propagate", "num2008"):
         raise fail(call.kwargs["nan"], "nan= is number, propagate or num2008")
-    return fp(body, call, call.fn[1:], [a, _float(body, call.args[1], a.ty)], [(call.fn, a.ty)], width=a.ty.n, minmax=mode)[0]
+    return fp(body, call, call.fn[1:], [a, _float(body, call.args[1], a.ty, True)], [(call.fn, a.ty)], **_width(a.ty), minmax=mode)[0]
 
 
 def _fcompare(body, call: Call, width: int | None, want: Ty | None):
     nargs(call, 2, "quiet", "fp")
-    a = _float(body, call.args[0])
-    b = _float(body, call.args[1], a.ty)
-    quiet = body.build_int(call.kwargs["quiet"], "quiet=") if "quiet" in call.kwargs else int(call.fn == "feq")
+    a = _float(body, call.args[0], lanes=True)
+    b = _float(body, call.args[1], a.ty, True)
+    quiet = _choice(body, call, "quiet", int(call.fn == "feq"))
     if call.fn == "fcmp":
-        r = fp(body, call, "cmp", [a, b], [(k, B1) for k in ("lt", "eq", "un")], width=a.ty.n, quiet=quiet)
+        r = fp(body, call, "cmp", [a, b], [(k, _like(a.ty, B1)) for k in ("lt", "eq", "un")], **_width(a.ty), quiet=quiet)
         return Struct("fcmp", dict(zip(("lt", "eq", "un"), r)))
-    return fp(body, call, call.fn[1:], [a, b], [(call.fn, B1)], width=a.ty.n, quiet=quiet)[0]
+    return fp(body, call, call.fn[1:], [a, b], [(call.fn, _like(a.ty, B1))], **_width(a.ty), quiet=quiet)[0]
 
 
 def _float_type(body, call: Call, want: Ty | None) -> Ty:
@@ -399,8 +429,8 @@ def _float_type(body, call: Call, want: Ty | None) -> Ty:
 def _cvt(body, call: Call, want: Ty | None) -> E:
     nargs(call, 1, "rm", "fp")
     to = _float_type(body, call, want)
-    a = _float(body, call.args[0])
-    return a if a.ty == to else fp(body, call, "cvt", [a], [("cvt", to)], width=a.ty.n, to=to.n)[0]
+    a = _float(body, call.args[0], lanes=True)
+    return a if a.ty in (to, _like(a.ty, to)) else fp(body, call, "cvt", [a], [("cvt", _like(a.ty, to))], **_width(a.ty), to=to.n)[0]
 
 
 def _sign(body, n: Node) -> bool:
@@ -414,9 +444,11 @@ def _itof(body, call: Call, want: Ty | None) -> E:
     nargs(call, 2, "rm", "fp", "scale")
     to = _float_type(body, call, want)
     x = body.scalar(call.args[0])
-    if x.ty.kind != "b":
+    elem = x.ty.elem if x.ty.kind == "vec" else x.ty
+    if elem.kind != "b":
         raise fail(call.args[0], f"itof converts bits, this is {x.ty}")
-    return fp(body, call, "from_int", [x], [("itof", to)], width=to.n, int=x.ty.n, signed=_sign(body, call.args[1]), **_scale(body, call))[0]
+    return fp(body, call, "from_int", [x], [("itof", _like(x.ty, to))], **_width(x.ty) | {"width": to.n}, int=elem.n,
+              signed=_sign(body, call.args[1]), **_scale(body, call))[0]
 
 
 def _scale(body, call: Call) -> dict[str, E]:
@@ -435,16 +467,17 @@ def _ftoi(body, call: Call, width: int | None, want: Ty | None) -> E:
     w = width or (want.n if want and want.kind == "b" else 0)
     if not w:
         raise fail(call, "ftoi needs its width, as in ftoi.64(x, s, …)")
-    a = _float(body, call.args[0])
+    a = _float(body, call.args[0], lanes=True)
     how = "indefinite" if bad == "indefinite" else "nanmax" if nan == "max" else "nanzero"
-    return fp(body, call, "to_int", [a], [("ftoi", B(w))], width=a.ty.n, int=w, signed=_sign(body, call.args[1]), bad=how, **_scale(body, call))[0]
+    return fp(body, call, "to_int", [a], [("ftoi", _like(a.ty, B(w)))], **_width(a.ty), int=w, signed=_sign(body, call.args[1]), bad=how,
+              **_scale(body, call))[0]
 
 
 def _froundi(body, call: Call, width: int | None, want: Ty | None) -> E:
     nargs(call, 1, "rm", "fp", "exact")
-    a = _float(body, call.args[0])
-    exact = body.build_int(call.kwargs["exact"], "exact=") if "exact" in call.kwargs else 0
-    return fp(body, call, "round_to_int", [a], [("rint", a.ty)], width=a.ty.n, exact=exact)[0]
+    a = _float(body, call.args[0], lanes=True)
+    exact = _choice(body, call, "exact", 0)
+    return fp(body, call, "round_to_int", [a], [("rint", a.ty)], **_width(a.ty), exact=exact)[0]
 
 
 TYPED = {"cvt": _cvt, "itof": _itof}

@@ -6,7 +6,7 @@ from . import tir, values as v
 from .builtins import ROUNDING, nargs
 from .kinds import NEVER, NeedWidth, Struct, fail
 from .model import DescError, Text, View
-from .syntax import Assign, Attr, Binary, Call, Index, Name, Node, SliceE, parse_expr
+from .syntax import Assign, Attr, Binary, Call, Index, Name, Node, SliceE, parse_expr, parse_type
 from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty
 
 RMW = {"swap", "add", "and", "or", "xor", "min_s", "max_s", "min_u", "max_u", "andnot"}
@@ -86,8 +86,7 @@ def view_type(body, view: View, width: int | None) -> Ty:
     if view.type is not None:
         body.scopes.append({"N": v.const(width)} if width else {})
         try:
-            from .syntax import Parser
-            return body.type(Parser(view.type).type())
+            return body.type(parse_type(view.type))
         finally:
             body.scopes.pop()
     if view.read is not None and view.read.s.startswith("["):
@@ -99,7 +98,9 @@ def view_type(body, view: View, width: int | None) -> Ty:
 
 
 def _slice(body, view: View, width: int | None) -> tuple[int, int]:
-    t = view.read
+    t, numbers = view.read, view.slice
+    if numbers is not None and view.of is None and numbers[1] <= numbers[0] < body.isa.files[view.file].width:
+        return numbers
     node = parse_expr(Text("x" + t.s, t.file, t.line, max(1, t.col - 1)))
     body.scopes.append({"N": v.const(width)} if width else {})
     try:

@@ -41,8 +41,8 @@ def expand(isa: Isa, base: Leaf, t: Text, ident: Callable[[str], str]) -> list[L
         for k, n in enumerate(sizes(isa, form)):
             for mode in modes(isa, form):
                 for lock in locks(form, mode):
-                    f = copy.deepcopy(form)
-                    f.n, f.mode = n, mode
+                    f = copy.copy(form)
+                    f.n, f.mode, f.attrs = n, mode, dict(form.attrs)
                     if lock:
                         f.attrs["lock"] = ""
                     else:
@@ -116,6 +116,8 @@ def encoding(base: Leaf, t: Text) -> Form:
         w, where = m[0], part(t, m.start(), m.end())
         if "{" in w:
             w = re.sub(r"\{([^}]*)\}", lambda x: splice(base, where, x[1]), w)
+        if w == "-":                    # an empty column
+            continue
         if w in ("NP", "66", "F2", "F3") and not seen_opcode and not form.prefix and not form.map:
             form.prefix = w
         elif w in ("W0", "W1"):

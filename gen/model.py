@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,13 @@ class View:
     @property
     def slice(self) -> tuple[int, int] | None:
         """The highest and the lowest bit that it reads, if two numbers say so."""
-        m = re.fullmatch(r"\[(0x[0-9a-fA-F]{1,15}|[0-9]{1,18}):(0x[0-9a-fA-F]{1,15}|[0-9]{1,18})\]", self.read.s) if self.read else None
-        return (int(m[1], 0 if "x" in m[1] else 10), int(m[2], 0 if "x" in m[2] else 10)) if m else None
+        return two_numbers(self.read.s) if self.read else None
+
+
+@cache
+def two_numbers(s: str) -> tuple[int, int] | None:
+    m = re.fullmatch(r"\[(0x[0-9a-fA-F]{1,15}|[0-9]{1,18}):(0x[0-9a-fA-F]{1,15}|[0-9]{1,18})\]", s)
+    return (int(m[1], 0 if "x" in m[1] else 10), int(m[2], 0 if "x" in m[2] else 10)) if m else None
 
 
 @dataclass
@@ -154,6 +160,7 @@ class Form:
     n: int = 0                      # operand size in bits
     operands: list[FormOperand] = field(default_factory=list)
     attrs: dict[str, str] = field(default_factory=dict)
+    specs: dict[tuple[int, int], object] = field(default_factory=dict, repr=False)     # operands.spec remembers here
 
 
 @dataclass

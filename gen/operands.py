@@ -69,6 +69,12 @@ def view_bits(isa: Isa, name: str, n: int) -> int:
 
 def spec(isa: Isa, form: Form, k: int, n: int) -> Spec:
     """Operand k of a form for operand size n."""
+    if (k, n) not in form.specs:
+        form.specs[k, n] = make_spec(isa, form, k, n)
+    return form.specs[k, n]
+
+
+def make_spec(isa: Isa, form: Form, k: int, n: int) -> Spec:
     o = form.operands[k]
     place, *rest = code_words(isa, o.code, form.where)
     late, aligned = "late" in o.attrs, ("aligned" in rest and "unaligned" not in o.attrs) or "aligned" in o.attrs

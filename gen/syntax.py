@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from .model import DescError, Text
@@ -525,6 +526,7 @@ class Parser:
 
 _expr_cache: dict[tuple, Node] = {}
 _body_cache: dict[tuple, list[Node]] = {}
+_type_cache: dict[tuple, TypeE] = {}
 
 
 def parse_expr(text: Text) -> Node:
@@ -547,6 +549,15 @@ def parse_expr(text: Text) -> Node:
     return node
 
 
+def parse_type(text: Text) -> TypeE:
+    """The type that `text` names, cached like expressions."""
+    key = (text.s, text.file, text.line, text.col)
+    node = _type_cache.get(key)
+    if node is None:
+        node = _type_cache[key] = Parser(text).type()
+    return node
+
+
 def parse_body(text: Text) -> list[Node]:
     """The statements of `text`; a def may also be a single expression: see `is_expression`."""
     key = (text.s, text.file, text.line, text.col)
@@ -559,7 +570,12 @@ def parse_body(text: Text) -> list[Node]:
 
 def is_expression(text: Text) -> bool:
     """True when a def's body is one expression rather than statements with `return`."""
-    s = text.s.strip()
+    return _is_expression(text.s)
+
+
+@cache
+def _is_expression(s: str) -> bool:
+    s = s.strip()
     if re.match(r"(if\b.*\bthen\b|match\b)", s, re.S):
         return not re.search(r"\breturn\b|\blet\b", s)
     return not re.match(r"(let|return|if|for|commit|restart|done)\b", s) and not re.search(r"(?m)^\s*[A-Za-z_][\w.\[\]]*\s*([|&^+-]?=)(?![=>])", s) and "\n" not in s

@@ -69,7 +69,7 @@ class Tables:
             view = isa.extra["vectors"][str(s.bits)].s
         byte = form.imm and form.imm[0] in ("ib", "cb")
         minus = s.minus or s.place == "imm" and (s.bits == 64 or s.signed and bool(byte))
-        hidden = s.place == "one" or k > 0 and s == specs[k - 1] and s.place == "reg"
+        hidden = s.place == "one" or k > 0 and s == specs[k - 1] and (s.place == "reg" or s.place == "rm" and form.mode == "reg")
         index = s.index if s.place == "fixed" else self.string_register(s.place)
         return (f"{{FORM_{s.place.upper()}, {self.view(view) if view else 0}, {s.bits}, {index}, {int(s.signed)},"
                 f" {int(minus)}, {int(hidden)}}}")

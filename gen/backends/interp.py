@@ -4,6 +4,8 @@ A trap discards register writes: what may be written before a possible fault is 
 path (`undo`). Everything else is a direct transcription of the typed tree."""
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import groupby
 from pathlib import PurePath
 
 from .. import tir, values as v
@@ -13,6 +15,7 @@ from ..model import Isa
 from ..tir import B, Checked, E, Meaning
 from . import cexpr, insn, prepare
 from .cexpr import ctype, mask, render
+from .roll import LEAST, Line, Roller, rounds, template
 
 PREAMBLE = '#include "mem/access.h"\n#include "core/bits.h"\n#include "fp/fp.h"\n#include "interp/handler.h"\n'
 _FAULTS = {"load", "store", "rmw", "cas", "load_ex", "store_ex", "fill", "probe", "sysread", "syswrite", "helper"}
@@ -66,6 +69,7 @@ class Writer:
     def __init__(self, isa: Isa, place: Place, m: Meaning) -> None:
         self.isa, self.place, self.m = isa, place, m
         self.lines: list[str] = []
+        self.roller = Roller()
         self.depth = 1
         self.n = 0
         self.saved: list[tuple[str, str, str]] = self._saved()       # (C type, name, place)
@@ -98,7 +102,11 @@ class Writer:
         return list(out.values())
 
     def put(self, s: str) -> None:
-        self.lines.append("  " * self.depth + s)
+        self.lines.append("  " * self.depth + self.roller.renamed(s))
+
+    def put_lines(self, run: list[Line]) -> None:
+        """Definitions of locals, in a loop if they differ in numbers alone."""
+        self.lines += ["  " * self.depth + s for s in self.roller.lines(run)]
 
     def undo(self) -> list[str]:
         return [f"{place} = {name};" for _, name, place in reversed(self.saved)]
@@ -114,11 +122,12 @@ class Writer:
 
     # ---- statements
     def body(self, stmts: list) -> None:
-        for s in stmts:
-            getattr(self, "st_" + type(s).__name__)(s)
-
-    def st_Let(self, s: tir.Let) -> None:
-        self.put(f"{ctype(s.e.ty)} {s.id} = {self.x(s.e)};")
+        for is_let, run in groupby(stmts, lambda s: isinstance(s, tir.Let)):
+            if is_let:
+                self.put_lines([Line(ctype(s.e.ty), s.id, self.x(s.e)) for s in run])
+                continue
+            for s in run:
+                getattr(self, "st_" + type(s).__name__)(s)
 
     def st_Var(self, s: tir.Var) -> None:
         self.put(f"{ctype(s.ty)} {s.id};")
@@ -159,22 +168,32 @@ class Writer:
         """A register over 64 bits: lanes are computed first, because a source may be the destination."""
         e, n = s.e, s.e.ty.bits
         w = e.ty.elem.bits if e.ty.kind == "vec" else next((k for k in (8, 16, 32, 64) if k == n), 64)
+        if e.op == "concat" and len({x.ty.bits for x in e.a}) == 1:
+            w = e.a[0].ty.bits
         if w not in (8, 16, 32, 64) or s.lo % w or n % w:
             w = next(k for k in (64, 32, 16, 8) if n % k == 0 and s.lo % k == 0)
         self.n += 1
-        lanes = []
+        lanes, run = [], []
         for i in range(n // w):
             x = v.lane(e, i) if e.ty.kind == "vec" and e.ty.elem.bits == w else v.bits(e, i * w, w)
-            if x.op == "const" and x.k == 0 and n // w > 1:
-                lanes.append("0")
-                continue
-            self.put(f"uint64_t w{self.n}_{i} = {self.x(x)};")
             lanes.append(f"w{self.n}_{i}")
+            if x.op == "const" and x.k == 0 and n // w > 1:
+                lanes[-1] = "0"
+                continue
+            if x.op == "local":
+                lanes[-1] = self.x(x)
+                continue
+            run.append(Line("uint64_t", lanes[-1], self.x(x)))
+        self.put_lines(run)
         if not s.keep and n < width:
             self.put(f"memset(&{place}, 0, sizeof {place});")
-        for i, name in enumerate(lanes):
-            cast = f"(uint{w}_t)" if w < 64 else ""
-            self.put(f"{place}.b{w}[{s.lo // w + i}] = {cast}{name};")
+        cast = f"(uint{w}_t)" if w < 64 else ""
+        stores = [(f"{place}.b{w}[{s.lo // w + i}]", cast + self.roller.renamed(name)) for i, name in enumerate(lanes)]
+        if len(stores) >= LEAST and all(rounds([x[k] for x in stores]) == len(stores) for k in (0, 1)):
+            at, value = (template([x[k] for x in stores]) for k in (0, 1))
+            self.lines.append("  " * self.depth + f"for (unsigned i = 0; i < {len(stores)}; i++) {at} = {value};")
+            return
+        self.lines += ["  " * self.depth + f"{at} = {value};" for at, value in stores]
 
     def st_If(self, s: tir.If) -> None:
         c = self.x(s.c)
@@ -242,7 +261,25 @@ class Writer:
         t = "u128" if w == 128 else f"uint{w}_t"
         self.put(f"{t} {out}_;")
         self.put(f"if (unlikely({call}({', '.join(args + [f'&{out}_'])}))) {self.fault()}")
-        self.put(f"{ctype(s.outs[0][1])} {out} = {out}_;")
+        if out in self.used:
+            self.put(f"{ctype(s.outs[0][1])} {out} = {out}_;")
+
+    @cached_property
+    def used(self) -> set[str]:
+        """Locals that some expression reads; of a load that nothing reads only the fault counts."""
+        out: set[str] = set()
+
+        def see(e: E) -> None:
+            if e.op == "local":
+                out.add(e.k)
+            for x in e.a:
+                see(x)
+        for s in tir.walk(self.m.body):
+            for e in tir.exprs(s):
+                see(e)
+        if self.m.result is not None:
+            see(self.m.result)
+        return out
 
     def value(self, s: tir.Eff, e: E) -> str:
         w = s.attrs["width"]
@@ -315,31 +352,42 @@ class Writer:
         env = f"fe{self.n}"
         self.put(f"struct fp_env {env} = {{(uint8_t)({self.x(a['rm'])}), (uint8_t)({self.x(a['nan'])}), FP_TINY_{a['tiny'].upper()}, "
                  f"(uint8_t)({self.x(a['daz'])}), (uint8_t)({self.x(a['ftz'])}), 0}};")
-        args = [f"&{env}"] + [self.x(e) for e in s.args]
-        op, w = a["op"], a["width"]
+        op, w, lanes = a["op"], a["width"], a.get("lanes", 0)
+        if lanes:
+            self.put(" ".join(f"const uint64_t x{self.n}_{k}_[] = {{{', '.join(self.x(v.lane(e, i)) for i in range(lanes))}}};"
+                              for k, e in enumerate(s.args)))
+            self.put(" ".join(f"uint64_t {name}[{lanes}];" for name, _ in s.outs[:-1]))
+            self.put(f"for (unsigned i = 0; i < {lanes}; i++) {{")
+            self.depth += 1
+        let = "" if lanes else "uint64_t "
+        at = "[i]" if lanes else ""
+        args = [f"&{env}"] + [f"x{self.n}_{k}_[i]" if lanes else self.x(e) for k, e in enumerate(s.args)]
         out, ty = s.outs[0]
         if op in ("min", "max"):
             args += [f"FP_MINMAX_{a['minmax'].upper()}", "1"]
         elif op in ("eq", "lt", "le", "cmp"):
-            args.append(str(a["quiet"]))
+            args.append(self.x(a["quiet"]))
         elif op == "to_int":
             bad = {"nanmax": "FP_BAD_SATURATE_NANMAX", "nanzero": "FP_BAD_SATURATE_NANZERO", "indefinite": "FP_BAD_INDEFINITE"}
             args += [str(a["int"]), str(int(a["signed"])), bad[a["bad"]]]
         elif op == "from_int":
             args += [str(a["int"]), str(int(a["signed"]))]
         elif op == "round_to_int":
-            args.append(str(a["exact"]))
+            args.append(self.x(a["exact"]))
         if "scale" in a:
             op, args = op.replace("int", "fixed"), args + [f"(int)({self.x(a['scale'])})"]
         if op == "cvt":
-            self.put(f"uint64_t {out} = fp{w}_to_fp{a['to']}({', '.join(args)});")
+            self.put(f"{let}{out}{at} = fp{w}_to_fp{a['to']}({', '.join(args)});")
         elif op == "cmp":
             self.put(f"int order{self.n} = fp{w}_cmp({', '.join(args)});")
             for (name, _), k in zip(s.outs, ("FP_LT", "FP_EQ", "FP_UN")):
-                self.put(f"uint64_t {name} = order{self.n} == {k};")
+                self.put(f"{let}{name}{at} = order{self.n} == {k};")
         else:
             cast = "(uint64_t)" if op in ("eq", "lt", "le") else ""
-            self.put(f"uint64_t {out} = {cast}fp{w}_{op}({', '.join(args)});")
+            self.put(f"{let}{out}{at} = {cast}fp{w}_{op}({', '.join(args)});")
+        if lanes:
+            self.depth -= 1
+            self.put("}")
         name, fty = s.outs[-1]
         bits = flag_bits(self.isa.fp[a["profile"]])
         if all(b is None or b == k for k, b in enumerate(bits)):

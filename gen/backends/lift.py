@@ -92,8 +92,8 @@ class Lifter:
         self.patient = self.may_wait()
 
     def put(self, s: str) -> None:
-        if (m := re.match(r"ref (\w+)", s)):
-            self.types[m[1]] = "ref"
+        if (m := re.match(r"ref (\w+)(\[)?", s)):
+            self.types[m[1]] = "" if m[2] else "ref"        # arrays stay where they are
         self.lines.append("  " * self.depth + s)
 
     # ---- expressions
@@ -212,7 +212,9 @@ class Lifter:
             return self.f(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
         if e.op == "cast" and a[0].ty.kind == "b":
             return f"ir_float(l, {n}, {self.r(a[0])})"
-        if e.op == "sel" and a[0].bt > TRANSLATE:
+        if e.op == "sel" and a[0].bt <= TRANSLATE:
+            return f"({self.c(a[0])} ? {self.f(a[1])} : {self.f(a[2])})"
+        if e.op == "sel":
             return f"ir_float(l, {n}, ir_select(l, {n}, {self.r(a[0])}, ir_float_bits(l, {self.f(a[1])}), ir_float_bits(l, {self.f(a[2])})))"
         if e.op == "neg":
             return f"ir_float(l, {n}, ir_binary(l, IR_XOR, {n}, ir_float_bits(l, {self.f(a[0])}), ir_const(l, {n}, {1 << n - 1:#x}u)))"
@@ -314,6 +316,8 @@ class Lifter:
     def named(self, type_: str, name: str, expr: str) -> None:
         """A local that has a value from here on."""
         params = [(self.types[w], w) for w in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", expr)) if w in self.types]
+        if any(not t for t, _ in params):
+            return self.put(f"{type_} {name} = {expr};")
         self.types[name] = type_
         self.lines.append(Common("  " * self.depth, type_, name, expr, params))
 
@@ -364,7 +368,7 @@ class Lifter:
         except NoVector:
             pass
         simple = n in (8, 16, 32, 64) and s.lo % n == 0 or n == 128
-        if n > 128 or (s.keep or s.lo) and not simple or not smaller(s.e, MOST_SCALAR):
+        if n > 128 or (s.keep or s.lo) and not simple or len(self.vectors.parts(s.e)) > 4 or not smaller(s.e, MOST_SCALAR):
             raise ByHandler("lanes that do different things")
         self.put(f"ir_vput_scalar({where}, {self.r(s.e)});")
 
@@ -519,9 +523,11 @@ class Lifter:
             how += [f".bits = {a['int']}", f".sign = {int(a['signed'])}"]
         if "bad" in a:
             how.append(f".bad = {_BAD[a['bad']]}")
-        how += [f".{k} = {a[k]}" for k in ("quiet", "exact") if k in a]
-        args = [self.r(x) for x in s.args] + ["0"] * (3 - len(s.args))
+        how += [f".{k} = (uint8_t)({self.c(a[k])})" for k in ("quiet", "exact") if k in a]
         self.raised.add(s.outs[-1][0])
+        if "lanes" in a:
+            return self.fp_lanes(s, a["lanes"], ", ".join(how))
+        args = [self.r(x) for x in s.args] + ["0"] * (3 - len(s.args))
         ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
         if len(ops) > 1:
             for i, x in enumerate(s.args):
@@ -530,6 +536,24 @@ class Lifter:
         for (out, _), o in zip(s.outs, ops):
             self.put(f"ref {out} = ir_fp(l, {o}, {n}, &(struct ir_fp){{{', '.join(how)}}}, {', '.join(args)});")
             self.put(f"(void){out};")
+
+    def fp_lanes(self, s: tir.Eff, lanes: int, how: str) -> None:
+        """One operation for each lane, in order; the results are arrays."""
+        op, n, tag = s.attrs["op"], s.attrs["width"], s.outs[-1][0]
+        args = []
+        for k, e in enumerate(s.args):
+            try:
+                self.put(f"const ref {tag}_{k} = {self.vectors.of(v.cast(e, B(e.ty.bits)))};")
+                lane = f"ir_vlane(l, {e.ty.elem.n}, i, {tag}_{k})"
+                args.append(f"ir_float(l, {n}, {lane})" if e.ty.elem.kind == "f" else lane)
+            except NoVector:
+                self.put(f"const ref {tag}_{k}[] = {{{', '.join(self.r(v.lane(e, i)) for i in range(lanes))}}};")
+                args.append(f"{tag}_{k}[i]")
+        args = ", ".join(args + ["0"] * (3 - len(args)))
+        ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
+        for (out, _), o in zip(s.outs, ops):
+            self.put(f"ref {out}[{lanes}];")
+            self.put(f"for (unsigned i = 0; i < {lanes}; i++) {out}[i] = ir_fp(l, {o}, {n}, &(struct ir_fp){{{how}}}, {args});")
 
     # ---- the function
     def function(self) -> list[str | Common]:

@@ -111,7 +111,20 @@ class Vectors:
                 pass
         if w in _LANES and n > 1 and all(e == first for e in ls):
             return f"ir_vsplat(l, {self.wide(bits)}, {w}, {lf.r(first)})"
-        return self.permutation(ls, w)
+        try:
+            return self.permutation(ls, w)
+        except NoVector:
+            if w not in (32, 64) or bits not in (128, 256):
+                raise
+        return self.built(ls, w)
+
+    def built(self, ls: list[E], w: int) -> str:
+        """A few scalars one by one; lanes of an operation are an array already."""
+        names = [e.a[0].k if e.op == "cast" and e.a[0].op == "local" else e.k if e.op == "local" else "" for e in ls]
+        array = names[0].partition("[")[0]
+        if names == [f"{array}[{i}]" for i in range(len(ls))]:
+            return f"ir_vbuild(l, {w}, {len(ls)}, {array})"
+        return f"ir_vbuild(l, {w}, {len(ls)}, (const ref[]){{{', '.join(self.lf.r(e) for e in ls)}}})"
 
     def insertion(self, ls: list[E], w: int, got: list[tuple[Source, int] | None]) -> str | None:
         """A vector of 128 bits in which one lane is replaced by a scalar."""

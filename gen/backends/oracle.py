@@ -324,9 +324,13 @@ class Writer:
             outs += "," if len(s.outs) == 1 else ""
         elif s.kind == "fp":
             prof = self.isa.fp[s.attrs["profile"]]
-            attrs = {k: x for k, x in s.attrs.items() if k not in ("rm", "nan", "daz", "ftz", "scale", "profile")} | {"flags": flag_bits(prof)}
+            attrs = {k: x for k, x in s.attrs.items() if not isinstance(x, E) and k != "profile"} | {"flags": flag_bits(prof)}
+            more = ", ".join(f"{k!r}: {self.py.x(s.attrs[k])}" for k in ("quiet", "exact") if k in s.attrs)
             modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "nan", "daz", "ftz", "scale") if k in s.attrs)
-            call = f"s.fp({attrs!r}, ({modes}), ({', '.join(a)},))"
+            lanes = attrs.pop("lanes", 0)
+            if lanes:
+                a = [f"({', '.join(self.py.x(v.lane(e, i)) for i in range(lanes))})" for e in s.args]
+            call = f"s.fp{'_lanes' if lanes else ''}({attrs!r}{f' | {{{more}}}' if more else ''}, ({modes}), ({', '.join(a)},))"
         else:
             raise AssertionError(f"no Python for effect {s.kind}")
         self.put(f"{outs} = {call}" if outs else call)

@@ -56,7 +56,7 @@ class Reads:
         self.fp: set[int] = set()
         self.lanes: set[int] = set()
         self.undef = self.pc = False
-        self.visited: set[tuple] = set()
+        self.seen: set[tuple] = set()
         for s in tir.walk(m.body):
             if isinstance(s, (tir.Let, tir.Set)):
                 self.lets.setdefault(s.id, []).append(s.e)
@@ -76,11 +76,14 @@ class Reads:
 
     def visit(self, e: E, role: str, width: int | None, fp: int) -> None:
         """`width`: bits from 0 that the context takes; `fp`: width of the float that e is part of, or 0."""
+        if e.op == "local" or e.a:
+            key = (id(e) if e.op != "local" else e.k, role, width, fp)
+            if key in self.seen:
+                return
+            self.seen.add(key)
         if e.op == "local":
-            if (key := (e.k, role, width, fp)) not in self.visited:     # values that are used often are looked at once
-                self.visited.add(key)
-                for x in self.lets.get(e.k, []):
-                    self.visit(x, role, width, fp)
+            for x in self.lets.get(e.k, []):
+                self.visit(x, role, width, fp)
             return
         if e.ty.kind == "f":
             self.fp.add(e.ty.n)

@@ -142,6 +142,8 @@ ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a,
 ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x);
 ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a);
 ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x);
+/* A vector of n lanes, of 128 or 256 bits in all, each a float or the low bits of an I32 or I64. */
+ref ir_vbuild(struct lift *l, unsigned lane, unsigned n, const ref *x);
 ref ir_vinsert_if(struct lift *l, bool so, unsigned lane, unsigned at, ref a, ref x);
 ref ir_vperm(struct lift *l, ref a, ref b, const uint8_t from[16]); /* as IR_VPERM */
 /* Bits low .. low + width - 1 of a wide register become those of a (vput: a vector; scalar: a value of that width); the

@@ -51,6 +51,17 @@ ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a) {
   return ir_emit(l, IR_VLANE, ir_type_of(lane), as_vector(l, a), at, 0, lane);
 }
 
+static ref scalar(struct lift *l, ref x) {
+  return type(l, x) == IT_F32 || type(l, x) == IT_F64 ? ir_float_bits(l, x) : x;
+}
+
+ref ir_vbuild(struct lift *l, unsigned lane, unsigned n, const ref *x) {
+  if (n * lane == 256) return ir_vjoin(l, ir_vbuild(l, lane, n / 2, x), ir_vbuild(l, lane, n / 2, x + n / 2));
+  ref v = ir_vsplat(l, IT_V128, lane, scalar(l, x[0]));
+  for (unsigned i = 1; i < n; i++) v = ir_vinsert(l, lane, i, v, scalar(l, x[i]));
+  return v;
+}
+
 ref ir_vperm(struct lift *l, ref a, ref b, const uint8_t from[16]) {
   struct ir_block *bl = l->b;
   unsigned i = 0;

@@ -236,7 +236,7 @@ def products() -> dict[tuple[str, str], Product | Sysroot]:
             "torture", "", (Package("gcc-12-source", "bookworm", host),), ("c-torture.tar",), make_torture,
             "reference: GCC's self-checking programs",
         ),
-        *(Sysroot(arch) for arch in ("riscv64", host)),
+        *(Sysroot(arch) for arch in dict.fromkeys(("riscv64", "arm64", host))),
     )
     return {(p.name, p.arch): p for p in rows}
 

@@ -92,7 +92,7 @@ DO = {
     "signed division": ("X[rd] = §divs(X[rs1], X[rd], zero=0) + zext(imm)",
                         "divs needs zero=… and over=…, its results where division has none"),
     "conversion": ("X[rd] = §ftoi.64(F[rs1], s) + zext(imm)", "ftoi needs bad=saturate (with nan=max|zero) or bad=indefinite"),
-    "minimum": ("F[rd] = §fmin(F[rs1], F[imm[2:0]])", "fmin needs nan=number or nan=propagate"),
+    "minimum": ("F[rd] = §fmin(F[rs1], F[imm[2:0]])", "fmin needs nan=number, nan=propagate or nan=num2008"),
     "lookup": ("W[rd] = §lookup(V[rs1[2:0]], imm)", "lookup needs oob=…, its result for an index past the table"),
     "match": ("X[rd] = §match imm[1:0] { 0 => X[rs1], 1 => 0, 2 => 1 }", "match does not cover every value of b2: add a `_` case"),
     "match statement": ("§match X[rs1][0] { 0 => { X[rd] = zext(imm) } }", "match does not cover every value of b1: add a `_` case"),

@@ -28,6 +28,8 @@ CASES = {
                   'f: the text "user {rd}, {rs1}" also assembles user ({file}:14:1)'),
     "set of nothing": (f'f:\n{ENC}{DO}  asm: [{{text: "f {{rd}}, {{rs1}}", set: "k = §1"}}]\n',
                        'f has no operand "k"; there are: rs1, rd'),
+    "columns that contain each other": (f'f:\n{ENC}{DO}  asm: "f {{a}} {{rd}}, {{rs1}}"\n  axes: {{k: {{x: {{a: "{{b}}", b: "§{{a}}"}}}}}}\n',
+                                        "f.x: the texts of columns contain each other"),
     "cannot be searched": ('f:\n  asm: "f {v}"\n  operands: {v: "§zext.32(imm) * zext.32(m) + zext.32(k)"}\n' + BITS,
                            'f: "v" cannot be assembled: 25 bits of fields decide it and the search ends at 16'),
 }

@@ -19,7 +19,7 @@ import oracle
 from oracle import Outside, State, Trapped, Unmodelled
 
 ROOT = Path(__file__).resolve().parents[2]
-OUT = ROOT / "out"
+OUT = ROOT / os.environ.get("ISOMER_OUT", "out")
 FULL = bool(os.environ.get("ISOMER_FULL"))
 M64 = (1 << 64) - 1
 

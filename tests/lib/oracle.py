@@ -141,6 +141,15 @@ class State:
     def fp(self, attrs: dict, modes: tuple[int, int, int], args: tuple[int, ...]) -> tuple[int, ...]:
         return pyfp.operation(attrs, modes, args)
 
+    def fp_lanes(self, attrs: dict, modes: tuple[int, int, int], args: tuple[tuple[int, ...], ...]) -> tuple:
+        """The operation on every lane: lists of results, and all the flags together."""
+        out = [pyfp.operation(attrs, modes, x) for x in zip(*args)]
+        *results, flags = zip(*out)
+        together = 0
+        for x in flags:
+            together |= x
+        return (*results, together)
+
     def fclass(self, w: int, x: int) -> int:
         return pyfp.classify(w, x)
 

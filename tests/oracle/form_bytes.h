@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FORMS = 4096 };
+enum { MAX_FORMS = 8192 };
 
 struct form {
   char name[64], mnemonic[24], family[24];

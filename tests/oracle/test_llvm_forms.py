@@ -24,6 +24,7 @@ SEED = 20260101
 OTHER_BYTES = {
     "pushw": "LLVM's assembler has no such word in Intel syntax",
     "movsxd": "LLVM's assembler knows it with 64-bit destinations only",
+    "vcmpps": "LLVM exchanges the sources by three bits of the predicate, whatever the others say", "vcmppd": "as vcmpps",
     "xchg": "LLVM also finds the one-byte form when the accumulator is written second",
 }
 

@@ -1,6 +1,7 @@
 /* arm64's arch_ops: reset, and what Linux programs of user mode see: entry, system calls, auxiliary vector. Exceptions are in
  * exception.c, translation in walk.c. Instruction meanings are in isa/arm64. Manual = Arm ARM DDI 0487. */
 #include <stdio.h>
+#include <string.h>
 
 #include "el1.h"
 #include "user.h"
@@ -51,13 +52,28 @@ static void user_result(struct vcpu *v, int64_t result) {
   v->pc += 4;
 }
 
-/* Linux: arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst. Programs with FP have ASIMD. */
-enum { HWCAP_FP = 1 << 0, HWCAP_ASIMD = 1 << 1 };
+/* Linux: arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst. The word is AT_HWCAP or AT_HWCAP2;
+ * programs with FP have ASIMD. */
+static const struct hwcap {
+  const char *name;
+  uint8_t feature, word, bit;
+} hwcaps[] = {
+    {"fp", ARM64_FEATURE_ASIMD, 0, 0},       {"asimd", ARM64_FEATURE_ASIMD, 0, 1},
+    {"aes", ARM64_FEATURE_AES, 0, 3},        {"pmull", ARM64_FEATURE_AES, 0, 4},
+    {"sha1", ARM64_FEATURE_SHA1, 0, 5},      {"sha2", ARM64_FEATURE_SHA2, 0, 6},
+    {"crc32", ARM64_FEATURE_CRC32, 0, 7},    {"atomics", ARM64_FEATURE_LSE, 0, 8},
+    {"fphp", ARM64_FEATURE_FP16, 0, 9},      {"asimdhp", ARM64_FEATURE_FP16, 0, 10},
+    {"asimdrdm", ARM64_FEATURE_RDM, 0, 12},  {"jscvt", ARM64_FEATURE_JSCVT, 0, 13},
+    {"lrcpc", ARM64_FEATURE_LRCPC, 0, 15},   {"asimddp", ARM64_FEATURE_DotProd, 0, 20},
+    {"ilrcpc", ARM64_FEATURE_LRCPC2, 0, 26}, {"flagm", ARM64_FEATURE_FlagM, 0, 27},
+    {"flagm2", ARM64_FEATURE_FlagM2, 1, 7},
+};
 /* Frame of a signal handler without SVE: arch/arm64/kernel/signal.c. */
 enum { SIGNAL_FRAME = 4720 };
 
 static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
-  if (v->c->features >> ARM64_FEATURE_ASIMD & 1) out->hwcap = HWCAP_FP | HWCAP_ASIMD;
+  for (unsigned i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++)
+    *(hwcaps[i].word ? &out->hwcap2 : &out->hwcap) |= (v->c->features >> hwcaps[i].feature & 1) << hwcaps[i].bit;
   out->has_hwcap2 = true;
   out->platform = "aarch64";
   out->minsigstksz = SIGNAL_FRAME;
@@ -65,11 +81,16 @@ static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
 
 /* arch/arm64/kernel/cpuinfo.c */
 static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
+  char list[160] = "";
+  for (unsigned i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++) {
+    size_t len = strlen(list);
+    if (v->c->features >> hwcaps[i].feature & 1) snprintf(list + len, sizeof list - len, " %s", hwcaps[i].name);
+  }
   return snprintf(buf, n,
-                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t: %s\nCPU implementer\t: 0x00\nCPU "
+                  "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t:%s\nCPU implementer\t: 0x00\nCPU "
                   "architecture: 8\nCPU variant\t: 0x0\n"
                   "CPU part\t: 0x000\nCPU revision\t: 0\n\n",
-                  processor, v->c->features >> ARM64_FEATURE_ASIMD & 1 ? "fp asimd" : "");
+                  processor, list);
 }
 
 const struct arch_ops arm64_arch = {
