@@ -131,7 +131,13 @@ static void analyse(struct cg *g) {
     const struct ir_ins *i = &b->ins[r];
     if (i->op == IR_NOP) continue;
     if (leaves(i->op)) mark_exit(g, i->c, r);
-    if (dead(g, r) || i->op == IR_GET) continue;
+    if (dead(g, r)) continue;
+    if (i->op == IR_GET) {
+      int k = held_index(g, i->aux);
+      if (k >= 0 && !g->v[r].alias && r < g->held_until[k])
+        needed(g, HELD(k), r); /* copied from its register */
+      continue;
+    }
     if (g->v[r].folded) continue; /* its operands count where it is used */
     for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) {
       ref a = arg(i, n);

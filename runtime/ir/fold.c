@@ -69,6 +69,22 @@ static ref fold_add(struct lift *l, enum ir_type t, ref a, ref b) {
   return 0;
 }
 
+/* What x, a sign-extended I32, is extended from, or 0. A constant among them is made only on demand (`make`). */
+static ref narrow_of(struct lift *l, ref x, bool make) {
+  const struct ir_ins i = *at(l, x);
+  uint64_t v;
+  if (i.op == IR_SEXT && i.aux == 32) return i.a;
+  if (i.op == IR_ZEXT && i.bits < 32) return i.a;
+  return make && k64(l, x, &v) && (int64_t)v == (int32_t)v ? k(l, IT_I32, (uint32_t)v) : 0;
+}
+
+/* Bits of two sign-extended numbers: of the numbers, extended once. */
+static ref fold_extended(struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b) {
+  if (t != IT_I64) return 0;
+  ref p = narrow_of(l, a, false), q = p ? narrow_of(l, b, true) : 0;
+  return q ? ir_emit(l, IR_SEXT, t, e2(l, op, IT_I32, p, q), 0, 0, 32) : 0;
+}
+
 static ref fold_and(struct lift *l, enum ir_type t, ref a, ref b) {
   uint64_t m, y;
   const struct ir_ins i = *at(l, a), j = *at(l, b);
@@ -96,12 +112,31 @@ static ref fold_and(struct lift *l, enum ir_type t, ref a, ref b) {
   }
   if (j.op == IR_NOT) return ir_emit(l, IR_ANDN, t, a, j.a, 0, 0);
   if (i.op == IR_NOT) return ir_emit(l, IR_ANDN, t, b, i.a, 0, 0);
+  ref both = fold_extended(l, IR_AND, t, a, b);
+  if (both) return both;
   /* less-or-equal and different: less */
   for (int turn = 0; turn < 2; turn++) {
     const struct ir_ins p = turn ? j : i, q = turn ? i : j;
     if ((p.op == IR_LES || p.op == IR_LEU) && q.op == IR_NE &&
         ((p.a == q.a && p.b == q.b) || (p.a == q.b && p.b == q.a)))
       return e2(l, p.op == IR_LES ? IR_LTS : IR_LTU, IT_I32, p.a, p.b);
+  }
+  return 0;
+}
+
+/* One number shifted both ways, or its halves' extensions: a rotation. */
+static ref fold_rotate(struct lift *l, enum ir_type t, ref a, ref b) {
+  for (int turn = 0; turn < 2; turn++) {
+    const ref up = turn ? b : a, down = turn ? a : b;
+    const struct ir_ins p = *at(l, up), q = *at(l, down);
+    uint64_t n, m;
+    if (t == IT_I64 && p.op == IR_SEXT && p.aux == 32 && q.op == IR_ZEXT && q.bits < 32) {
+      ref r = fold_rotate(l, IT_I32, p.a, q.a);
+      return r ? ir_emit(l, IR_SEXT, t, r, 0, 0, 32) : 0;
+    }
+    if (p.op == IR_SHL && q.op == IR_SHRU && p.a == q.a && k64(l, p.b, &n) && k64(l, q.b, &m) &&
+        n + m == ir_type_bits(t))
+      return e2(l, IR_ROR, t, p.a, q.b);
   }
   return 0;
 }
@@ -114,7 +149,12 @@ static ref fold_or(struct lift *l, enum ir_type t, ref a, ref b) {
     if (!m) return a;
     if (m == ones(t)) return b;
     if (i.op == IR_OR && k64(l, i.b, &y)) return e2(l, IR_OR, t, i.a, k(l, t, m | y));
-    return 0;
+    return fold_extended(l, IR_OR, t, a, b);
+  }
+  if (ir_is_int(t)) {
+    ref r = fold_rotate(l, t, a, b);
+    if (!r) r = fold_extended(l, IR_OR, t, a, b);
+    if (r) return r;
   }
   for (int turn = 0; turn < 2; turn++) {
     const struct ir_ins p = turn ? j : i, q = turn ? i : j;
@@ -140,12 +180,13 @@ static ref fold_xor(struct lift *l, enum ir_type t, ref a, ref b) {
   const struct ir_ins i = *at(l, a);
   if (a == b) return ir_k(l, t, 0);
   if (t == IT_I32 && !is(l, b, IR_CONST)) return less_by_flags(l, a, b, false);
-  if (!ir_is_int(t) || !k64(l, b, &m)) return 0;
+  if (!ir_is_int(t)) return 0;
+  if (!k64(l, b, &m)) return fold_extended(l, IR_XOR, t, a, b);
   if (!m) return a;
   if (m == ones(t)) return e1(l, IR_NOT, t, a);
   if (i.op == IR_XOR && k64(l, i.b, &y)) return e2(l, IR_XOR, t, i.a, k(l, t, m ^ y));
   if (m == 1 && t == IT_I32) return inverse(l, a);
-  return 0;
+  return fold_extended(l, IR_XOR, t, a, b);
 }
 
 static ref fold_shift(struct lift *l, enum ir_op op, enum ir_type t, ref a, ref *b) {
@@ -401,7 +442,7 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
   case IR_ANDN:
     if (*a == *b) return ir_k(l, t, 0);
     if (ir_is_int(t) && k64(l, *b, &x)) return e2(l, IR_AND, t, *a, k(l, t, ~x));
-    return 0;
+    return fold_extended(l, IR_ANDN, t, *a, *b);
   case IR_NOT:
   case IR_NEG: return at(l, *a)->op == op ? at(l, *a)->a : 0;
   case IR_SHL:

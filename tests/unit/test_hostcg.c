@@ -23,6 +23,7 @@ struct guest_state {
   struct vcpu head;
   uint64_t x[16];
   uint32_t y[SLOTS - 16];
+  uint64_t passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
 };
 static struct ir_slot_info slots[SLOTS];
 static const uint16_t held[] = {0, 3, 1, 2, 7, 5};
@@ -46,6 +47,7 @@ static struct {
   uint64_t target;
 } taken;
 static struct cg_result result;
+static bool at_boundary; /* left with held slots in their registers */
 
 static uint64_t rnd(void) {
   seed ^= seed << 13;
@@ -79,6 +81,7 @@ static uint64_t on_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   uint64_t value[2 * SLOTS] = {0}; /* homes are read before any is written */
   const struct cg_place *p = &result.place[x->first];
   assert_true(x->n <= ARRAY_SIZE(value));
+  at_boundary = false;
   for (uint32_t i = 0; i < x->n; i++) {
     switch (p[i].where) {
     case CG_IN_REG: value[i] = regs[p[i].at]; break;
@@ -119,7 +122,12 @@ static int setup(void **unused) {
   cg = cg_new();
   assert_int_equal(os_code_map(&code, 1 << 20), 0);
   room = code.rw;
-  cg_write_common(&guest, &room, &common);
+  static struct ir_slot_info between[SLOTS];
+  struct ir_guest g = guest;
+  memcpy(between, slots, sizeof between);
+  for (unsigned i = 0; i < 16; i++) between[i].offset = offsetof(struct guest_state, passed[i]);
+  g.slots = between;
+  cg_write_common(&g, &room, &common);
   env.cold = on_cold;
   env.slow = on_slow;
   env.key = 1; /* the table is empty */
@@ -198,6 +206,7 @@ static ref any(const struct pool *p) { /* recent ones more often, so that some d
 static void random_block(unsigned length, bool loads) {
   struct pool w = {.n = 0}, h = {.n = 0}, b = {.n = 0}; /* I64, I32, truth values */
   uint16_t value[SLOTS] = {0};
+  uint32_t written = 0; /* slots in memory: what they had at entry cannot be had any more */
   begin();
   for (unsigned i = 0; i < SLOTS; i++) {
     if (rnd() & 1) continue;
@@ -233,7 +242,13 @@ static void random_block(unsigned length, bool loads) {
           append(IR_SELECT, t, rnd() & 1 ? append(PICK(compare), IT_I32, any(p), any(p), 0, 0) : any(&b),
                  any(p), any(p), 0);
       break;
-    case 13: value[rnd() % 16] = (uint16_t)any(&w); break;
+    case 13: {
+      unsigned slot = rnd() % 16;
+      if (rnd() & 1) value[slot] = (uint16_t)any(&w);
+      else if (rnd() & 1 && !(written >> slot & 1)) w.at[w.n++] = append(IR_GET, IT_I64, 0, 0, 0, slot);
+      else append(IR_PUT, IT_NONE, any(&w), 0, 0, slot), written |= 1u << slot;
+      break;
+    }
     case 14: value[16 + rnd() % (SLOTS - 16)] = (uint16_t)any(&h); break;
     case 15:
       if (rnd() & 1) { /* a way out that is taken sometimes, cold or by a jump */
@@ -280,7 +295,13 @@ static uint64_t run(const struct cg_config *c) {
   const void *at = code.rx + (common.enter - code.rw);
   memcpy(&enter, &at, sizeof enter);
   taken.target = 0;
+  at_boundary = true;
+  for (unsigned i = 0; i < HELD; i++) {
+    state->passed[held[i]] = state->x[held[i]];
+    state->x[held[i]] = rnd();
+  }
   uint64_t r = enter(&state->head, code.rx + (result.entry - code.rw), 100);
+  for (unsigned i = 0; i < HELD && at_boundary; i++) state->x[held[i]] = state->passed[held[i]];
   taken.exit = r == CG_GOES ? NULL : &result.exit[r - 1];
   if (r == CG_GOES) taken.target = state->head.pc;
   return r;

@@ -238,6 +238,31 @@ static void names_its_context(void **state) {
   free(r);
 }
 
+/* Words shifted both ways and joined are rotated; what is done to sign-extended words is done to words, extended once. */
+static void words_stay_words(void **state) {
+  (void)state;
+  static const char *const lines[] = {"srliw t0, a0, 6",
+                                      "slliw t1, a0, 26",
+                                      "or t0, t0, t1",
+                                      "srliw t1, a0, 11",
+                                      "slliw t2, a0, 21",
+                                      "or t1, t1, t2",
+                                      "xor t0, t0, t1",
+                                      "srli t1, a1, 3",
+                                      "slli t2, a1, 61",
+                                      "or t1, t1, t2",
+                                      "li t2, 0",
+                                      "ret",
+                                      NULL};
+  struct rig *r = rig("riscv64");
+  assemble(r, 0, lines);
+  assert_int_equal(form(r, 0, &ir_policy_default), 12);
+  assert_int_equal(uses(r, IR_ROR), 3);
+  assert_int_equal(uses(r, IR_SHL) + uses(r, IR_SHRU) + uses(r, IR_OR), 0);
+  assert_int_equal(uses(r, IR_SEXT), 1);
+  free(r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ends_at_a_backward_branch),
@@ -247,6 +272,7 @@ int main(void) {
       cmocka_unit_test(flags_that_nobody_sees_are_gone),
       cmocka_unit_test(flags_for_faults_only_are_cold),
       cmocka_unit_test(names_its_context),
+      cmocka_unit_test(words_stay_words),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
