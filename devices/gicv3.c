@@ -36,6 +36,7 @@ enum {
   HPPIR1 = REG(12, 12, 2),
   BPR1 = REG(12, 12, 3),
   ICC_CTLR = REG(12, 12, 4),
+  SRE = REG(12, 12, 5),
   IGRPEN0 = REG(12, 12, 6),
   IGRPEN1 = REG(12, 12, 7),
 };
@@ -165,6 +166,7 @@ static int port_read(void *opaque, unsigned cpu, unsigned reg, uint64_t *value) 
   case AP1R0: *value = g->apr1[cpu]; break;
   case RPR: *value = gic_running(g, cpu); break;
   case ICC_CTLR: *value = ICC_CTLR_FIXED | g->cbpr[cpu] | (g->eoimode[cpu] ? ICC_EOIMODE : 0); break;
+  case SRE: *value = 7; break; /* these registers are the only way */
   case IGRPEN0: *value = g->enable0[cpu]; break;
   case IGRPEN1: *value = g->enable1[cpu]; break;
   default: return -ENOENT;
@@ -202,6 +204,7 @@ static int port_write(void *opaque, unsigned cpu, unsigned reg, uint64_t v) {
   case AP1R0: g->apr1[cpu] = (uint32_t)v; break;
   case SGI0R: send(g, cpu, 0, v); return 0;
   case SGI1R: send(g, cpu, 1, v); return 0;
+  case SRE:
   case ASGI1R: return 0;
   case ICC_CTLR:
     g->eoimode[cpu] = !!(v & ICC_EOIMODE);

@@ -72,7 +72,7 @@ def test_rounds_are_interleaved(bench: ModuleType, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("args, message", [
     (["vax"], "no Linux guest for 'vax'"), (["--disk"], "unknown option '--disk'"),
-    (["riscv64", "--disk"], "'--disk' is not understood"),
+    (["riscv64", "--disk"], "'--disk' is not understood"), (["arm64", "--disk"], "'--disk' is not understood"),
 ])  # fmt: skip
 def test_run_linux_usage(args: list[str], message: str) -> None:
     r = subprocess.run([ROOT / "scripts/run-linux", *args], capture_output=True, text=True)

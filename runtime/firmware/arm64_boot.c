@@ -7,6 +7,19 @@
 #include "devices/board.h"
 #include "firmware/psci.h"
 
+#define ICC_SRE_EL1 (3u << 14 | 12u << 7 | 12u << 3 | 5)
+
+/* The processor has the GIC's system registers if the board has a GIC behind them. */
+static void fit(struct vcpu *v) {
+  const uint64_t bit = UINT64_C(1) << ARM64_FEATURE_GICv3;
+  uint64_t value;
+  for (unsigned i = 0; i < VCPU_PORTS; i++) {
+    const struct vcpu_port *p = &v->c->port[i];
+    if (p->read && !p->read(p->opaque, v->c->index, ICC_SRE_EL1, &value)) return;
+  }
+  v->c->features &= ~bit;
+}
+
 static int builtin(struct machine *m, const struct boot_info *b, void **state) {
   struct psci *p = *state;
   if (!p) *state = p = psci_new(m);
@@ -22,6 +35,7 @@ static int start(struct machine *m, const struct boot_info *b, void **state) {
               (unsigned long long)b->cmp_hz, (unsigned long long)ARM64_TIMEBASE);
     return -EINVAL;
   }
+  for (unsigned i = 0; i < m->nvcpus; i++) fit(m->vcpu[i]);
   if (b->kind == BOOT_BUILTIN) return builtin(m, b, state);
   for (unsigned i = 0; i < m->nvcpus; i++) { /* all start, and tell themselves apart by MPIDR_EL1 */
     a64(m->vcpu[i])->x[0] = b->dtb;

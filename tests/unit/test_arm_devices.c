@@ -37,6 +37,7 @@ enum {
   HPPIR1 = SYS(0, 12, 12, 2),
   BPR1 = SYS(0, 12, 12, 3),
   CTLR = SYS(0, 12, 12, 4),
+  SRE = SYS(0, 12, 12, 5),
   IGRPEN0 = SYS(0, 12, 12, 6),
   IGRPEN1 = SYS(0, 12, 12, 7),
 };
@@ -84,6 +85,7 @@ static struct rig *gic3(void) {
 static void gic3_identification(void **state) {
   (void)state;
   struct rig *r = gic3();
+  assert_int_equal(mrs(r, 0, SRE), 7);
   assert_int_equal(rd(r, 0, 4), 0x53);             /* ARE, DS, both groups */
   assert_int_equal(rd(r, 4, 4) & 0x1f, SPIS / 32); /* ITLinesNumber */
   assert_int_equal(rd(r, 4, 4) >> 17 & 1, 0);      /* no LPIs */
