@@ -57,6 +57,78 @@ def test_input_from_a_pipe(native: Path, tmp_path: Path) -> None:
     assert "read a line" in got[1] and got == expected
 
 
+NUMBERS = """\
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+  double x = strtod(argv[1], NULL), s = 0;
+  float f = (float)x;
+  for (int i = 1; i < 100 * argc; i++) s += sqrt(i * x) / (f + i);
+  printf("%.17g %a %.9g %d %g\\n", s, s * 1e-310, f * f, (int)(s * 1000), 1 / (x - x));
+  return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("isa", ["riscv64", "arm64", "x86_64"])
+def test_numbers_are_those_of_native(isa: str, tmp_path: Path) -> None:
+    """Floating point of the compiler and of the C library's conversions, to the last bit."""
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    source = tmp_path / "numbers.c"
+    source.write_text(NUMBERS)
+    for gcc, name in ((programs.TARGETS[isa].gcc, "guest"), ("gcc", "native")):
+        subprocess.run([gcc, "-O2", "-static", "-ffp-contract=off", str(source), "-o", str(tmp_path / name), "-lm"], check=True)
+    got = run([str(ISOMER), "user", str(tmp_path / "guest"), "2.7182818"])
+    if got[0] == -4 and isa == "arm64":
+        pytest.skip("arm64 has no instruction " + re.sub(r".*: (.*): killed.*", r"\1", got[2].strip()))
+    assert got == run([str(tmp_path / "native"), "2.7182818"])
+
+
+# Rounding mode and flags before, in and after a handler, and the feature bits that CPUID reports.
+MXCSR = """\
+#include <cpuid.h>
+#include <signal.h>
+#include <stdio.h>
+#include <xmmintrin.h>
+static volatile unsigned inside, saved;
+static volatile double zero, one = 1;
+static void handler(int s, siginfo_t *info, void *context) {
+  (void)s, (void)info;
+  inside = _mm_getcsr();
+  saved = ((ucontext_t *)context)->uc_mcontext.fpregs->mxcsr;
+  zero = one / 3;
+}
+int main(int argc, char **argv) {
+  struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+  unsigned eax, ebx, ecx, edx;
+  (void)argv;
+  if (argc > 1) return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && !(ecx >> 28 & 1) && edx >> 26 & 1 ? 7 : 1;
+  sigaction(SIGUSR1, &a, NULL);
+  _mm_setcsr(0xdfc0);
+  zero = one / zero;
+  unsigned before = _mm_getcsr();
+  raise(SIGUSR1);
+  printf("%x %x %x %x\\n", before, inside, saved, _mm_getcsr());
+  return 0;
+}
+"""
+
+
+def test_mxcsr_around_a_handler(tmp_path: Path) -> None:
+    if why := programs.missing("x86_64"):
+        pytest.skip(why)
+    source, program = tmp_path / "p.c", tmp_path / "p"
+    source.write_text("#define _GNU_SOURCE\n#include <ucontext.h>\n" + MXCSR)
+    subprocess.run([programs.TARGETS["x86_64"].gcc, "-O1", "-static", str(source), "-o", str(program)], check=True)
+    got = run([str(ISOMER), "user", str(program)])
+    assert got == (0, "dfc4 1f80 dfc4 dfc4\n", "")      # Linux: handle_signal gives handlers the initial state
+    assert run([str(ISOMER), "user", str(program), "features"])[0] == 7
+    if os.uname().machine == "x86_64":
+        assert got == run([str(program)])
+
+
 def test_own_descriptors_are_out_of_reach(tmp_path: Path) -> None:
     """Only the standard descriptors and its own are the program's; a closed one is gone."""
     source = tmp_path / "p.c"

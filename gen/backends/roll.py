@@ -89,8 +89,8 @@ def rounds(texts: list[str]) -> int:
     step = {}
     for i, (a, b) in enumerate(zip(first, second)):
         if a != b:
-            if not (a.isdigit() and b.isdigit()) or i and first[i - 1].endswith("_C("):
-                return 1
+            if not (a.isdigit() and b.isdigit()) or i > 1 and first[i - 2].endswith("_C"):
+                return 1            # a constant's macro pastes its text
             step[i] = int(b) - int(a)
     for k in range(2, len(texts)):
         other = split(texts[k])

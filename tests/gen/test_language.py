@@ -146,6 +146,7 @@ DO = {
     "argument count": ("X[rd] = §rev8(X[rs1], 1) + zext(imm)", "rev8 takes 1 argument, 2 given"),
     "names and values": ("§let r, c, q = addc(X[rs1], 0, 0)\nX[rd] = r + zext(imm) + q + c", "3 names for 2 values"),
     "sign": ("F[rd] = itof.f64(X[rs1], §x)\nX[rd] = zext(imm)", "signedness is s or u"),
+    "quiet at run time": ("X[rd] = zext(feq(F[rs1], F[imm[2:0]], quiet=X[rs1]§[0]))", "quiet= must be known at translation time, this is a run-time value"),
     "profile": ("F[rd] = §fadd(F[rs1], F[imm[2:0]], fp=other)", "no floating-point profile 'other'"),
     # syntax
     "chained comparison": ("X[rd] = zext(X[rs1] == 0 §== imm[0])", "comparisons do not chain; use && or parentheses"),

@@ -84,8 +84,9 @@ static void set_state(ucontext_t *u, const uint64_t *w) {
 
 #elif defined(__x86_64__)
 
-/* rax rcx rdx rbx rsp rbp rsi rdi r8 to r15, CF PF AF ZF SF OF DF, MXCSR 5:0, MXCSR 15:6, ymm0 to ymm15 (four words each). */
-enum { NWORDS = 25 + 64, BREAK_SIZE = 1, BREAK_ADVANCE = 1 };
+/* rax rcx rdx rbx rsp rbp rsi rdi r8 to r15, CF PF AF ZF SF OF DF, MXCSR 5:0, MXCSR 15:6, the x87 control word, ymm0 to ymm15
+ * (four words each). */
+enum { NWORDS = 26 + 64, VECTORS = 26, BREAK_SIZE = 1, BREAK_ADVANCE = 1 };
 static const uint8_t break_code[] = {0xcc}; /* int3 */
 static const int greg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                              REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
@@ -109,10 +110,11 @@ static void get_state(ucontext_t *u, uint64_t *w) {
   for (int i = 0; i < 7; i++) w[16 + i] = (uint64_t)u->uc_mcontext.gregs[REG_EFL] >> flag[i] & 1;
   w[23] = *(uint32_t *)(x + MXCSR) & 63;
   w[24] = *(uint32_t *)(x + MXCSR) >> 6;
+  w[25] = bv & 1 ? *(uint16_t *)x : 0x37f;
   for (int i = 0; i < 16; i++) {
-    memset(w + 25 + 4 * i, 0, 32);
-    if (bv & 2) memcpy(w + 25 + 4 * i, x + 160 + 16 * i, 16);
-    if (bv & 4) memcpy(w + 27 + 4 * i, x + YMM_HIGH + 16 * i, 16);
+    memset(w + VECTORS + 4 * i, 0, 32);
+    if (bv & 2) memcpy(w + VECTORS + 4 * i, x + 160 + 16 * i, 16);
+    if (bv & 4) memcpy(w + VECTORS + 2 + 4 * i, x + YMM_HIGH + 16 * i, 16);
   }
 }
 
@@ -122,11 +124,12 @@ static void set_state(ucontext_t *u, const uint64_t *w) {
   for (int i = 0; i < 16; i++) u->uc_mcontext.gregs[greg[i]] = (long long)w[i];
   for (int i = 0; i < 7; i++) efl |= w[16 + i] << flag[i];
   u->uc_mcontext.gregs[REG_EFL] = (long long)efl;
-  *(uint64_t *)(x + XSTATE_BV) |= 6;
+  *(uint64_t *)(x + XSTATE_BV) |= 7;
+  *(uint16_t *)x = (uint16_t)w[25];
   *(uint32_t *)(x + MXCSR) = (uint32_t)(w[24] << 6 | w[23]);
   for (int i = 0; i < 16; i++) {
-    memcpy(x + 160 + 16 * i, w + 25 + 4 * i, 16);
-    memcpy(x + YMM_HIGH + 16 * i, w + 27 + 4 * i, 16);
+    memcpy(x + 160 + 16 * i, w + VECTORS + 4 * i, 16);
+    memcpy(x + YMM_HIGH + 16 * i, w + VECTORS + 2 + 4 * i, 16);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "user.h"
 
+#include "core/clock.h"
 #include "core/isa.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -55,6 +56,12 @@ static void deliver(struct vcpu *v) {
   log_error("vCPU %u: %s at pc 0x%llx: x86_64 has no system mode in this version: use isomer user",
             v->c->index, v->c->isa->traps[v->c->trap.kind].name, (unsigned long long)v->pc);
   if (v->c->machine) machine_end(v->c->machine, END_FAILURE, 0);
+}
+
+/* The time-stamp counter counts nanoseconds (vol. 3, 18.17: at a constant rate). */
+int x86_64_h_tsc(struct vcpu *v, uint64_t *t) {
+  *t = v->c->machine ? machine_now(v->c->machine) : clock_ns();
+  return STEP_NEXT;
 }
 
 static void user_entry(struct vcpu *v, gva_t pc, gva_t sp) {
