@@ -534,7 +534,7 @@ class Writer:
         for n in writes:
             if n in d and n not in addresses and self.register(d[n]) in self.kept_set:
                 a.put(leaf, d, n, self.free)
-        loose = rng.random() < 0.01 and not self.exact(leaf) and fixed < 0
+        loose = rng.random() < 0.01 and not self.exact(leaf) and fixed < 0 and not self.foreign      # a reference may have memory anywhere
         if not loose:
             first = True
             for n in addresses:
