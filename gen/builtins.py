@@ -3,10 +3,14 @@ from __future__ import annotations
 
 from . import tir, values as v
 from .kinds import NeedWidth, Struct, Tup, fail
+from .model import DescError
 from .syntax import Call, Name, Node
 from .tir import B, B1, INT, RUN, TRANSLATE, E, Ty, sized
 
-FP_FLAGS = 5            # NX UF OF DZ NV
+FP_FLAGS = 6            # NX UF OF DZ NV ID
+# What a profile says of subnormal operands and results, as in runtime/fp.
+DAZ = {"keep": 0, "flush": 1, "flush_id": 2, "keep_id": 3}
+FTZ = {"keep": 0, "flush": 1, "flush_uf": 2}
 
 
 def prim(name: str, ty: Ty, *args: E, **attrs: object) -> E:
@@ -302,15 +306,37 @@ def fp(body, call: Call, op: str, args: list[E], outs: list[tuple[str, Ty]], **a
         effects.need(body, prof["needs"])
     sticky = effects.lvalue_of(body, prof["sticky"]) if "sticky" in prof else None
     res = [E("local", ty, (), body.fresh(h), RUN) for h, ty in outs]
-    flags = E("local", B(FP_FLAGS), (), body.fresh("fl"), RUN)
+    flags = E("local", B(max(b for b in flag_bits(prof) if b is not None) + 1), (), body.fresh("fl"), RUN)
     body.emit(tir.Eff("fp", [(e.k, e.ty) for e in res] + [(flags.k, flags.ty)], args,
                       {"op": op, "profile": pname, "nan": prof["nan"].s if "nan" in prof else "canonical",
-                       "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"), **attrs}))
+                       "tiny": prof["tiny"].s if "tiny" in prof else "after", "rm": body.bind(mode, "rm"),
+                       **{k: flushing(body, prof, k, names) for k, names in (("daz", DAZ), ("ftz", FTZ))}, **attrs}))
     if sticky is not None:
         effects.or_into(body, call, sticky, flags)
         if "dirties" in prof:
             effects.dirty(body, prof["dirties"])
     return res
+
+
+def flushing(body, prof: dict, key: str, names: dict[str, int]) -> E:
+    """How a profile treats subnormal numbers, one of the names or a choice among them that is known at translation time."""
+    from . import effects
+    if key not in prof:
+        return v.const(0, B(2))
+    e = effects.eval_text(body, prof[key], B(2), {name: v.const(k, B(2)) for name, k in names.items()})
+    if e.ty != B(2) or e.bt > TRANSLATE:
+        raise DescError(prof[key], f'"{key}" is one of {" ".join(names)}, or a choice among them known at translation time')
+    return body.bind(e, key)
+
+
+def flag_bits(prof: dict) -> tuple[int | None, ...]:
+    """Where the flags NX UF OF DZ NV ID go in the sticky place; None: nowhere."""
+    if "flags" not in prof:
+        return (0, 1, 2, 3, 4, None)
+    bits = prof["flags"].s.split()
+    if len(bits) != FP_FLAGS or any(b != "-" and not (b.isdigit() and int(b) < 64) for b in bits) or set(bits) == {"-"}:
+        raise DescError(prof["flags"], '"flags" names the bits of NX UF OF DZ NV ID in the sticky place, - for none')
+    return tuple(None if b == "-" else int(b) for b in bits)
 
 
 def rounds(op: str, attrs: dict[str, object]) -> bool:

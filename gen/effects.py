@@ -14,9 +14,10 @@ ORDERS = {"relaxed": 0, "tso": 1, "acquire": 2, "release": 3, "seqcst": 4}
 WORDS = {**ORDERS, **ROUNDING}
 
 
-def eval_text(body, text: Text, want: Ty | None) -> E:
-    """An expression from a declaration (profile, view), in the scope of the ISA rather than of the leaf's locals."""
-    saved, body.scopes = body.scopes, [{}]
+def eval_text(body, text: Text, want: Ty | None, names: dict[str, E] | None = None) -> E:
+    """An expression from a declaration (profile, view), in the scope of the ISA rather than of the leaf's locals; `names`
+    mean something in it beside."""
+    saved, body.scopes = body.scopes, [dict(names or {})]
     try:
         return body.scalar(parse_expr(text), want)
     finally:

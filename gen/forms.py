@@ -24,6 +24,9 @@ def comma_words(t: Text) -> list[Text]:
 def expand(isa: Isa, base: Leaf, t: Text, ident: Callable[[str], str]) -> list[Leaf]:
     """The leaves of one row or axis combination; `base` is copied."""
     out = []
+    if base.asm:
+        base.row_name = base.name = mnemonic(base)
+        base.asm = []
     for line in lines(t):
         cells = [m for m in re.finditer(r"[^|]+", line.s)]
         if len(cells) > 3:
@@ -56,6 +59,26 @@ def expand(isa: Isa, base: Leaf, t: Text, ident: Callable[[str], str]) -> list[L
     return out
 
 
+def mnemonic(base: Leaf) -> str:
+    """What `asm` of a family of forms gives: text with {name}, columns and keys of axes."""
+    if len(base.asm) > 1 or base.asm[0].when:
+        raise DescError(base.asm[0].text, '"asm" of a family with forms is its mnemonic: one text')
+    t = base.asm[0].text
+
+    def piece(m: re.Match) -> str:
+        if m[1] == "name":
+            return base.row_name
+        if m[1] in base.axes:
+            return base.axes[m[1]][0]
+        if m[1] in base.columns:
+            return base.columns[m[1]].s
+        raise DescError(t, f'"asm" has "{{{m[1]}}}", which is no column or axis')
+    out = re.sub(r"\{([^}]*)\}", piece, t.s)
+    if not re.fullmatch(r"[a-z][a-z0-9]*", out):
+        raise DescError(t, f'"asm" of a family with forms is a mnemonic, not "{out}"')
+    return out
+
+
 def leaf(isa: Isa, base: Leaf, form: Form, k: int, line: Text, ident: Callable[[str], str]) -> Leaf:
     """The leaf of a form with everything fixed; k counts the operand sizes of the row."""
     x = copy.copy(base)
@@ -74,7 +97,8 @@ def leaf(isa: Isa, base: Leaf, form: Form, k: int, line: Text, ident: Callable[[
     words = [name, codes, str(form.n) if multiplied(isa, form) else "", form.mode, "lock" if "lock" in form.attrs else ""]
     x.name = ".".join(w for w in words if w)
     x.ident = ident(x.name)
-    implied = {"N": str(form.n), "mem": str(int(form.mode == "mem")), "lock": str(int("lock" in form.attrs))}
+    implied = {"N": str(form.n), "mem": str(int(form.mode == "mem")), "lock": str(int("lock" in form.attrs)),
+               "vex": str(int(bool(form.vex)))}
     if str(form.n) in isa.extra.get("sizes", {}):
         implied["G"] = isa.extra["sizes"][str(form.n)].s
     for column, s in implied.items():

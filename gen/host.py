@@ -14,8 +14,20 @@ from .model import DescError, Isa, Leaf, Text
 from .schema import get, known, lines, mapping, part, text
 from .source import read
 
-KINDS = ("r", "i", "u", "k", "cc", "to")        # register; sign-extended 32, unsigned 32, any number; condition; a place
-WIDER = {"k": ("k", "i", "u"), "u": ("u",), "i": ("i",), "r": ("r", "k", "i", "u"), "cc": ("cc",)}
+# General register, vector register; sign-extended 32, unsigned 32, any number; the entry's own number; condition; a place.
+KINDS = ("r", "v", "i", "u", "k", "n", "cc", "to")
+NUMBERS = ("i", "u", "k", "n")
+WIDER = {"k": ("k", "i", "u"), "u": ("u",), "i": ("i",), "r": ("r", "k", "i", "u"), "v": ("v",), "n": ("n",), "cc": ("cc",)}
+# What a rule is for, by the type of its result (comparisons, FTOI: of operand a): written, in the order of the table.
+TYPES = {"32": "I32", "64": "I64", "F32": "F32", "F64": "F64", "V": "V128"}
+MANY = {"N": ("32", "64"), "F": ("F32", "F64")}
+BITS = {"32": 32, "64": 64, "F32": 32, "F64": 64, "V": 128}
+# Fields of struct ir_fp that attributes of rules ask for, with the names of their values in runtime/fp/fp.h.
+HOW = {"rm": "near zero down up away", "nan": "canonical first_snan_first_qnan first_operand default", "tiny": "after before",
+       "daz": "keep flush flush_id keep_id",
+       "minmax": "number propagate num2008", "bad": "nanmax nanzero indefinite", "bits": "32 64", "sign": "0 1", "quiet": "0 1",
+       "exact": "0 1"}
+FAR = ("soft", "nan", "false")          # where a rule's code may go out of line
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class Arg:
     scale: int = 0
     disp: "int | str" = 0
     wide: bool = False              # a number that may need more than 32 bits, or all 32 without sign
+    vector: bool = False            # a vector register
+    pool: str = ""                  # memory at this place of the code
 
 
 @dataclass
@@ -50,6 +64,7 @@ class Insn:
     short: Leaf | None = None       # the same with an immediate of one byte, when it fits
     condition: str = ""             # its condition is this operand
     label: str = ""                 # jumps here
+    opposite: bool = False          # takes the opposite condition
 
 
 @dataclass
@@ -61,21 +76,30 @@ class Label:
 class Rule:
     where: Text
     op: str
-    bits: int                       # 32, 64
+    type: str                       # of TYPES
     aux: int
     dest: Operand | None
     tie: str
     early: bool
     args: list[Operand]
-    temp: bool
+    temps: list[Operand]
     clobbers: list[int]
     needs: list[str]
     gives: str
+    how: dict[str, frozenset[int]] = field(default_factory=dict)        # allowed values of fields of struct ir_fp
     code: list["Insn | Label"] = field(default_factory=list)
 
     @property
+    def bits(self) -> int:
+        return BITS[self.type]
+
+    @property
+    def far(self) -> str:
+        return next((x.label for x in self.code if isinstance(x, Insn) and x.label in FAR), "")
+
+    @property
     def title(self) -> str:
-        return f"{self.op}{self.aux or ''}.{self.bits}"
+        return f"{self.op}{self.aux or ''}.{self.type}"
 
 
 @dataclass
@@ -97,16 +121,29 @@ class Host:
     kept: list[int]
     call: list[int]
     result: int
+    compared: int
     conditions: list[str]
     features: list[str]
+    general: int = 0                # general registers; the numbers of vector registers follow from 16
+    held_vectors: list[int] = field(default_factory=list)
+    free_vectors: list[int] = field(default_factory=list)
+    status: tuple[int, list[str]] = (0, [])     # of floating point: the default, the raised flags from bit 0
     rules: list[Rule] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def vector(register: int) -> bool:
+        return register >= VECTORS
 
     def number(self, t: Text, name: str) -> int:
         if name not in self.registers:
             raise DescError(t, f'no register "{name}" in registers:')
         return self.registers[name]
+
+
+VECTORS = 16            # number of the first vector register
+FLAGS = "NX UF OF DZ NV ID".split()
 
 
 def ir_ops(path: Path) -> dict[str, tuple[int, str]]:
@@ -120,29 +157,42 @@ def ir_ops(path: Path) -> dict[str, tuple[int, str]]:
 def load(path: str, root: Path) -> Host:
     from .load import load as load_isa
     top = read(path, path)
-    known(top, "isa registers roles held free kept args result conditions features rules pieces", path,
-          "isa registers roles held free kept args result conditions rules pieces")
-    word = {k: text(v[1], k) for k, v in top.items.items() if k != "roles"}
+    needed = "isa registers vectors roles held held_vectors free kept args result compared conditions rules pieces"
+    known(top, needed + " features status", path, needed)
+    word = {k: text(v[1], k) for k, v in top.items.items() if k not in ("roles", "status")}
     isa = load_isa(str(root / "isa" / f"{word['isa'].s}.yaml"))
-    names = word["registers"].s.split()
-    host = Host(isa, {n: i for i, n in enumerate(names)}, {}, [], [], [], [], 0, word["conditions"].s.split(),
-                word["features"].s.split() if "features" in word else [])
+    names, vectors = word["registers"].s.split(), word["vectors"].s.split()
+    if len(names) > VECTORS or len(vectors) > 32 - VECTORS:
+        raise DescError(word["registers"], f"at most {VECTORS} general and {32 - VECTORS} vector registers have numbers")
+    host = Host(isa, {n: i for i, n in enumerate(names)} | {n: VECTORS + i for i, n in enumerate(vectors)}, {}, [], [], [], [], 0, 0,
+                word["conditions"].s.split(), word["features"].s.split() if "features" in word else [], len(names))
     for key, (_, node) in mapping(get(top, "roles"), "roles").items.items():
         t = text(node, key)
         host.roles[key] = host.number(t, t.s)
-    for key, out in (("held", host.held), ("free", host.free), ("kept", host.kept), ("args", host.call)):
+    for key, out in (("held", host.held), ("free", host.free), ("kept", host.kept), ("args", host.call), ("held_vectors", host.held_vectors)):
         out += [host.number(word[key], n) for n in word[key].s.split()]
+    host.free_vectors = [n for n in range(VECTORS, VECTORS + len(vectors)) if n not in host.held_vectors]
     host.result = host.number(word["result"], word["result"].s)
-    used = host.held + host.free + list(host.roles.values())
+    host.compared = host.number(word["compared"], word["compared"].s)
+    used = host.held + host.free + host.held_vectors + list(host.roles.values())
     if len(set(used)) != len(used):
         raise DescError(word["held"], "a register has two purposes among roles, held and free")
+    if any(host.vector(r) for r in host.held + host.free) or not all(host.vector(r) for r in host.held_vectors):
+        raise DescError(word["held"], "a general register among vectors, or the other way round")
+    if "status" in top.items:
+        m = mapping(get(top, "status"), "status")
+        known(m, "default flags", "status", "default flags")
+        flags = text(get(m, "flags"), "flags")
+        host.status = (int(text(get(m, "default"), "default").s, 0), flags.s.split())
+        if set(host.status[1]) - {"-"} - set(FLAGS):
+            raise DescError(flags, f"flags are {' '.join(FLAGS)}, - for a bit that is none")
     for f in host.features:
         if f not in isa.features:
             raise DescError(word["features"], f'{isa.name} has no feature "{f}"')
     ops = ir_ops(root / "runtime/ir/ir.h")
     for line in lines(word["rules"]):
-        for bits in (32, 64):
-            for r in rule(host, ops, line, bits):
+        for t in TYPES:
+            for r in rule(host, ops, line, t):
                 host.rules.append(r)
     shadowed(host)
     for line in lines(word["pieces"]):
@@ -161,41 +211,54 @@ def cells(line: Text, n: int) -> list[Text]:
 # ---- rules -------------------------------------------------------------------------------------------------------------
 
 
-def rule(host: Host, ops: dict[str, tuple[int, str]], line: Text, bits: int) -> list[Rule]:
-    pattern, code, *attributes = cells(line, 3)
-    head, *words = pattern.s.split()
-    m = re.fullmatch(r"([A-Z0-9]+)\.(N|32|64)", head)
-    lane = re.fullmatch(r"([A-Z]+)(8|16|32)", m[1]) if m and m[1] not in ops else None
+def operation(line: Text, head: str, ops: dict[str, tuple[int, str]]) -> tuple[str, int, tuple[str, ...]]:
+    """Operation, its aux, and the types a rule's head stands for."""
+    m = re.fullmatch(r"([A-Z0-9]+)\.(N|F|V|F?32|F?64)", head)
+    lane = re.fullmatch(r"([A-Z]+?)(8|16|32|64)", m[1]) if m and m[1] not in ops else None
     op, aux = (lane[1], int(lane[2])) if lane else (m[1] if m else "", 0)
     if op not in ops:
-        raise DescError(line, f'"{head}" is no operation of the IR with a width (.32, .64, .N)')
-    if m[2] != "N" and int(m[2]) != bits:
+        raise DescError(line, f'"{head}" is no operation of the IR with a type (.32, .64, .N, .F32, .F64, .F, .V)')
+    return op, aux, MANY.get(m[2], (m[2],))
+
+
+def placed(host: Host, line: Text, name: str, word: str, kind: str) -> Operand:
+    """An operand as what stands behind its colon says, else of this kind."""
+    if word.startswith("="):
+        return Operand(name, "i", None, int(word[1:], 0))
+    if word in KINDS:
+        return Operand(name, word)
+    if not word:
+        return Operand(name, kind)
+    fixed = host.number(line, word)
+    return Operand(name, "v" if host.vector(fixed) else "r", fixed)
+
+
+def rule(host: Host, ops: dict[str, tuple[int, str]], line: Text, type: str) -> list[Rule]:
+    pattern, code, *attributes = cells(line, 3)
+    head, *words = pattern.s.split()
+    op, aux, types = operation(line, head, ops)
+    if type not in types:
         return []
-    r = Rule(line, op, bits, aux, None, "", False, [], False, [], [], "")
+    kind = "r" if type in ("32", "64") else "v"
+    r = Rule(line, op, type, aux, None, "", False, [], [], [], [], "")
     for w in words:
-        if w == "+t":
-            r.temp = True
+        if t := re.fullmatch(r"\+([tu])(?::([rv]))?", w):
+            r.temps.append(Operand(t[1], t[2] or "r"))
             continue
         d = re.fullmatch(r"d(\^)?(?::(\w+))?(?:=([abc]))?", w)
         if d and w[0] == "d":
             r.early, r.tie = bool(d[1]), d[3] or ""
-            r.dest = Operand("d", "r", host.number(line, d[2]) if d[2] else None)
+            r.dest = placed(host, line, "d", d[2] or "", kind)
             if r.tie:
-                r.args.append(Operand(r.tie, "r", r.dest.fixed))
+                r.args.append(Operand(r.tie, r.dest.kind, r.dest.fixed))
             continue
         o = re.fullmatch(r"([abc])(?::(=-?\w+|\w+))?", w)
         if not o:
             raise DescError(line, f'cannot read "{w}" in a pattern')
-        k = o[2] or "r"
-        if k.startswith("="):
-            r.args.append(Operand(o[1], "i", None, int(k[1:], 0)))
-        elif k in KINDS:
-            r.args.append(Operand(o[1], k))
-        else:
-            r.args.append(Operand(o[1], "r", host.number(line, k)))
+        r.args.append(placed(host, line, o[1], o[2] or "", kind))
     r.args.sort(key=lambda x: x.name)
     want = 1 if r.op == "CONST" else ops[r.op][0]
-    if [x.name for x in r.args] != list("abc"[:want]):
+    if [x.name for x in r.args if x.kind != "n"] != list("abc"[:want]):
         raise DescError(line, f"{r.op} has {want} operands, the pattern names {' '.join(x.name for x in r.args) or 'none'}")
     commutes = False
     for w in attributes[0].s.split() if attributes else []:
@@ -208,24 +271,44 @@ def rule(host: Host, ops: dict[str, tuple[int, str]], line: Text, bits: int) -> 
             r.clobbers = [host.number(line, n) for n in value.split(",")]
         elif key == "gives" and value in host.conditions:
             r.gives = value
+        elif key in HOW and ops[op][1] == "F" and set(value.split(",")) <= set(HOW[key].split()):
+            names = HOW[key].split()
+            r.how[key] = frozenset(int(x) if x.isdigit() else names.index(x) for x in value.split(","))
         else:
             raise DescError(line, f'unknown attribute "{w}"')
     if bool(r.dest) == bool(r.gives):
         raise DescError(line, "a rule has a destination d, or gives: a condition")
-    names = {x.name: x for x in r.args} | ({"d": r.dest} if r.dest else {}) | ({"t": Operand("t")} if r.temp else {})
-    r.code = parse_code(host, code, names, r.bits, r.tie)
-    bound(line, set(names) - ({"d", r.tie} if r.tie else set()), r.code, code.s, fixed={x.name for x in names.values() if x.fixed is not None or x.value is not None})
     out = [r]
     if commutes:
-        swap = {"a": "b", "b": "a"}
-        text2 = re.sub(r"\b[ab]\b", lambda x: swap[x[0]], code.s)
-        s = Rule(line, r.op, bits, r.aux, r.dest, swap.get(r.tie, ""), r.early,
-                 sorted((Operand(swap[x.name], x.kind, x.fixed, x.value) for x in r.args), key=lambda x: x.name), r.temp,
-                 r.clobbers, r.needs, r.gives)
-        names = {x.name: x for x in s.args} | {"d": s.dest}
-        s.code = parse_code(host, Text(text2, code.file, code.line, code.col), names, bits, s.tie)
-        out.append(s)
+        out.append(commuted(r))
+    for k, x in enumerate(out):
+        names = {y.name: y for y in x.args + x.temps} | ({"d": x.dest} if x.dest else {})
+        s = code if not k else Text(re.sub(r"\b[ab]\b", lambda m: {"a": "b", "b": "a"}[m[0]], code.s), code.file, code.line, code.col)
+        x.code = parse_code(host, s, names, x.bits, x.tie, x.type)
+        bound(line, set(names) - ({"d", x.tie} if x.tie else set()), x.code, s.s,
+              fixed={y.name for y in names.values() if y.fixed is not None or y.value is not None})
+        out_of_line(x)
     return out
+
+
+def commuted(r: Rule) -> Rule:
+    """The same with a and b exchanged."""
+    swap = {"a": "b", "b": "a"}
+    args = [Operand(swap.get(x.name, x.name), x.kind, x.fixed, x.value) for x in r.args]
+    return Rule(r.where, r.op, r.type, r.aux, r.dest, swap.get(r.tie, r.tie), r.early, sorted(args, key=lambda x: x.name), r.temps,
+                r.clobbers, r.needs, r.gives, r.how)
+
+
+def out_of_line(r: Rule) -> None:
+    far = {x.label for x in r.code if isinstance(x, Insn) and x.label in FAR}
+    if len(far) > 1:
+        raise DescError(r.where, "a rule goes to one of soft, nan, false")
+    if far & {"soft", "nan"} and (not r.dest or r.clobbers):
+        raise DescError(r.where, f"{r.far}: only for rules with a destination, without clobbers")
+    if "false" in far and not r.gives:
+        raise DescError(r.where, "false: only for rules that give a condition")
+    if "nan" in far and not r.how.get("nan", frozenset({1, 2})) <= {0, 3}:
+        raise DescError(r.where, "nan: the result is the default NaN only with nan:canonical,default")
 
 
 def bound(where: Text, names: set[str], code: list, s: str, fixed: set[str] = frozenset()) -> None:
@@ -245,8 +328,12 @@ def covers(a: Operand, b: Operand) -> bool:
 def shadowed(host: Host) -> None:
     for j, late in enumerate(host.rules):
         for early in host.rules[:j]:
-            if (early.op, early.bits, early.aux) != (late.op, late.bits, late.aux) or not set(early.needs) <= set(late.needs):
+            if (early.op, early.type, early.aux) != (late.op, late.type, late.aux) or not set(early.needs) <= set(late.needs):
                 continue
+            if not all(k in late.how and late.how[k] <= x for k, x in early.how.items()):
+                continue
+            if early.type in ("32", "64") and any(a.kind == "v" for a in early.args):
+                continue                        # asks for an operand that is in a vector register
             if early.tie and early.tie != late.tie:
                 continue                        # asks for an operand that dies here
             if all(covers(a, b) for a, b in zip(early.args, late.args)):
@@ -268,14 +355,14 @@ def piece(host: Host, line: Text) -> Piece:
             raise DescError(line, f'unknown attribute "{w}"')
         gives = value
     p = Piece(line, name, args, gives)
-    p.code = parse_code(host, more[0], {n: Operand(n, k) for n, k in args}, 64, "")
+    p.code = parse_code(host, more[0], {n: Operand(n, k) for n, k in args}, 64, "", "64")
     return p
 
 
 # ---- code --------------------------------------------------------------------------------------------------------------
 
 
-def parse_code(host: Host, t: Text, names: dict[str, Operand], bits: int, tie: str) -> list[Insn | Label]:
+def parse_code(host: Host, t: Text, names: dict[str, Operand], bits: int, tie: str, type: str) -> list[Insn | Label]:
     out: list[Insn | Label] = []
     labels, jumps = set(), set()
     for m in re.finditer(r"[^;]+", t.s):
@@ -285,32 +372,34 @@ def parse_code(host: Host, t: Text, names: dict[str, Operand], bits: int, tie: s
             labels.add(l[1])
             s = s[l.end():]
         if s and s != "-":
-            i = insn(host, where, s, names, bits)
-            jumps |= {i.label} - {""}
+            i = insn(host, where, s, names, bits, type)
+            jumps |= {i.label} - {"", *FAR}
             out.append(i)
     if jumps != labels:
         raise DescError(t, f"labels {' '.join(sorted(labels))} and jumps to {' '.join(sorted(jumps))} do not agree")
     return out
 
 
-def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int) -> Insn:
-    m = re.fullmatch(r"(lock )?([a-z]\w*\??)(?:\.(N|\d+))?(?:\s+(.*))?", s)
+def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int, type: str) -> Insn:
+    s = s.replace("@", "s" if type in ("F32", "32") else "d")
+    m = re.fullmatch(r"(lock )?([a-z]\w*!?\??)(?:\.(N|\d+))?(?:\s+(.*))?", s)
     if not m:
         raise DescError(where, f'cannot read the instruction "{s}"')
     n = bits if m[3] == "N" else int(m[3] or 0)
     label, args = "", []
     for w in re.split(r",\s*", m[4]) if m[4] else []:
-        if re.fullmatch(r"\d", w) and re.fullmatch("j[a-z]+", m[2]):
+        if re.fullmatch(r"\d|" + "|".join(FAR), w) and re.fullmatch(r"j[a-z]*!?\??", m[2]):
             label = w
             args.append(Arg(where, "to"))
         else:
             args.append(arg(host, where, w.strip(), names))
-    mnemonic, condition = m[2], ""
+    mnemonic, condition, opposite = m[2], "", False
     if mnemonic.endswith("?"):
         condition = next((x.name for x in names.values() if x.kind == "cc"), "")
         if not condition:
             raise DescError(where, f"{mnemonic}: no operand is a condition")
-        mnemonic = mnemonic[:-1] + host.conditions[0]
+        opposite = mnemonic.endswith("!?")
+        mnemonic = mnemonic.rstrip("!?") + host.conditions[0]
     found = candidates(host, mnemonic, n, args, bool(m[1]), label)
     if not found:
         raise DescError(where, f'{host.isa.name} has no instruction for "{s}"')
@@ -323,7 +412,7 @@ def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int) 
         short = next((l for l, p in found if l.form.imm == ["ib"]), None) if leaf.form.imm != ["iv"] else None
     if imm is not None and imm.value is not None:
         leaf, pairs = next(((l, p) for l, p in found if l.form.imm == ["ib"] and -128 <= imm.value < 128), (leaf, pairs))
-    return Insn(where, leaf, pairs, short, condition, label)
+    return Insn(where, leaf, pairs, short, condition, label, opposite)
 
 
 def arg(host: Host, where: Text, w: str, names: dict[str, Operand]) -> Arg:
@@ -335,6 +424,8 @@ def arg(host: Host, where: Text, w: str, names: dict[str, Operand]) -> Arg:
                 disp = int(term, 0)
                 continue
             a = arg(host, where, term.split("*")[0], names)
+            if a.kind == "to":
+                return Arg(where, "mem", bits=int(m[1] or 0), pool=a.name)
             if a.kind == "imm":
                 disp = a.name
             elif base is None:
@@ -347,13 +438,13 @@ def arg(host: Host, where: Text, w: str, names: dict[str, Operand]) -> Arg:
         o = names[name]
         if o.kind == "to":
             return Arg(where, "to", name)
-        if o.kind in ("i", "u", "k"):
-            return Arg(where, "imm", name, value=o.value, wide=o.kind != "i")
-        return Arg(where, "reg", name, o.fixed, bits=int(width or 0))
+        if o.kind in NUMBERS:
+            return Arg(where, "imm", name, value=o.value, wide=o.kind not in ("i", "n"))
+        return Arg(where, "reg", name, o.fixed, bits=int(width or 0), vector=o.kind == "v")
     if name in host.roles:
         return Arg(where, "reg", "", host.roles[name], bits=int(width or 0))
     if name in host.registers:
-        return Arg(where, "reg", "", host.registers[name], bits=int(width or 0))
+        return Arg(where, "reg", "", host.registers[name], bits=int(width or 0), vector=host.vector(host.registers[name]))
     if re.fullmatch(r"-?(0x)?[0-9a-f]+", w):
         return Arg(where, "imm", value=int(w, 0))
     raise DescError(where, f'"{w}" is no operand, register or number')
@@ -388,7 +479,7 @@ def candidates(host: Host, mnemonic: str, n: int, args: list[Arg], lock: bool, l
 
 def fits(host: Host, leaf: Leaf, s: operands.Spec, a: Arg, n: int, label: str, args: list[Arg]) -> bool:
     if a.kind == "to":
-        return s.place == "rel" and leaf.form.imm == (["cb"] if label else ["cz"])
+        return s.place == "rel" and leaf.form.imm == (["cb"] if label and label not in FAR else ["cz"])
     if a.kind == "imm":
         if s.place != "imm":
             return False
@@ -398,11 +489,20 @@ def fits(host: Host, leaf: Leaf, s: operands.Spec, a: Arg, n: int, label: str, a
         if leaf.form.mode != "mem" or s.place not in ("rm", "mem"):
             return False
         return s.bits == (a.bits or n) or s.place == "mem" and not s.bits
+    if s.view and a.vector != (host.isa.files[file_of(host.isa, s.view)].kind == "vector"):
+        return False
     if s.place == "fixed":
         return a.fixed == s.index and s.bits == (a.bits or n)
     if s.place == "rm" and leaf.form.mode != "reg":
         return False
-    return s.place in ("rm", "reg", "vvvv", "low") and s.bits == (a.bits or n or s.bits)
+    width = a.bits or (0 if a.vector else n) or s.bits      # n is not the width of vector registers
+    return s.place in ("rm", "reg", "vvvv", "low") and s.bits == width
+
+
+def file_of(isa: Isa, view: str) -> str:
+    """The register file that a view shows."""
+    v = isa.views[view]
+    return v.file or file_of(isa, v.of)
 
 
 def check_conditions(host: Host, where: Text, mnemonic: str, first: Leaf) -> None:

@@ -11,7 +11,7 @@ from . import operands
 from .backends import scanner
 from .backends.formtext import PREFIX
 from .forms import by_w, multiplied
-from .host import Arg, Host, Insn, Label, Piece, Rule, load
+from .host import FAR, FLAGS, HOW, TYPES, VECTORS, Arg, Host, Insn, Label, Piece, Rule, load
 from .model import DescError, Leaf
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +38,8 @@ class Writer:
         self.jumps: list[tuple[str, int]] = []
 
     def reg(self, a: Arg) -> str:
+        if a.vector:
+            return f"({self.name(a.name)} - {VECTORS})" if a.name else str(a.fixed - VECTORS)
         return self.name(a.name) if a.name else str(a.fixed)
 
     def imm(self, a: Arg) -> str:
@@ -67,7 +69,8 @@ class Writer:
             at[place] = a
             if s.bits == 8 and a.kind == "reg" and s.place != "fixed":
                 byte.append(self.reg(a))
-        opcode = f"{f.opcode:#x}" + (f" + {self.name(i.condition)}" if i.condition else "")
+        condition = f"({self.name(i.condition)} ^ 1)" if i.opposite else self.name(i.condition) if i.condition else ""
+        opcode = f"{f.opcode:#x}" + (f" + {condition}" if condition else "")
         need = " || ".join(f"({b} & ~3u) == 4" for b in byte) or "0"
         if st["lock"]:
             self.out.append("*p++ = 0xf0;")
@@ -78,7 +81,9 @@ class Writer:
         elif scanner.has_modrm(f) and "opcode2" not in f.attrs:
             reg = self.reg(at["reg"]) if "reg" in at else str(f.digit or 0)
             rm = at["rm"]
-            if f.mode == "mem":
+            if f.mode == "mem" and rm.pool:
+                self.out.append(f"p = form_pool(p, {ext}, {reg}, {vvvv});")
+            elif f.mode == "mem":
                 base = self.reg(rm.base) if rm.base else "FORM_NO_REG"
                 index = self.reg(rm.index) if rm.index else "FORM_NO_REG"
                 disp = self.name(rm.disp) if isinstance(rm.disp, str) else str(rm.disp)
@@ -91,7 +96,9 @@ class Writer:
             kind = f.imm[0]
             if kind in ("cb", "cz"):
                 self.out.append(f"p = form_imm(p, 0, {1 if kind == 'cb' else 4});")
-                if i.label:
+                if i.label in FAR:
+                    self.out.append("o->far[o->nfar++] = p;")
+                elif i.label:
                     self.jumps.append((i.label, len(self.jumps)))
                     self.out.append(f"uint8_t *j{len(self.jumps) - 1} = p;")
             else:
@@ -113,7 +120,7 @@ class Writer:
         return self.out
 
 
-C_TYPE = {"r": "unsigned", "i": "int64_t", "u": "int64_t", "k": "int64_t", "cc": "unsigned"}
+C_TYPE = {"r": "unsigned", "v": "unsigned", "n": "int64_t", "i": "int64_t", "u": "int64_t", "k": "int64_t", "cc": "unsigned"}
 
 
 def piece_c(host: Host, p: Piece) -> str:
@@ -131,28 +138,35 @@ def rule_c(host: Host, r: Rule, k: int) -> str:
             return f"CG_{n.upper()}"
         if n == "d" or n == r.tie:
             return "o->d"
-        if n == "t":
-            return "o->t"
+        if n in ("t", "u"):
+            return f"o->t[{next(j for j, x in enumerate(r.temps) if x.name == n)}]"
         o = next(x for x in r.args if x.name == n)
         at = "abc".index(n)
-        return {"r": f"o->r[{at}]", "cc": "o->cc"}.get(o.kind, f"o->k[{at}]")
+        return {"r": f"o->r[{at}]", "v": f"o->r[{at}]", "cc": "o->cc"}.get(o.kind, f"o->k[{at}]")
     body = "\n".join("  " + s for s in Writer(host, name).code(r.code))
-    return f"static uint8_t *e{k}(uint8_t *p, const struct cg_operands *o) {{ /* {r.title} */\n  (void)o;\n{body}\n  return p;\n}}\n"
+    return f"static uint8_t *e{k}(uint8_t *p, struct cg_operands *o) {{ /* {r.title} */\n  (void)o;\n{body}\n  return p;\n}}\n"
 
 
 def mask(regs: list[int]) -> str:
     return f"{sum(1 << r for r in regs):#x}u"
 
 
+KIND_C = {"r": "CG_REG", "v": "CG_VEC", "i": "CG_I", "u": "CG_U", "k": "CG_K", "n": "CG_N", "cc": "CG_CC"}
+FAR_C = {"": "CG_NEAR"} | {x: f"CG_{x.upper()}" for x in FAR}
+
+
 def row(host: Host, r: Rule, k: int) -> str:
-    kinds = {"r": "CG_REG", "i": "CG_I", "u": "CG_U", "k": "CG_K", "cc": "CG_CC"}
-    args = ", ".join("{%s, %d, %d}" % ("CG_IS" if a.value is not None else kinds[a.kind], -1 if a.fixed is None else a.fixed,
+    args = ", ".join("{%s, %d, %d}" % ("CG_IS" if a.value is not None else KIND_C[a.kind], -1 if a.fixed is None else a.fixed,
                                       a.value or 0) for a in r.args)
     dest = -1 if not r.dest or r.dest.fixed is None else r.dest.fixed
     tie = "abc".index(r.tie) if r.tie else -1
     needs = " | ".join(f"1u << {host.features.index(n)}" for n in r.needs) or "0"
-    return (f"{{e{k}, {{{args}}}, {r.aux}, {len(r.args)}, {tie}, {dest}, {int(r.dest is not None)}, {int(r.early)}, {int(r.temp)},"
-            f" {host.conditions.index(r.gives) if r.gives else 0}, {mask(r.clobbers)}, {needs}}}, /* {r.title} */")
+    temps = ", ".join(KIND_C[t.kind] for t in r.temps) or "0"
+    how = ", ".join(hex(sum(1 << (x.bit_length() - 6 if key == "bits" else x) for x in r.how.get(key, ()))) for key in HOW)
+    return (f"{{.emit = e{k}, .arg = {{{args}}}, .aux = {r.aux}, .nargs = {len(r.args)}, .tie = {tie}, .dest = {dest},"
+            f" .kind = {KIND_C[r.dest.kind] if r.dest else 'CG_CC'}, .early = {int(r.early)}, .ntemps = {len(r.temps)}, .temp = {{{temps}}},"
+            f" .gives = {host.conditions.index(r.gives) if r.gives else 0}, .far = {FAR_C[r.far]}, .how = {{{how}}},"
+            f" .clobbers = {mask(r.clobbers)}, .needs = {needs}}}, /* {r.title} */")
 
 
 def header(host: Host) -> str:
@@ -160,30 +174,34 @@ def header(host: Host) -> str:
         return f"#define CG_{name} {{ {', '.join(map(str, regs))} }}\nenum {{ CG_N{name} = {len(regs)}, CG_{name}_MASK = {mask(regs)} }};"
     roles = ", ".join(f"CG_{k.upper()} = {v}" for k, v in host.roles.items())
     conditions = ", ".join(f"CG_CC_{c}" for c in host.conditions)
+    default, flags = host.status
     out = [f"/* Generated from hostcg/{host.isa.name}.yaml: registers and pieces of code of this host. */",
            "#ifndef ISOMER_GEN_HOST_H", "#define ISOMER_GEN_HOST_H", '#include "core/form_emit.h"',
-           f"enum {{ {roles}, CG_RESULT = {host.result}, CG_NREGS = {len(host.registers)} }};",
+           f"enum {{ {roles}, CG_RESULT = {host.result}, CG_COMPARED = {host.compared}, CG_NGENERAL = {host.general}, CG_VECTOR = {VECTORS},"
+           f" CG_NREGS = {max(host.registers.values()) + 1} }};",
+           f"enum {{ CG_STATUS = {default:#x}, CG_NSTATUS = {len(flags)} }};",
+           f"#define CG_STATUS_FLAGS {{ {', '.join(str(FLAGS.index(x)) if x in FLAGS else '255' for x in flags)} }}",
            f"enum cg_condition {{ {conditions} }};", listing("HELD", host.held), listing("FREE", host.free),
-           listing("KEPT", host.kept), listing("ARGS", host.call)]
+           listing("KEPT", host.kept), listing("ARGS", host.call), listing("HELD_VECTORS", host.held_vectors),
+           listing("FREE_VECTORS", host.free_vectors)]
     out += [f"#define CG_NEEDS(f) \\\n  {' '.join(f'f({n}, {k})' for k, n in enumerate(host.features))}"]
-    names = [n for n, _ in sorted(host.registers.items(), key=lambda x: x[1])]
-    out.append("#define CG_REG_NAMES { " + ", ".join(f'"{n}"' for n in names) + " }")
+    out.append("#define CG_REG_NAMES { " + ", ".join(f'[{k}] = "{n}"' for n, k in host.registers.items()) + " }")
     return "\n".join(out + [piece_c(host, p) for p in host.pieces] + ["#endif", ""])
 
 
 def rules_c(host: Host) -> str:
-    order = sorted(range(len(host.rules)), key=lambda k: (host.rules[k].op, host.rules[k].bits))
+    order = sorted(range(len(host.rules)), key=lambda k: (host.rules[k].op, host.rules[k].type))
     out = ["/* Generated: how this host computes the operations of the IR. */", '#include "hostcg/rules.h"', '#include "hostcg/cg.h"', '#include "host/host.h"', ""]
     out += [f'const char cg_host_name[] = "{host.isa.name}";', ""]
     out += [rule_c(host, host.rules[k], n) for n, k in enumerate(order)]
     out += ["const struct cg_rule cg_rules[] = {"] + [row(host, host.rules[k], n) for n, k in enumerate(order)] + ["};"]
-    first: dict[tuple[str, int], tuple[int, int]] = {}
+    first: dict[tuple[str, str], tuple[int, int]] = {}
     for n, k in enumerate(order):
         r = host.rules[k]
-        at, count = first.get((r.op, r.bits), (n, 0))
-        first[r.op, r.bits] = (at, count + 1)
-    out += ["const struct cg_rules_of cg_rules_of[IR_NOPS][2] = {"]
-    out += [f"  [IR_{op}][{int(bits == 64)}] = {{{at}, {n}}}," for (op, bits), (at, n) in first.items()] + ["};", ""]
+        at, count = first.get((r.op, r.type), (n, 0))
+        first[r.op, r.type] = (at, count + 1)
+    out += ["const struct cg_rules_of cg_rules_of[IR_NOPS][CG_NTYPES] = {"]
+    out += [f"  [IR_{op}][CG_{TYPES[t]}] = {{{at}, {n}}}," for (op, t), (at, n) in first.items()] + ["};", ""]
     return "\n".join(out)
 
 
@@ -192,19 +210,21 @@ def rules_py(host: Host) -> str:
         if a is None:
             return None
         return {"kind": a.kind, "name": a.name, "fixed": a.fixed, "value": a.value, "base": arg(a.base), "index": arg(a.index),
-                "scale": a.scale, "disp": a.disp}
+                "scale": a.scale, "disp": a.disp, "vector": a.vector}
 
     def code(c: list[Insn | Label]):
         return [x.name if isinstance(x, Label) else
                 {"leaf": x.leaf.ident, "short": x.short and x.short.ident, "label": x.label, "condition": x.condition,
-                 "args": [(s.place, s.bits, arg(a)) for s, a in x.args],
+                 "opposite": x.opposite, "args": [(s.place, s.bits, arg(a)) for s, a in x.args],
                  "signed": any(s.place == "imm" and s.signed for s, a in x.args)} for x in c]
-    rules = [{"op": r.op, "bits": r.bits, "aux": r.aux, "where": r.where.at(), "tie": r.tie, "early": r.early, "temp": r.temp,
-              "dest": r.dest and r.dest.fixed, "has_dest": r.dest is not None, "gives": r.gives, "clobbers": r.clobbers,
+    rules = [{"op": r.op, "type": r.type, "bits": r.bits, "aux": r.aux, "where": r.where.at(), "tie": r.tie, "early": r.early,
+              "temps": [(t.name, t.kind) for t in r.temps], "dest": r.dest and r.dest.fixed, "kind": r.dest.kind if r.dest else "",
+              "has_dest": r.dest is not None, "gives": r.gives, "clobbers": r.clobbers, "far": r.far,
+              "how": {k: sorted(x) for k, x in r.how.items()},
               "args": [{"name": a.name, "kind": a.kind, "fixed": a.fixed, "value": a.value} for a in r.args],
               "code": code(r.code)} for r in host.rules]
     return ('"""Generated: the lowering rules, for the test that executes them."""\n' f"CONDITIONS = {host.conditions!r}\n"
-            f"REGISTERS = {host.registers!r}\nROLES = {host.roles!r}\nRULES = " + pprint.pformat(rules, width=140, compact=True) + "\n")
+            f"REGISTERS = {host.registers!r}\nROLES = {host.roles!r}\nSTATUS = {host.status!r}\nRULES = " + pprint.pformat(rules, width=140, compact=True) + "\n")
 
 
 def main() -> int:

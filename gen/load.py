@@ -120,13 +120,13 @@ def declarations(raw: Raw, kind: Text, value: Node, overlay: bool) -> None:
     elif kind.s in ("hot", "fused", "context", "aliases"):
         raw.lists.setdefault(kind.s, []).append(value)
     elif kind.s == "registers":
-        known(mapping(value, '"registers"'), "files slots hot held link", '"registers"')
+        known(mapping(value, '"registers"'), "files slots hot held held_vectors link", '"registers"')
         for k, v in entries(value, '"registers"'):
             if k.s in ("hot", "link"):
                 raw.lists.setdefault(f"{k.s}_registers", []).append(v)
                 continue
-            if k.s == "held":
-                raw.lists.setdefault("held", []).append(v)
+            if k.s in ("held", "held_vectors"):
+                raw.lists.setdefault(k.s, []).append(v)
                 continue
             for name, node in entries(v, f'"{k.s}"'):
                 add(raw.decls.setdefault(k.s, {}), name, node, overlay, "register")
@@ -202,7 +202,7 @@ def declare(isa: Isa, raw: Raw) -> None:
     for name, e in raw.of("formats").items():
         isa.formats[name] = value_names(e.key, e.node)
     for name, e in raw.of("fp").items():
-        isa.fp[name] = {k.s: text(v, f'"{k.s}"') for k, v in entries(e.node, f'fp profile "{name}"')}
+        isa.fp[name] = fp_profile(name, e.node)
     for name, e in raw.of("extra").items():
         isa.extra[name] = {k.s: text(v, f'"{k.s}"') for k, v in entries(e.node, f'"{name}"')}
     isa.sysreg_access = None
@@ -238,12 +238,31 @@ def declare(isa: Isa, raw: Raw) -> None:
             if not found:
                 raise DescError(w, f'held: no register "{w.s}" of 64 bits')
             isa.held.append(found[0])
+    for node in raw.lists.get("held_vectors", []):
+        for w in words(node, '"held_vectors"'):
+            found = [(f.name, f.names.index(w.s)) for f in isa.files.values() if w.s in f.names and f.width in (64, 128)]
+            if not found or found[0] in isa.held:
+                raise DescError(w, f'held_vectors: no register "{w.s}" of 64 or 128 bits that is not held already')
+            isa.held_vectors.append(found[0])
     for node in raw.lists.get("link_registers", []):
         for w in words(node, '"link"'):
             at = next(((f.name, f.names.index(w.s)) for f in isa.files.values() if w.s in f.names), None)
             if at is None:
                 raise DescError(w, f'link: no register "{w.s}"')
             isa.link_registers.append(at)
+
+
+FP_WORDS = {"nan": "canonical first_snan_first_qnan first_operand default", "tiny": "after before"}
+
+
+def fp_profile(name: str, node: Node) -> dict[str, Text]:
+    what = f'fp profile "{name}"'
+    known(mapping(node, what), "nan tiny daz ftz rm sticky flags dirties needs", what)
+    out = {k.s: text(v, f'"{k.s}"') for k, v in entries(node, what)}
+    for key, values in FP_WORDS.items():
+        if key in out and out[key].s not in values.split():
+            raise DescError(out[key], f'{what}: "{key}" is one of {values}, not "{out[key].s}"')
+    return out
 
 
 def register_file(key: Text, node: Node) -> RegFile:

@@ -295,6 +295,7 @@ class Isa:
     slots: dict[str, Slot] = field(default_factory=dict)
     hot_registers: list[str] = field(default_factory=list)
     held: list[tuple[str, int]] = field(default_factory=list)       # kept in host registers between blocks: file, index
+    held_vectors: list[tuple[str, int]] = field(default_factory=list)       # the same in vector registers
     link_registers: list[tuple[str, int]] = field(default_factory=list)     # (file, index) of those that hold return addresses
     context: list[str] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)

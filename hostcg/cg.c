@@ -21,48 +21,102 @@ uint32_t cg_features(void) {
   return f;
 }
 
-unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8_t reg[CG_MAX_HELD]) {
-  static const uint8_t held[] = CG_HELD;
-  unsigned n = 0;
-  for (unsigned i = 0; i < guest->nheld && n < CG_NHELD; i++) {
-    slot[n] = guest->held[i];
-    reg[n] = held[n];
-    n++;
+static unsigned hold(const uint16_t *slots, unsigned nslots, const uint8_t *regs, unsigned nregs,
+                     uint16_t *slot, uint8_t *reg, unsigned n) {
+  for (unsigned i = 0; i < nslots && i < nregs && n < CG_MAX_HELD; i++, n++) {
+    slot[n] = slots[i];
+    reg[n] = regs[i];
   }
   return n;
+}
+
+unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8_t reg[CG_MAX_HELD]) {
+  static const uint8_t held[] = CG_HELD, vectors[] = CG_HELD_VECTORS;
+  unsigned n = hold(guest->held, guest->nheld, held, CG_NHELD, slot, reg, 0);
+  return hold(guest->held_vectors, guest->nheld_vectors, vectors, CG_NHELD_VECTORS, slot, reg, n);
+}
+
+void cg_sticky(const struct ir_guest *guest, uint32_t table[64]) {
+  static const uint8_t flag[] =
+      CG_STATUS_FLAGS; /* of each bit of the host's status: which one of ir_guest.sticky_bit */
+  _Static_assert(CG_NSTATUS <= 6, "the table has an entry for each set of flags");
+  for (unsigned set = 0; set < 64; set++) {
+    table[set] = 0;
+    for (unsigned bit = 0; bit < CG_NSTATUS; bit++) {
+      unsigned f = flag[bit];
+      if (!(set >> bit & 1) || f == 255 || (f == 5 && !guest->denormals) || guest->sticky_bit[f] == 255)
+        continue;
+      table[set] |= 1u << guest->sticky_bit[f];
+    }
+  }
 }
 
 /* ---- backward: uses ---- */
 
 static bool leaves(unsigned op) { return ir_has_exit(op); }
-static bool is_compare(unsigned op) { return op >= IR_EQ && op <= IR_SUBO; }
+
+static unsigned bytes_of(unsigned type) {
+  switch (type) {
+  case IT_I32:
+  case IT_F32: return 4;
+  case IT_I128:
+  case IT_V128: return 16;
+  case IT_V256: return 32;
+  default: return 8;
+  }
+}
 
 static void needed(struct cg *g, uint32_t v, uint32_t at) {
   if (g->v[v].last < at) g->v[v].last = at;
 }
 
-static void used(struct cg *g, ref r, uint32_t at) {
+/* `kind`: of register; the one that comes first in the code, last here, is where the value is best. */
+enum kind { ANYWHERE, IN_GENERAL, IN_VECTOR };
+static void used(struct cg *g, ref r, uint32_t at, enum kind kind) {
   uint32_t v = value_of(g, r);
   needed(g, v, at);
+  if (kind) g->v[v].vector = kind == IN_VECTOR;
   if (g->nuses == MAX_USES) return;
   g->use[g->nuses] = (struct use){at, g->v[v].uses};
   g->v[v].uses = g->nuses++;
 }
 
+/* Accesses that take a sum for their address. */
+static bool has_address(unsigned op) { return op == IR_LOAD || op == IR_STORE || op == IR_PROBE; }
+static bool takes_pair(unsigned op) { return op == IR_ARG || op == IR_CAS || op == IR_STOREX; }
+
 static ref arg(const struct ir_ins *i, unsigned n) { return n == 0 ? i->a : n == 1 ? i->b : i->c; }
+
+/* A CAST is what it casts when both are one register wide. */
+static void count_cast(struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  if (g->v[r].bytes <= 16) g->v[r].alias = (uint16_t)value_of(g, i->a);
+}
 
 /* How often, and what exits keep. A GET of a held slot is the slot's value if all its uses come before the slot changes. */
 static void count_uses(struct cg *g) {
   const struct ir_block *b = g->b;
-  for (unsigned i = 0; i < g->nheld; i++) g->held_until[i] = UINT32_MAX;
-  for (unsigned r = 0; r < b->n; r++) g->v[r] = (struct value){.reg = -1, .hint = -1, .spill = -1};
-  for (unsigned i = 0; i < g->nheld; i++) g->v[HELD(i)] = (struct value){.reg = -1, .hint = -1, .spill = -1};
+  const struct value none = {.reg = -1, .hint = -1, .spill = -1};
+  for (unsigned i = 0; i < g->nheld; i++) {
+    g->held_until[i] = UINT32_MAX;
+    g->v[HELD(i)] = none;
+    g->v[HELD(i)].bytes = b->guest->slots[g->held_slot[i]].bytes;
+    g->v[HELD(i)].vector = is_vector(g->held_reg[i]);
+  }
+  g->v[0] = none;
   for (unsigned r = 1; r < b->n; r++) {
     const struct ir_ins *i = &b->ins[r];
+    g->v[r] = none;
+    g->v[r].bytes = (uint8_t)bytes_of(i->type);
+    g->v[r].vector = i->type >= IT_I128;
+    if (i->op == IR_CAST) {
+      count_cast(g, r);
+      if (g->v[r].alias) continue;
+    }
     for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) {
-      struct value *v = &g->v[arg(i, n)];
+      struct value *v = &g->v[value_of(g, arg(i, n))];
       v->nargs++;
-      if (n == 0 && (i->op == IR_LOAD || i->op == IR_STORE)) v->address_uses++;
+      if (n == 0 && has_address(i->op)) v->address_uses++;
       v->last = r;
     }
     if (i->op == IR_PUT) {
@@ -76,22 +130,34 @@ static void count_uses(struct cg *g) {
     const struct ir_exit *e = &b->exit[i->c];
     const struct ir_snap *s = &b->snap[e->snap];
     for (unsigned n = 0; n < s->n; n++) {
-      struct value *v = &g->v[b->snap_value[s->first + n].value];
+      struct value *v = &g->v[value_of(g, b->snap_value[s->first + n].value)];
       v->kept = true;
       v->last = r;
     }
     if (e->target) {
-      g->v[e->target].kept = true;
-      g->v[e->target].last = r;
+      struct value *v = &g->v[value_of(g, e->target)];
+      v->kept = true;
+      v->last = r;
     }
+  }
+  /* What may be computed by its users, or by the runtime, needs its operands as long. */
+  for (unsigned r = b->n - 1; r; r--) {
+    const struct ir_ins *i = &b->ins[r];
+    if (!(i->op >= IR_FEQ && i->op <= IR_FUN) && !is_compare(i->op) && i->op != IR_PAIR &&
+        !g->v[r].address_uses && !g->late_value[r])
+      continue;
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++)
+      if (g->v[value_of(g, arg(i, n))].last < g->v[r].last) g->v[value_of(g, arg(i, n))].last = g->v[r].last;
   }
   for (unsigned r = 1; r < b->n; r++) {
     struct value *v = &g->v[r];
     const struct ir_ins *i = &b->ins[r];
     if (i->op == IR_GET) {
       int k = held_index(g, i->aux);
-      if (k >= 0 && i->type == IT_I64 && r < g->held_until[k] && v->last < g->held_until[k])
+      if (k >= 0 && g->v[HELD(k)].bytes == v->bytes && r < g->held_until[k] && v->last < g->held_until[k])
         v->alias = (uint16_t)HELD(k);
+    } else if (v->alias) {
+      v->alias = (uint16_t)value_of(g, v->alias);
     }
     v->last = 0;
   }
@@ -105,14 +171,19 @@ static void mark_exit(struct cg *g, unsigned exit, uint32_t at) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
     uint32_t x = value_of(g, v->value);
     int k = held_index(g, v->slot);
-    needed(g, x, at);
+    if (x < IR_MAX_INS && g->late_value[x]) late_needed(g, x, at);
+    else needed(g, x, at);
     if (k < 0) continue;
     named |= 1u << k;
-    if (e->kind == IX_JUMP && g->v[x].hint < 0) g->v[x].hint = (int8_t)g->held_reg[k];
+    if (e->kind == IX_JUMP && g->v[x].hint < 0) {
+      g->v[x].hint = (int8_t)g->held_reg[k];
+      g->v[x].vector = is_vector(g->held_reg[k]);
+    }
   }
   if (e->target) {
-    needed(g, value_of(g, e->target), at);
-    if (e->kind == IX_JUMP && g->v[e->target].hint < 0) g->v[e->target].hint = CG_RESULT;
+    uint32_t x = value_of(g, e->target);
+    needed(g, x, at);
+    if (e->kind == IX_JUMP && g->v[x].hint < 0) g->v[x].hint = CG_RESULT;
   }
   for (unsigned i = 0; i < g->nheld; i++)
     if (!(named >> i & 1)) needed(g, HELD(i), at);
@@ -120,22 +191,39 @@ static void mark_exit(struct cg *g, unsigned exit, uint32_t at) {
 
 static bool dead(const struct cg *g, ref r) {
   char kind = ir_op_info[ins_of(g, r)->op].kind;
-  return kind != 'E' && !g->v[r].last && !(g->v[r].alias && g->v[g->v[r].alias].last);
+  return kind != 'E' && kind != 'F' && !g->v[r].last && !(g->v[r].alias && g->v[g->v[r].alias].last);
+}
+
+/* An FP comparison raises its flags where it stands: nothing in between may leave the block or look at them. */
+static bool may_wait(const struct cg *g, ref from, ref to) {
+  const int sticky = g->b->guest->sticky;
+  if (ir_op_info[ins_of(g, from)->op].kind != 'F') return true;
+  for (ref r = from + 1; r < to; r++) {
+    const struct ir_ins *i = ins_of(g, r);
+    if (leaves(i->op) || ((i->op == IR_GET || i->op == IR_PUT) && (int)i->aux == sticky)) return false;
+  }
+  return true;
+}
+
+static enum kind kind_of_use(const struct cg *g, ref r, unsigned n) {
+  const struct ir_ins *i = ins_of(g, r);
+  if (i->op == IR_PUT || (i->op == IR_STORE && n == 1)) return ANYWHERE;
+  return wants_vector(g, i, n, g->v[r].vector) ? IN_VECTOR : IN_GENERAL;
 }
 
 static void analyse(struct cg *g) {
   const struct ir_block *b = g->b;
+  late_values(g);
   count_uses(g);
   g->nuses = 1;
   for (unsigned r = b->n - 1; r; r--) {
     const struct ir_ins *i = &b->ins[r];
     if (i->op == IR_NOP) continue;
     if (leaves(i->op)) mark_exit(g, i->c, r);
-    if (dead(g, r)) continue;
+    if (g->v[r].alias || dead(g, r)) continue;
     if (i->op == IR_GET) {
       int k = held_index(g, i->aux);
-      if (k >= 0 && !g->v[r].alias && r < g->held_until[k])
-        needed(g, HELD(k), r); /* copied from its register */
+      if (k >= 0 && r < g->held_until[k]) needed(g, HELD(k), r); /* copied from its register */
       continue;
     }
     if (g->v[r].folded) continue; /* its operands count where it is used */
@@ -144,23 +232,26 @@ static void analyse(struct cg *g) {
       struct value *v = &g->v[a];
       const struct ir_ins *x = &b->ins[a];
       int64_t k;
-      bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && is_compare(x->op) && v->nargs == 1 &&
-                !v->kept && b->ins[x->a].type <= IT_I64;
-      bool address = n == 0 && (i->op == IR_LOAD || i->op == IR_STORE) && g->c.direct && x->op == IR_ADD &&
+      bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && v->nargs == 1 && !v->kept &&
+                gives_condition(g, a) && may_wait(g, a, r);
+      bool address = n == 0 && has_address(i->op) && g->c.direct && x->op == IR_ADD &&
                      v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
-      if (cc || address) {
+      bool pair = x->op == IR_PAIR && !v->kept && takes_pair(i->op);
+      const uint32_t at = i->op == IR_ARG ? r + 1 : r; /* operand of the next one */
+      if (cc || address || pair) {
         v->folded = true;
-        v->last = r;
-        used(g, x->a, r);
-        used(g, x->b, r);
+        v->last = at;
+        used(g, x->a, at, cc ? kind_of_use(g, a, 0) : IN_GENERAL);
+        used(g, x->b, at, cc ? kind_of_use(g, a, 1) : IN_GENERAL);
       } else {
-        used(g, a, r);
+        used(g, a, at, kind_of_use(g, r, n));
       }
     }
     /* What this one overwrites is best computed where its result is wanted. */
     if (g->v[r].hint >= 0 && ir_op_info[i->op].nargs && i->op != IR_LOAD && i->op != IR_SELECT) {
       struct value *v = &g->v[value_of(g, i->a)];
-      if (v->hint < 0 && value_of(g, i->a) < IR_MAX_INS) v->hint = g->v[r].hint;
+      if (v->hint < 0 && value_of(g, i->a) < IR_MAX_INS && v->vector == is_vector((unsigned)g->v[r].hint))
+        v->hint = g->v[r].hint;
     }
   }
 }
@@ -173,23 +264,33 @@ static bool lower(struct cg *g, ref r) {
   switch (i->op) {
   case IR_NOP:
   case IR_CONST: /* where they are needed */
-  case IR_PC: return i->type <= IT_I64;
-  case IR_GET: {
+  case IR_PC: return i->type <= IT_I64 || g->v[r].bytes <= 16;
+  case IR_CAST:
     if (g->v[r].alias) return true;
-    if (i->type != IT_I32 && i->type != IT_I64) return false;
-    unsigned d = take(g, UINT32_MAX, g->v[r].hint);
+    break;
+  case IR_GET: {
+    const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
+    if (g->v[r].alias) return true;
+    if (s->bytes > 16 || (s->bytes == 16) != (g->v[r].bytes == 16) || g->v[r].bytes > 16) return false;
+    if ((int)i->aux == g->b->guest->sticky) merge_flags(g);
     k = held_index(g, i->aux);
-    if (k >= 0 && g->v[HELD(k)].reg >= 0) g->p = cg_move(g->p, d, (unsigned)g->v[HELD(k)].reg);
-    else read_home(g, d, g->b->guest->slots[i->aux].offset, g->b->guest->slots[i->aux].bytes);
+    unsigned d = s->bytes < 4 ? take(g, UINT32_MAX, g->v[r].hint) : take_wanted(g, r);
+    if (k >= 0 && g->v[HELD(k)].reg >= 0) move_reg(g, d, (unsigned)g->v[HELD(k)].reg, s->bytes);
+    else read_home(g, d, s->offset, s->bytes);
     result(g, r, d);
     return true;
   }
-  case IR_PUT:
-    if (ins_of(g, i->a)->type > IT_I64) return false;
-    write_home(g, need(g, i->a, UINT32_MAX), g->b->guest->slots[i->aux].offset,
-               g->b->guest->slots[i->aux].bytes);
+  case IR_PUT: {
+    const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
+    const bool sticky = (int)i->aux == g->b->guest->sticky;
+    const unsigned bytes = g->v[value_of(g, i->a)].bytes;
+    if (s->bytes > 16 || s->bytes > (bytes < 8 ? 8 : bytes)) return false;
+    unsigned a = need_any(g, i->a, s->bytes < 4 || (s->bytes > bytes) ? GENERAL : GENERAL | VECTORS);
+    write_home(g, a, s->offset, s->bytes);
+    if (sticky) drop_flags(g);
     if ((k = held_index(g, i->aux)) >= 0) held_changed(g, (unsigned)k);
     return true;
+  }
   case IR_GUARD: {
     unsigned cc = condition(g, i->a);
     g->p = cg_branch(g->p,
@@ -201,7 +302,7 @@ static bool lower(struct cg *g, ref r) {
   default: break;
   }
   if (i->op >= IR_LOAD && i->op <= IR_HANDLER) return lower_memory(g, r);
-  return lower_rule(g, r);
+  return lower_rule(g, r) || lower_vector(g, r);
 }
 
 /* An entry that has to be done by the interpreter, with the exit that does that. */
@@ -217,7 +318,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   g->c = *c;
   g->p = c->at;
   g->error = 0;
-  g->nplaces = g->nfaults = g->nlates = g->nexits = 0;
+  g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = 0;
   g->nheld = cg_held(b->guest, g->held_slot, g->held_reg);
   g->count = b->exit[b->ins[last].c].count;
   analyse(g);
@@ -244,6 +345,8 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
     sweep(g);
   }
   write_lates(g);
+  out->code_end = g->p;
+  write_literals(g);
   if (g->error) return g->error < 0 ? g->error : -ENOSPC;
   out->end = g->p;
   out->nexits = g->nexits;

@@ -2,9 +2,15 @@
  * backward found out about uses. Instructions come from the host's lowering rules (hostcg/<host>.yaml); nothing here knows
  * a host or a guest by name.
  *
- * Boundary convention. The slots of ir_guest.held live in the host's `held` registers
- * whenever a block is entered or left by a jump; all others in memory. Within a block a held register is given up once
- * its slot's old value is not needed. CG_VCPU points to the vCPU, CG_COUNT counts down the instructions of the slice.
+ * Registers have numbers below 32: general ones from 0, vector registers from CG_VECTOR.
+ *
+ * Boundary convention. The slots of ir_guest.held and .held_vectors live in the host's `held` and `held_vectors`
+ * registers whenever a block is entered or left by a jump; all others in memory. Within a block a held register is given
+ * up once its slot's old value is not needed. CG_VCPU points to the vCPU, CG_COUNT counts down the instructions of the
+ * slice.
+ *
+ * Floating point. While code runs the host raises sticky flags and nothing else; every way out ORs them into the guest's
+ * sticky slot. What the host's units do not do as the guest wants is done by `soft`.
  *
  * Code runs on a frame of CG_FRAME bytes at the stack pointer; all of it is addressed by the offsets below. */
 #ifndef ISOMER_HOSTCG_CG_H
@@ -13,15 +19,26 @@
 #include "ir/ir.h"
 
 enum {
-  CG_SPILLS = 64,
-  CG_FRAME_EXIT = CG_SPILLS * 8,        /* number of the exit being taken (32 bits) */
+  CG_SPILLS = 64, /* of 8 bytes, then those of 16 */
+  CG_WIDE_SPILLS = 32,
+  CG_FRAME_LIMIT = 0, /* in the place of the first spill: guest addresses at identity are below this number */
+  CG_FRAME_EXIT = CG_SPILLS * 8 + CG_WIDE_SPILLS * 16, /* number of the exit being taken (32 bits) */
   CG_FRAME_ACCESS = CG_FRAME_EXIT + 4,  /* size | enum access << 8 of a slow access (32 bits) */
   CG_FRAME_ADDRESS = CG_FRAME_EXIT + 8, /* its address */
-  CG_FRAME_SAVE = CG_FRAME_EXIT + 16,   /* registers by number */
-  CG_FRAME = CG_FRAME_SAVE + 32 * 8,    /* a multiple of 16 */
-  CG_MAX_HELD = 16,
+  CG_FRAME_SOFT =
+      CG_FRAME_EXIT + 48, /* operation and operands of `soft`; the result replaces the operation */
+  CG_FRAME_STATUS = CG_FRAME_SOFT + 32, /* status of floating point (32 bits) */
+  CG_FRAME_TEMP = CG_FRAME_STATUS + 8,
+  CG_FRAME_PAIR = CG_FRAME_STATUS + 16,      /* 16 bytes */
+  CG_FRAME_SAVE = CG_FRAME_PAIR + 16,        /* registers by number: general ones of 8 bytes */
+  CG_FRAME_VECTORS = CG_FRAME_SAVE + 32 * 8, /* vector registers of 32 bytes, of which 16 are saved */
+  CG_FRAME = CG_FRAME_VECTORS + 16 * 32,     /* a multiple of 16 */
+  CG_MAX_HELD = 32,
   CG_JUMPS = 4096,
 };
+static inline int32_t cg_spill_at(unsigned spill) {
+  return (int32_t)(spill < CG_SPILLS ? spill * 8 : CG_SPILLS * 8 + (spill - CG_SPILLS) * 16);
+}
 
 /* Code that all blocks share. Addresses in the writable view of the code memory. */
 struct cg_common {
@@ -30,9 +47,26 @@ struct cg_common {
   uint8_t *link; /* leaves at a boundary; CG_RESULT = number of the exit */
   uint8_t *goes; /* leaves at a boundary; CG_RESULT = guest address to go on at */
   uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
+  uint8_t
+      *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
+  uint8_t *merge;   /* called: raised FP flags go into the guest's, all registers stay */
+  uint8_t *soft;    /* called: the FP operation in the frame; all registers stay */
   uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
   uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */
 };
+
+/* An access that the runtime makes, in the frame from CG_FRAME_EXIT on. */
+struct cg_ask {
+  uint32_t exit, what; /* CG_ASK */
+  uint64_t address;
+  uint64_t value[2]; /* operand b and then the result, low half first */
+  uint64_t third[2]; /* of the ARG */
+};
+#define CG_ASK(op, aux)   ((uint32_t)(op) << 24 | ((aux)&0xffffffu)) /* the IR's operation and its aux */
+#define CG_ASK_OP(what)   ((what) >> 24)
+#define CG_ASK_BITS(what) IR_MEM_BITS(what)
+#define CG_ASK_RMW(what)  IR_MEM_RMW(what)
+#define CG_ASK_ATTR(what) ((what) >> 16 & 255u)
 
 /* Functions and words of the runtime that code uses, at vcpu->helpers. */
 struct cg_env {
@@ -41,10 +75,15 @@ struct cg_env {
   uint64_t (*cold)(struct vcpu *v, uint32_t exit, uint64_t *regs);
   /* True when the access can be repeated: it will hit. */
   uint64_t (*slow)(struct vcpu *v, uint64_t address, uint32_t access);
+  /* Makes an access; false, with nothing changed, when the interpreter has to. */
+  uint64_t (*ask)(struct vcpu *v, struct cg_ask *a);
   /* Runs the exit's instruction; enum step. `count`: CG_COUNT. */
   uint64_t (*handler)(struct vcpu *v, uint32_t exit, int64_t count);
-  int64_t count; /* CG_COUNT when code was left */
-  uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
+  /* The operation that cg_soft_op packed, by software; raises the guest's sticky flags. */
+  uint64_t (*soft)(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
+  uint32_t sticky[64]; /* cg_sticky */
+  int64_t count;       /* CG_COUNT when code was left */
+  uint32_t key;        /* of the translation context: entries of `jump` with another key do not match */
   /* Places that indirect jumps know; index = address >> 1 modulo the size. */
   struct cg_jump {
     uint64_t pc;
@@ -57,15 +96,25 @@ struct cg_env {
 #define CG_GOES UINT64_MAX
 
 /* Where a value is when an exit is taken. */
-enum cg_where { CG_IN_REG, CG_IN_SPILL, CG_IN_CONST, CG_IN_PC /* pcbase + number */, CG_IN_HOME };
+enum cg_where {
+  CG_IN_REG,
+  CG_IN_SPILL,
+  CG_IN_CONST,
+  CG_IN_PC /* pcbase + number */,
+  CG_IN_HOME,
+  CG_IN_PART,  /* value of place `number` of this exit */
+  CG_COMPUTED, /* IR operation `at` of type `bytes`, aux `offset`, of the parts in `number`: 16 bits each, type of a on top */
+};
 struct cg_place {
   uint16_t slot; /* CG_TARGET: where the guest goes on */
   uint8_t where, at;
   uint8_t bytes; /* of the slot in memory */
   uint32_t offset;
   int64_t number;
+  uint64_t high; /* bits 64.. of a constant */
 };
 #define CG_TARGET 0xffffu
+#define CG_PART   0xfffeu /* no slot's: operand of later places */
 /* Kind of a block's first exit: the slice has fewer instructions left than the block; nothing was executed. */
 #define CG_EXIT_COUNT 255
 
@@ -77,9 +126,14 @@ struct cg_exit {
   /* In the absolute mode an address, else the distance from the block's page: the target; of IX_INTERP and IX_STEP the
    * instruction. */
   uint32_t first, n;    /* places */
+  uint32_t held;        /* of cold exits: these held slots are in their own registers */
   uint32_t patch, stub; /* offsets in the block's code; 0 = none */
   int64_t pc;
 };
+/* The guest's state at a cold exit into memory; `regs` as env->cold has them. *target: where the guest goes on, if a place
+ * says it. */
+void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_exit *x,
+                const struct cg_place *place, const uint64_t *regs, uint64_t *target);
 struct cg_fault {
   uint32_t at; /* offset of an instruction that may fault */
   uint32_t exit;
@@ -100,8 +154,9 @@ struct cg_config {
 /* Result of a compilation; valid until the next one. */
 struct cg_result {
   uint8_t *entry, *end;
-  uint32_t count; /* instructions of the main path, taken off CG_COUNT at entry */
-  bool useless;   /* leaves at once: the first instruction is one for the interpreter */
+  uint8_t *code_end; /* constants lie between it and `end` */
+  uint32_t count;    /* instructions of the main path, taken off CG_COUNT at entry */
+  bool useless;      /* leaves at once: the first instruction is one for the interpreter */
   unsigned nexits, nplaces, nfaults;
   const struct cg_exit *exit;
   const struct cg_place *place;
@@ -116,6 +171,31 @@ void cg_free(struct cg *g);
 extern const char cg_host_name[];
 /* Host features that rules ask for and this machine has. */
 uint32_t cg_features(void);
+
+/* An FP operation for env->soft. `is64`: the format of operand a, of ITOF that of the result. */
+static inline uint32_t cg_soft_op(unsigned op, bool is64, const struct ir_fp *f) {
+  uint32_t w = op | (uint32_t)is64 << 8;
+  if (!f) return w;
+  return w | (uint32_t)f->rm << 9 | (uint32_t)f->nan << 12 | (uint32_t)f->tiny << 14 |
+         (uint32_t)f->daz << 15 | (uint32_t)f->ftz << 17 | (uint32_t)f->minmax << 19 |
+         (uint32_t)f->bad << 21 | (uint32_t)(f->bits == 64) << 23 | (uint32_t)f->sign << 24 |
+         (uint32_t)f->quiet << 25 | (uint32_t)f->exact << 26;
+}
+static inline struct ir_fp cg_soft_how(uint32_t w) {
+  return (struct ir_fp){.rm = w >> 9 & 7,
+                        .nan = w >> 12 & 3,
+                        .tiny = w >> 14 & 1,
+                        .daz = w >> 15 & 3,
+                        .ftz = w >> 17 & 3,
+                        .minmax = w >> 19 & 3,
+                        .bad = w >> 21 & 3,
+                        .bits = w >> 23 & 1 ? 64 : 32,
+                        .sign = w >> 24 & 1,
+                        .quiet = w >> 25 & 1,
+                        .exact = w >> 26 & 1};
+}
+/* The guest's sticky bits for every set of flags that the host can have raised. */
+void cg_sticky(const struct ir_guest *guest, uint32_t table[64]);
 
 /* Which slots are held in which registers for this guest; the number. */
 unsigned cg_held(const struct ir_guest *guest, uint16_t slot[CG_MAX_HELD], uint8_t reg[CG_MAX_HELD]);

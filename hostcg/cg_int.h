@@ -11,6 +11,7 @@ enum {
   MAX_USES = 4 * IR_MAX_INS,
   MAX_PLACES = 32768,
   MAX_EXITS = 2 * IR_MAX_EXIT,
+  MAX_LITERALS = 512,
 };
 
 /* A value: an entry of the block, or IR_MAX_INS + i: what held slot i has in its home. */
@@ -20,12 +21,16 @@ struct value {
   int8_t reg;     /* -1: none */
   int8_t hint;    /* register where it is wanted in the end */
   int16_t spill;  /* -1: none */
-  uint16_t alias; /* GET of a held slot: the value it is */
+  uint16_t alias; /* GET of a held slot, CAST: the value it is */
   uint16_t address_uses;
   uint16_t nargs; /* uses as operand */
+  uint8_t bytes;  /* 4, 8, 16 */
+  bool vector;    /* its first use is in a vector register */
   bool kept;      /* an exit needs it */
   bool home;      /* held slot: memory has it */
-  bool folded;    /* computed by its users: a compare before its branch, an address */
+  bool folded;    /* computed by its users: a compare before its branch, an address, a pair */
+  bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
+  int64_t near;
 };
 struct use {
   uint32_t at, next;
@@ -38,8 +43,17 @@ struct late {
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
+  /* LATE_SOFT, LATE_NAN */
+  uint64_t op; /* cg_soft_op; the NaN */
+  uint8_t reg[3], nargs, dest;
 };
-enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT };
+enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT, LATE_SOFT, LATE_NAN, LATE_FALSE };
+/* A constant behind the block. */
+struct literal {
+  uint32_t at; /* end of the distance in the code that reads it */
+  uint64_t low, high;
+  uint8_t *to;
+};
 static inline bool is_cold(unsigned kind) { return kind != IX_JUMP; }
 
 struct cg {
@@ -57,10 +71,12 @@ struct cg {
       [CG_MAX_HELD]; /* entry that changes the slot in memory: from there on its home is the truth */
 
   uint32_t in_reg[CG_NREGS]; /* value in a register, 0: none */
+  uint32_t full;             /* registers with a value */
   uint32_t pinned;           /* registers that must not be given away now */
   uint64_t spills;           /* in use */
-  unsigned nuses, nlates;
-  uint32_t spill_of[CG_SPILLS];
+  uint32_t wide_spills;
+  unsigned nuses, nlates, nliterals;
+  uint32_t spill_of[CG_SPILLS + CG_WIDE_SPILLS];
   uint32_t count; /* of the main path */
   unsigned nexits;
   struct cg_exit exit[MAX_EXITS];
@@ -69,33 +85,51 @@ struct cg {
   struct cg_fault fault[IR_MAX_INS];
   unsigned nfaults;
   struct late late[MAX_EXITS];
+  struct literal literal[MAX_LITERALS];
   struct value v[MAX_VALUES];
+  uint8_t late_value
+      [IR_MAX_INS]; /* not 0: computed by the runtime, in so many operations, when an exit is taken */
+  uint16_t part[MAX_PLACES]; /* by place: the late value's or operand's entry */
   struct use use[MAX_USES];
 };
 
-#define HELD(i)     ((uint32_t)(IR_MAX_INS + (i)))
-#define ALLOCATABLE (uint32_t)(CG_HELD_MASK | CG_FREE_MASK)
+#define CG_NO_SPILLS UINT64_C(1) /* places of spills that have another use: CG_FRAME_LIMIT */
+#define HELD(i)      ((uint32_t)(IR_MAX_INS + (i)))
+#define GENERAL      (uint32_t)(CG_HELD_MASK | CG_FREE_MASK) /* registers that are given to values */
+#define VECTORS      (uint32_t)(CG_HELD_VECTORS_MASK | CG_FREE_VECTORS_MASK)
+static inline bool is_vector(unsigned reg) { return reg >= CG_VECTOR; }
 
 /* What a GET of a held slot stands for, else the entry itself. */
 static inline uint32_t value_of(const struct cg *g, ref r) { return g->v[r].alias ? g->v[r].alias : r; }
 static inline const struct ir_ins *ins_of(const struct cg *g, ref r) { return &g->b->ins[r]; }
 static inline bool wide(const struct ir_ins *i) { return i->type == IT_I64; }
-/* Constants, and PCs where they are numbers: *k, sign-extended from the width. */
+static inline bool is_compare(unsigned op) {
+  return (op >= IR_EQ && op <= IR_SUBO) || (op >= IR_FEQ && op <= IR_FUN);
+}
+static inline bool is_fp(unsigned op) { return op >= IR_FADD && op <= IR_FRINT; }
+/* Constants of up to 64 bits, and PCs where they are numbers: *k, sign-extended from the width. */
 bool number_of(const struct cg *g, ref r, int64_t *k);
 
 /* alloc.c */
 void alloc_start(struct cg *g);
 bool dies(const struct cg *g, uint32_t v); /* not needed after the current entry */
-/* A register of `allowed` without a value; gives one up when needed. It stays pinned until the entry is done. */
+/* A general register of `allowed` without a value; gives one up when needed. It stays pinned until the entry is done. */
 unsigned take(struct cg *g, uint32_t allowed, int hint);
-/* The entry's value in a register of `allowed`. */
+/* The entry's value in a general register of `allowed`. */
 unsigned need(struct cg *g, ref r, uint32_t allowed);
+/* The same for registers of any kind; of `GENERAL | VECTORS` where the value is, or is wanted. */
+unsigned take_any(struct cg *g, uint32_t allowed, int hint);
+unsigned need_any(struct cg *g, ref r, uint32_t allowed);
+/* A register for the entry's result, of the kind in which it is wanted. */
+unsigned take_wanted(struct cg *g, ref r);
 /* A copy of the value in exactly this register, which becomes no value's own. */
 void copy_to(struct cg *g, ref r, unsigned reg);
 /* Moves whatever lives in the register elsewhere, outside `avoid`. */
 void vacate(struct cg *g, unsigned reg, uint32_t avoid);
 /* The entry's result is in the register now. */
 void result(struct cg *g, ref r, unsigned reg);
+/* The register's value has no register any more. */
+void release(struct cg *g, unsigned reg);
 /* Frees what is not needed after the current entry. */
 void sweep(struct cg *g);
 /* Everything into memory: held slots home, other values into spills. For calls. */
@@ -103,13 +137,25 @@ void flush_all(struct cg *g);
 /* Held slot i was written in memory (PUT, a handler): its home is the truth. */
 void held_changed(struct cg *g, unsigned i);
 int held_index(const struct cg *g, unsigned slot); /* -1: not held */
+/* `bytes` of a register of any kind to and from memory, another register; a constant into a register. */
 void write_home(struct cg *g, unsigned reg, uint32_t offset, unsigned bytes);
 void read_home(struct cg *g, unsigned reg, uint32_t offset, unsigned bytes);
+void store_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsigned bytes);
+void load_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsigned bytes);
+void move_reg(struct cg *g, unsigned to, unsigned from, unsigned bytes);
+void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, unsigned bytes);
 
 /* select.c */
 bool lower_rule(struct cg *g, ref r);
 /* Puts the condition into the flags and returns it. */
 unsigned condition(struct cg *g, ref cond);
+/* Whether the comparison can be left to the entry that uses its condition. */
+bool gives_condition(const struct cg *g, ref cond);
+/* Whether operand n is best in a vector register. `result`: so is the entry's own value. */
+bool wants_vector(const struct cg *g, const struct ir_ins *i, unsigned n, bool result);
+/* An FP operation by software: operands in registers, the result into one. */
+void write_soft(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3], unsigned dest,
+                unsigned bytes);
 
 /* Writes code that puts the entry's value into the register; nothing is remembered, flags may change. */
 void load_value(struct cg *g, ref r, unsigned reg);
@@ -119,14 +165,45 @@ void load_value(struct cg *g, ref r, unsigned reg);
 unsigned new_exit(struct cg *g, unsigned exit, bool cold);
 /* The branch just written (its rel32 ends at g->p) leads to this exit. */
 void late_exit(struct cg *g, unsigned exit);
+void late_to(struct cg *g, unsigned x); /* to exit x, a cold one that was made for this place */
+struct late *new_late(struct cg *g, enum late_kind kind, unsigned exit);
 void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size, unsigned access);
 /* Leaves here. */
 void leave(struct cg *g, unsigned exit);
 void leave_to_interpreter(struct cg *g, unsigned exit); /* runs the instruction of the exit */
 void write_entry(struct cg *g, uint64_t pc);
 void write_lates(struct cg *g);
+void write_literals(struct cg *g); /* last of all */
+/* What the host has raised goes into the guest's sticky flags; is forgotten. */
+void merge_flags(struct cg *g);
+void drop_flags(struct cg *g);
+
+/* late.c: fills g->late_value. */
+void late_values(struct cg *g);
+/* What the late value r is made of is needed at `at`. */
+void late_needed(struct cg *g, ref r, uint32_t at);
 
 /* memory.c */
 bool lower_memory(struct cg *g, ref r);
+/* The instruction written next may fault: it then leaves through exit x. */
+void may_fault(struct cg *g, unsigned x);
+/* Memory at identity: the address is *o from what is in the register returned. */
+unsigned direct_base(struct cg *g, ref address, int32_t *o);
+/* With all registers of the access taken: leaves through an exit made here, which is returned for its fault, unless `bytes`
+ * there (a and o as above) are where the guest may be. */
+unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes);
+/* Writes the check of a software TLB with temporaries t and u; t has what is added to the address in register a then. */
+/* The value that the address is a fixed distance from. */
+uint32_t root_of(const struct cg *g, ref address, int64_t *distance);
+void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
+               enum access access);
+/* A store is about to happen: tells the runtime when it wants to know. */
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes);
+
+/* atomic.c */
+bool lower_atomic(struct cg *g, ref r);
+
+/* vector.c */
+bool lower_vector(struct cg *g, ref r);
 
 #endif

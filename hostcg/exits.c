@@ -5,7 +5,8 @@
 
 #include "hostcg/cg_int.h"
 
-#define TARGET  CG_RESULT                                  /* where an address to go on at is passed */
+#define TARGET CG_RESULT     /* where an address to go on at is passed */
+enum { MAX_RESTORED = 400 }; /* places of an exit: slots of a guest, and the target */
 #define SCRATCH (CG_FREE_MASK & ~(uint32_t)(1u << TARGET)) /* free for exit code */
 
 static unsigned scratch(unsigned n) {
@@ -23,7 +24,11 @@ static void locate(struct cg *g, struct cg_place *p, uint32_t v) {
   int64_t k;
   if (number_of(g, v, &k)) {
     p->where = CG_IN_CONST;
-    p->number = ins_of(g, v)->type == IT_I32 ? (uint32_t)k : k;
+    p->number = x->bytes == 4 ? (uint32_t)k : k;
+  } else if (v < IR_MAX_INS && ins_of(g, v)->op == IR_CONST) {
+    p->where = CG_IN_CONST;
+    p->number = (int64_t)ir_const_value(g->b, v);
+    p->high = (uint64_t)(ir_const_value(g->b, v) >> 64);
   } else if (v < IR_MAX_INS && ins_of(g, v)->op == IR_PC) {
     p->where = CG_IN_PC;
     p->number = (int64_t)ir_const_value(g->b, v);
@@ -48,11 +53,46 @@ static struct cg_place *place(struct cg *g, unsigned slot) {
   }
   struct cg_place *p = &g->place[g->nplaces++];
   *p = (struct cg_place){.slot = (uint16_t)slot};
-  if (slot != CG_TARGET) {
+  if (slot < CG_PART) {
     p->bytes = info(g, slot)->bytes;
     p->offset = info(g, slot)->offset;
   }
   return p;
+}
+
+/* The number of the exit's part that has the value: a late one's computation, or where an operand is. */
+static unsigned part(struct cg *g, uint32_t first, uint32_t v) {
+  for (uint32_t k = first; k < g->nplaces; k++)
+    if (g->place[k].slot == CG_PART && g->part[k] == v) return k - first;
+  if (v >= IR_MAX_INS || !g->late_value[v]) {
+    struct cg_place *p = place(g, CG_PART);
+    p->bytes = g->v[v].bytes;
+    locate(g, p, v);
+  } else {
+    const struct ir_ins *i = ins_of(g, v);
+    const ref args[3] = {i->a, i->b, i->c};
+    uint64_t of[4] = {0, 0, 0, ins_of(g, i->a)->type};
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) of[n] = part(g, first, value_of(g, args[n]));
+    struct cg_place *p = place(g, CG_PART);
+    p->where = CG_COMPUTED;
+    p->at = i->op;
+    p->bytes = i->type;
+    p->offset = i->aux;
+    p->number = (int64_t)(of[0] | of[1] << 16 | of[2] << 32 | of[3] << 48);
+  }
+  g->part[g->nplaces - 1] = (uint16_t)v;
+  return g->nplaces - 1 - first;
+}
+
+static void locate_value(struct cg *g, uint32_t first, unsigned slot, uint32_t v) {
+  if (v >= IR_MAX_INS || !g->late_value[v]) {
+    locate(g, place(g, slot), v);
+    return;
+  }
+  const unsigned n = part(g, first, v);
+  struct cg_place *p = place(g, slot);
+  p->where = CG_IN_PART;
+  p->number = n;
 }
 
 unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
@@ -70,12 +110,13 @@ unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
     int i = held_index(g, v->slot);
     if (i >= 0) named |= 1u << i;
-    locate(g, place(g, v->slot), value_of(g, v->value));
+    locate_value(g, x->first, v->slot, value_of(g, v->value));
   }
   for (unsigned i = 0; i < g->nheld; i++) {
     const struct value *v = &g->v[HELD(i)];
     if (named >> i & 1 || (v->home && cold)) continue;
-    if (v->home || cold || v->reg != (int)g->held_reg[i]) locate(g, place(g, g->held_slot[i]), HELD(i));
+    if (cold && v->reg == (int)g->held_reg[i]) x->held |= 1u << i;
+    else if (v->home || cold || v->reg != (int)g->held_reg[i]) locate(g, place(g, g->held_slot[i]), HELD(i));
   }
   const int64_t page = g->c.absolute ? (int64_t)g->c.page : 0;
   if (e->kind == IX_INTERP || e->kind == IX_STEP) {
@@ -90,10 +131,11 @@ unsigned new_exit(struct cg *g, unsigned exit, bool cold) {
     }
   }
   x->n = g->nplaces - x->first;
+  if (x->n > MAX_RESTORED) g->error = -EINVAL;
   return g->nexits++;
 }
 
-static struct late *new_late(struct cg *g, enum late_kind kind, unsigned exit) {
+struct late *new_late(struct cg *g, enum late_kind kind, unsigned exit) {
   if (g->nlates == MAX_EXITS) {
     g->error = -ENOSPC;
     g->nlates = 0;
@@ -108,6 +150,8 @@ void late_exit(struct cg *g, unsigned exit) {
   unsigned x = new_exit(g, exit, cold);
   new_late(g, cold ? LATE_COLD : LATE_JUMP, x);
 }
+
+void late_to(struct cg *g, unsigned x) { new_late(g, LATE_COLD, x); }
 
 void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size,
                unsigned access) {
@@ -147,64 +191,84 @@ static int destination(const struct cg *g, const struct cg_place *p) {
   return i < 0 ? -1 : (int)g->held_reg[i];
 }
 
+static unsigned size_of(const struct cg_place *p) { return p->slot == CG_TARGET ? 8 : p->bytes; }
+
+/* Exchanges two registers of any kinds; no value is in the free vector registers then. */
+static void swap(struct cg *g, unsigned a, unsigned b, unsigned bytes) {
+  const unsigned t = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
+  if (!is_vector(a) && !is_vector(b)) {
+    g->p = cg_swap(g->p, a, b);
+    return;
+  }
+  move_reg(g, t, a, bytes);
+  move_reg(g, a, b, bytes);
+  move_reg(g, b, t, bytes);
+}
+
 /* Registers to registers, all at once. */
 static void move_all(struct cg *g, const struct cg_place *p, unsigned n) {
   int8_t from[CG_NREGS];
+  uint32_t left = 0;
+  unsigned bytes = 8; /* of all: held slots of different sizes do not exchange their values */
   memset(from, -1, sizeof from);
   for (unsigned k = 0; k < n; k++) {
     int d = destination(g, &p[k]);
-    if (d >= 0 && p[k].where == CG_IN_REG && p[k].at != d) from[d] = (int8_t)p[k].at;
+    if (d < 0 || p[k].where != CG_IN_REG || p[k].at == d) continue;
+    from[d] = (int8_t)p[k].at;
+    left |= 1u << d;
+    if (size_of(&p[k]) > bytes) bytes = size_of(&p[k]);
   }
-  for (;;) {
-    bool left = false, moved = false;
-    for (unsigned d = 0; d < CG_NREGS; d++) {
-      if (from[d] < 0) continue;
+  while (left) {
+    bool moved = false;
+    for (uint32_t m = left; m; m &= m - 1) {
+      const unsigned d = (unsigned)__builtin_ctz(m);
       bool read = false;
-      for (unsigned k = 0; k < CG_NREGS; k++) read |= from[k] == (int)d;
-      left = true;
+      for (uint32_t o = left; o; o &= o - 1) read |= from[__builtin_ctz(o)] == (int)d;
       if (read) continue;
-      g->p = cg_move(g->p, d, (unsigned)from[d]);
-      from[d] = -1;
+      move_reg(g, d, (unsigned)from[d], bytes);
+      left &= ~(1u << d);
       moved = true;
     }
-    if (!left) return;
-    if (moved) continue;
+    if (moved || !left) continue;
     /* Only circles are left: after an exchange d is right, and who wanted d finds it in the other. */
-    for (unsigned d = 0; d < CG_NREGS; d++) {
-      if (from[d] < 0) continue;
-      unsigned s = (unsigned)from[d];
-      g->p = cg_swap(g->p, d, s);
-      from[d] = -1;
-      for (unsigned k = 0; k < CG_NREGS; k++) {
-        if (from[k] == (int)d) from[k] = (int8_t)s;
-        else if (from[k] == (int)s) from[k] = (int8_t)d;
-        if (from[k] == (int)k) from[k] = -1;
-      }
-      break;
+    const unsigned d = (unsigned)__builtin_ctz(left), s = (unsigned)from[d];
+    swap(g, d, s, bytes);
+    left &= ~(1u << d);
+    for (uint32_t m = left; m; m &= m - 1) {
+      const unsigned k = (unsigned)__builtin_ctz(m);
+      if (from[k] == (int)d) from[k] = (int8_t)s;
+      else if (from[k] == (int)s) from[k] = (int8_t)d;
+      if (from[k] == (int)k) left &= ~(1u << k);
     }
   }
 }
 
+/* What is in no register, into one. */
 static void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
+  const unsigned bytes = size_of(p) == 16 ? 16 : 8;
   switch (p->where) {
-  case CG_IN_REG:
-    if (p->at != reg) g->p = cg_move(g->p, reg, p->at);
-    break;
-  case CG_IN_SPILL: g->p = cg_load_64(g->p, reg, CG_STACK, p->at * 8); break;
+  case CG_IN_SPILL: load_reg(g, reg, CG_STACK, cg_spill_at(p->at), bytes); break;
   case CG_IN_CONST:
-    if (p->number == (uint32_t)p->number) g->p = cg_const32(g->p, reg, p->number);
+    if (is_vector(reg)) load_constant(g, reg, (uint64_t)p->number, p->high, bytes);
+    else if (p->number == (uint32_t)p->number) g->p = cg_const32(g->p, reg, p->number);
     else g->p = cg_const(g->p, reg, p->number);
     break;
   case CG_IN_PC:
+    if (is_vector(reg)) {
+      fetch(g, p, scratch(0));
+      move_reg(g, reg, scratch(0), 8);
+      break;
+    }
     g->p = cg_load_64(g->p, reg, CG_VCPU, offsetof(struct vcpu, pcbase));
     if (p->number) g->p = cg_lea(g->p, reg, reg, p->number);
     break;
-  case CG_IN_HOME: g->p = cg_load_64(g->p, reg, CG_VCPU, p->number); break;
+  case CG_IN_HOME: load_reg(g, reg, CG_VCPU, (int32_t)p->number, bytes); break;
   }
 }
 
 static void to_boundary(struct cg *g, const struct cg_exit *x) {
   const struct cg_place *p = &g->place[x->first];
+  const unsigned vector = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
   for (unsigned n = 0; n < x->n; n++)
     if (destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG) write_home(g, p[n].at, p[n].offset, p[n].bytes);
   move_all(g, p, x->n);
@@ -216,8 +280,9 @@ static void to_boundary(struct cg *g, const struct cg_exit *x) {
   for (unsigned n = 0; n < x->n; n++) {
     int d = destination(g, &p[n]);
     if (p[n].where == CG_IN_REG || (d >= 0 && p[n].where == CG_IN_HOME)) continue;
-    fetch(g, &p[n], d >= 0 ? (unsigned)d : scratch(0));
-    if (d < 0) write_home(g, scratch(0), p[n].offset, p[n].bytes);
+    const unsigned t = d >= 0 ? (unsigned)d : p[n].bytes == 16 ? vector : scratch(0);
+    fetch(g, &p[n], t);
+    if (d < 0) write_home(g, t, p[n].offset, p[n].bytes);
   }
 }
 
@@ -321,6 +386,111 @@ void write_lates(struct cg *g) {
       cg_patch(g->p, g->c.common->slow);
       jump_to(g, l->retry);
       break;
+    case LATE_SOFT:
+      write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);
+      jump_to(g, l->retry);
+      break;
+    case LATE_NAN:
+      load_constant(g, l->dest, l->op, 0, 8);
+      jump_to(g, l->retry);
+      break;
+    case LATE_FALSE:
+      g->p = cg_no_equal(g->p);
+      jump_to(g, l->retry);
+      break;
     }
+  }
+}
+
+void write_literals(struct cg *g) {
+  static const uint8_t none[16];
+  if (!g->nliterals) return;
+  const unsigned odd = (unsigned)((uintptr_t)g->p & 15);
+  memcpy(g->p, none, (16 - odd) & 15);
+  g->p += (16 - odd) & 15;
+  for (unsigned n = 0; n < g->nliterals; n++) {
+    const struct literal *l = &g->literal[n];
+    unsigned same = 0;
+    while (same < n && (g->literal[same].low != l->low || g->literal[same].high != l->high)) same++;
+    if (same < n) {
+      g->literal[n].to = g->literal[same].to;
+    } else {
+      if (g->c.end - g->p < 16) {
+        g->error = -ENOSPC;
+        return;
+      }
+      g->literal[n].to = g->p;
+      memcpy(g->p, &l->low, 8);
+      memcpy(g->p + 8, &l->high, 8);
+      g->p += 16;
+    }
+    cg_patch(g->c.at + l->at, g->literal[n].to);
+  }
+}
+
+/* ---- flags of floating point ---- */
+
+void merge_flags(struct cg *g) {
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->merge);
+}
+
+void drop_flags(struct cg *g) {
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_STATUS, CG_STATUS);
+  g->p = cg_load_status(g->p, CG_FRAME_STATUS);
+}
+
+/* ---- the state at an exit ---- */
+
+/* The 16 bytes of a place in register, spill or home. */
+static const void *at(const struct cg_place *p, const struct vcpu *v, const uint64_t *regs) {
+  const char *frame = (const char *)regs - CG_FRAME_SAVE;
+  if (p->where == CG_IN_HOME) return (const char *)v + p->number;
+  if (p->where == CG_IN_SPILL) return frame + cg_spill_at(p->at);
+  return is_vector(p->at) ? frame + CG_FRAME_VECTORS + 32 * (p->at - CG_VECTOR)
+                          : frame + CG_FRAME_SAVE + 8 * p->at;
+}
+
+void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_exit *x,
+                const struct cg_place *place, const uint64_t *regs, uint64_t *target) {
+  const struct cg_place *p = &place[x->first];
+  uint16_t slot[CG_MAX_HELD];
+  uint8_t reg[CG_MAX_HELD];
+  struct {
+    uint64_t low, high;
+  } value[MAX_RESTORED];
+  /* What another slot has in its home is read before anything is written. */
+  for (uint32_t i = 0; i < x->n; i++) {
+    switch (p[i].where) {
+    case CG_IN_CONST:
+      value[i].low = (uint64_t)p[i].number;
+      value[i].high = p[i].high;
+      break;
+    case CG_IN_PC: value[i].low = v->pcbase + (uint64_t)p[i].number; break;
+    case CG_IN_PART: value[i] = value[p[i].number]; break;
+    case CG_COMPUTED: {
+      const uint64_t of = (uint64_t)p[i].number,
+                     args[3] = {value[of & 0xffff].low, value[of >> 16 & 0xffff].low,
+                                value[of >> 32 & 0xffff].low};
+      ir_compute((enum ir_op)p[i].at, (enum ir_type)p[i].bytes, (enum ir_type)(of >> 48), p[i].offset, args,
+                 &value[i].low);
+      break;
+    }
+    default:
+      memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 ? 16 : 8);
+      if (p[i].slot == CG_PART && p[i].bytes == 4) value[i].low = (uint32_t)value[i].low;
+      break;
+    }
+  }
+  for (uint32_t i = 0; i < x->n; i++) {
+    if (p[i].slot == CG_TARGET) *target = value[i].low;
+    else if (p[i].slot != CG_PART) memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
+  }
+  if (!x->held) return;
+  cg_held(guest, slot, reg);
+  for (uint32_t m = x->held; m; m &= m - 1) {
+    const unsigned i = (unsigned)__builtin_ctz(m);
+    const struct cg_place own = {.where = CG_IN_REG, .at = reg[i]};
+    memcpy((char *)v + guest->slots[slot[i]].offset, at(&own, v, regs), guest->slots[slot[i]].bytes);
   }
 }

@@ -4,14 +4,20 @@
 
 #include "hostcg/cg_int.h"
 #include "mem/access.h"
+#include "mem/space.h"
 #include "mem/tlb.h"
 
-static void may_fault(struct cg *g, unsigned exit) {
+void may_fault(struct cg *g, unsigned x) {
   if (g->nfaults == IR_MAX_INS) {
     g->error = -ENOSPC;
     return;
   }
-  g->fault[g->nfaults++] = (struct cg_fault){(uint32_t)(g->p - g->c.at), g->c.first_exit + exit};
+  g->fault[g->nfaults++] = (struct cg_fault){(uint32_t)(g->p - g->c.at), g->c.first_exit + x};
+}
+
+/* Within half of what is kept free around the guest's addresses. */
+static bool is_near(int64_t distance) {
+  return distance > -(int64_t)SPACE_GUARD / 2 && distance < (int64_t)SPACE_GUARD / 2;
 }
 
 static uint8_t *load_direct(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b,
@@ -58,9 +64,8 @@ static uint8_t *store_indexed(uint8_t *p, unsigned bits, unsigned b, unsigned x,
   }
 }
 
-/* Writes the check of a software TLB with temporaries t and u; t has what is added to the address then. */
-static void check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
-                  enum access access) {
+void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
+               enum access access) {
   uint8_t *retry = g->p;
   unsigned x = new_exit(g, exit, true);
   g->p =
@@ -72,45 +77,93 @@ static void check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned 
   g->p = cg_load_64(g->p, t, t, offsetof(struct tlb_entry, addend));
 }
 
-/* Base and distance of an address in the direct mode. */
-static unsigned base_of(struct cg *g, ref address, int32_t *o) {
+unsigned direct_base(struct cg *g, ref address, int32_t *o) {
   const struct ir_ins *i = ins_of(g, address);
   int64_t k = 0;
   *o = 0;
-  if (g->v[address].folded) {
-    number_of(g, i->b, &k);
-    *o = (int32_t)k;
-    return need(g, i->a, UINT32_MAX);
-  }
-  return need(g, address, UINT32_MAX);
+  if (!g->v[address].folded) return need(g, address, UINT32_MAX);
+  number_of(g, i->b, &k);
+  unsigned a = need(g, i->a, UINT32_MAX);
+  *o = (int32_t)k;
+  if (is_near(k)) return a;
+  unsigned t = take(g, UINT32_MAX, -1);
+  g->p = cg_lea(g->p, t, a, k);
+  *o = 0;
+  return t;
 }
 
-static bool integer(const struct ir_ins *i) { return i->type == IT_I32 || i->type == IT_I64; }
+/* Whole registers of a kind of their own: what is not extended. */
+static bool any_register(unsigned bits) { return bits == 32 || bits == 64 || bits == 128; }
+static bool fits_register(const struct cg *g, ref r, unsigned bits) {
+  const unsigned type = ins_of(g, r)->type;
+  return type != IT_V256 && bits <= 8 * g->v[value_of(g, r)].bytes;
+}
+static void load_vector(struct cg *g, unsigned bits, unsigned d, unsigned b, unsigned x) {
+  g->p = bits == 32   ? cg_xvload_32(g->p, d, b, x)
+         : bits == 64 ? cg_xvload_64(g->p, d, b, x)
+                      : cg_xvload_128(g->p, d, b, x);
+}
+static void store_vector(struct cg *g, unsigned bits, unsigned b, unsigned x, unsigned a) {
+  g->p = bits == 32   ? cg_xvstore_32(g->p, b, x, a)
+         : bits == 64 ? cg_xvstore_64(g->p, b, x, a)
+                      : cg_xvstore_128(g->p, b, x, a);
+}
+
+uint32_t root_of(const struct cg *g, ref address, int64_t *distance) {
+  int64_t k;
+  *distance = 0;
+  for (const struct ir_ins *i;
+       i = ins_of(g, address), i->op == IR_ADD && number_of(g, i->b, &k) && is_near(k + *distance);
+       address = i->a)
+    *distance += k;
+  return value_of(g, address);
+}
+
+/* One comparison serves all accesses whose addresses are near: what lies between them and the guest's memory is nobody's. */
+unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes) {
+  int64_t k, distance;
+  struct value *root = &g->v[root_of(g, address, &distance)];
+  const unsigned x = new_exit(g, exit, true);
+  if (number_of(g, address, &k) && !((uint64_t)k >> SPACE_BITS)) return x;
+  if (ins_of(g, address)->bits <= SPACE_BITS) return x;
+  if (root->bounded && is_near(distance - root->near) && is_near(distance - root->near + (int64_t)bytes))
+    return x;
+  g->p = cg_beyond(g->p, a, CG_STACK, CG_FRAME_LIMIT);
+  g->p = cg_branch(g->p, CG_BEYOND_GIVES);
+  late_to(g, x);
+  root->bounded = true;
+  root->near = distance - o;
+  return x;
+}
 
 static bool lower_load(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
   const bool sign = i->flags & IRF_SIGN;
-  if (!integer(i) || bits > 64) return false;
+  if (!fits_register(g, r, bits)) return false;
+  const bool any = any_register(bits) && !sign && (bits == 8u * g->v[r].bytes || !g->v[r].vector);
+  if (!any && g->v[r].bytes == 16) return false;
   if (g->c.direct) {
     int32_t o;
-    unsigned a = base_of(g, i->a, &o), d = take(g, UINT32_MAX, g->v[r].hint);
-    may_fault(g, new_exit(g, i->c, true));
-    g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
+    unsigned a = direct_base(g, i->a, &o), d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
+    may_fault(g, direct_check(g, i->c, i->a, a, o, bits / 8));
+    if (is_vector(d)) load_reg(g, d, a, o, bits / 8);
+    else g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
     result(g, r, d);
   } else {
-    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1),
-             d = take(g, UINT32_MAX, g->v[r].hint);
-    check(g, i->c, t, d, a, bits / 8, ACCESS_READ);
-    g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
+    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1);
+    unsigned d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
+    unsigned u = is_vector(d) ? take(g, UINT32_MAX, -1) : d;
+    tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_READ);
+    if (is_vector(d)) load_vector(g, bits, d, a, t);
+    else g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
     result(g, r, d);
   }
   (void)order; /* loads of the host are acquiring; sequentially consistent stores have the barrier */
   return true;
 }
 
-/* Tells the runtime what the store is about to change. */
-static void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes) {
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes) {
   if (!g->c.alone) return;
   unsigned t = take(g, UINT32_MAX, -1), x = new_exit(g, exit, true);
   g->p = cg_lea(g->p, t, a, o);
@@ -124,19 +177,26 @@ static void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigne
 static bool lower_store(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
-  if (!integer(ins_of(g, i->b)) || bits > 64) return false;
+  if (!fits_register(g, i->b, bits)) return false;
+  const uint32_t kinds = any_register(bits) ? GENERAL | VECTORS : GENERAL;
   if (g->c.direct) {
     int32_t o;
-    unsigned a = base_of(g, i->a, &o), v = need(g, i->b, UINT32_MAX);
-    announce(g, i->c, a, o, bits / 8);
-    may_fault(g, new_exit(g, i->c, true));
-    g->p = store_direct(g->p, bits, a, o, v);
+    unsigned a = direct_base(g, i->a, &o), v = need_any(g, i->b, kinds),
+             x = direct_check(g, i->c, i->a, a, o, bits / 8);
+    if (g->c.alone) {
+      announce(g, i->c, a, o, bits / 8);
+      x = new_exit(g, i->c, true);
+    }
+    may_fault(g, x);
+    if (is_vector(v)) store_reg(g, v, a, o, bits / 8);
+    else g->p = store_direct(g->p, bits, a, o, v);
   } else {
-    unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX);
+    unsigned a = need(g, i->a, UINT32_MAX), v = need_any(g, i->b, kinds);
     announce(g, i->c, a, 0, bits / 8);
     unsigned t = take(g, UINT32_MAX, -1), u = take(g, UINT32_MAX, -1);
-    check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
-    g->p = store_indexed(g->p, bits, a, t, v);
+    tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
+    if (is_vector(v)) store_vector(g, bits, a, t, v);
+    else g->p = store_indexed(g->p, bits, a, t, v);
   }
   if (order == ORDER_SEQCST) g->p = cg_barrier(g->p);
   return true;
@@ -161,6 +221,13 @@ bool lower_memory(struct cg *g, ref r) {
   case IR_FENCE:
     if (!i->aux || ((i->aux & 0x50) && (i->aux & 0x0a))) g->p = cg_barrier(g->p); /* as mem_fence */
     return true;
+  case IR_RMW:
+  case IR_CAS:
+  case IR_LOADX:
+  case IR_STOREX:
+  case IR_PROBE:
+  case IR_FILL:
+  case IR_ARG: return lower_atomic(g, r);
   case IR_HANDLER:
     if (g->c.alone) return false;
     lower_handler(g, r);

@@ -1,11 +1,13 @@
-/* Chooses the lowering rule of an operation and gives it registers: operands in place, ties, fixed registers, temporaries. */
+/* Chooses the lowering rule of an operation and gives it registers: operands in place, ties, fixed registers, temporaries.
+ * What a rule does not do, and FP operations without a rule, go by software. */
 #include <errno.h>
 
+#include "fp/fp.h"
 #include "hostcg/cg_int.h"
 
 static bool fits(const struct cg *g, const struct cg_want *w, ref r) {
   int64_t k;
-  if (w->kind == CG_REG || w->kind == CG_CC) return true;
+  if (w->kind == CG_REG || w->kind == CG_VEC || w->kind == CG_CC || w->kind == CG_N) return true;
   if (!number_of(g, r, &k)) return false;
   switch (w->kind) {
   case CG_I: return k == (int32_t)k;
@@ -21,19 +23,57 @@ static bool may_overwrite(const struct cg *g, ref r) {
   return number_of(g, r, &k) || dies(g, value_of(g, r));
 }
 
-static bool is_compare(unsigned op) { return op >= IR_EQ && op <= IR_SUBO; }
+/* By what rules are sorted; -1: there can be none. */
+static int type_of(const struct cg *g, const struct ir_ins *i) {
+  static const int8_t types[] = {[IT_NONE] = -1,    [IT_I32] = CG_I32, [IT_I64] = CG_I64,   [IT_I128] = -1,
+                                 [IT_F32] = CG_F32, [IT_F64] = CG_F64, [IT_V128] = CG_V128, [IT_V256] = -1};
+  const bool by_operand = is_compare(i->op) || i->op == IR_FTOI || i->op == IR_FCLASS || i->op == IR_VLANE;
+  return types[by_operand ? ins_of(g, i->a)->type : i->type];
+}
 
-/* Comparisons are by the width of what they compare. */
-static bool is_wide(const struct cg *g, const struct ir_ins *i) {
-  return is_compare(i->op) ? wide(ins_of(g, i->a)) : wide(i);
+static const struct ir_fp *how_of(const struct cg *g, const struct ir_ins *i) {
+  return is_fp(i->op) ? &g->b->fp[i->aux] : NULL;
+}
+
+static bool allows(const struct cg_rule *r, enum cg_how field, unsigned value) {
+  return !r->how[field] || r->how[field] >> value & 1;
+}
+
+/* Rules compute without flushing. */
+static bool does(const struct cg_rule *r, const struct ir_fp *f) {
+  if (f->ftz != FP_FTZ_KEEP || (f->daz != FP_DAZ_KEEP && f->daz != FP_DAZ_KEEP_ID)) return false;
+  return allows(r, CG_DAZ, f->daz) && allows(r, CG_RM, f->rm) && allows(r, CG_NAN_RULE, f->nan) &&
+         allows(r, CG_TINY, f->tiny) && allows(r, CG_MINMAX, f->minmax) && allows(r, CG_BAD, f->bad) &&
+         allows(r, CG_BITS, f->bits == 64) && allows(r, CG_SIGN, f->sign) && allows(r, CG_QUIET, f->quiet) &&
+         allows(r, CG_EXACT, f->exact);
+}
+
+/* Of integers, a rule for vector registers: the operands are in such, and the result is wanted there. */
+static bool in_vectors(const struct cg *g, const struct cg_rule *r, const struct ir_ins *i, const ref *args) {
+  int64_t k;
+  bool any = false;
+  if (r->kind != CG_VEC) return true;
+  if (!g->v[i - g->b->ins].vector) return false;
+  for (unsigned n = 0; n < r->nargs; n++) {
+    const struct value *x = &g->v[value_of(g, args[n])];
+    if (r->arg[n].kind != CG_VEC) continue;
+    if (x->reg >= 0 && is_vector((unsigned)x->reg)) any = true;
+    else if (!number_of(g, args[n], &k)) return false;
+  }
+  return any;
 }
 
 static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, const ref *args) {
-  const struct cg_rules_of *of = &cg_rules_of[i->op][is_wide(g, i)];
+  const int type = type_of(g, i);
+  if (type < 0) return NULL;
+  const struct cg_rules_of *of = &cg_rules_of[i->op][type];
   const struct cg_rule *end = &cg_rules[of->first + of->n];
+  const struct ir_fp *f = how_of(g, i);
   for (int copies = 0; copies < 2; copies++)
     for (const struct cg_rule *r = &cg_rules[of->first]; r < end; r++) {
       if (r->needs & ~g->c.features || (r->aux && r->aux != i->aux)) continue;
+      if (f && !does(r, f)) continue;
+      if (type <= CG_I64 && !in_vectors(g, r, i, args)) continue;
       if (!copies && r->tie >= 0 && !may_overwrite(g, args[r->tie])) continue;
       bool all = true;
       for (unsigned n = 0; n < r->nargs && all; n++) all = fits(g, &r->arg[n], args[n]);
@@ -41,6 +81,28 @@ static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, 
     }
   return NULL;
 }
+
+bool gives_condition(const struct cg *g, ref cond) {
+  const struct ir_ins *i = ins_of(g, cond);
+  const ref args[3] = {i->a, i->b, i->c};
+  if (!is_compare(i->op)) return false;
+  const struct cg_rule *r = choose(g, i, args);
+  return r && r->kind == CG_CC;
+}
+
+bool wants_vector(const struct cg *g, const struct ir_ins *i, unsigned n, bool result) {
+  const int type = type_of(g, i);
+  if (type < 0) return false;
+  const struct cg_rules_of *of = &cg_rules_of[i->op][type];
+  const struct cg_rule *r = &cg_rules[of->first];
+  if (type > CG_I64) return of->n ? r->arg[n].kind == CG_VEC : i->op != IR_ITOF;
+  for (; result && r < &cg_rules[of->first + of->n]; r++)
+    if (r->kind == CG_VEC && r->arg[n].kind == CG_VEC) return true;
+  return false;
+}
+
+static uint32_t kind_mask(unsigned kind) { return kind == CG_VEC ? VECTORS : GENERAL; }
+static bool in_register(const struct cg_want *w) { return w->kind == CG_REG || w->kind == CG_VEC; }
 
 /* Numbers and registers of the operands; `used`: the registers. Fixed ones are copies and belong to no value. */
 static void place_operands(struct cg *g, const struct cg_rule *r, const ref *args, struct cg_operands *o,
@@ -53,13 +115,15 @@ static void place_operands(struct cg *g, const struct cg_rule *r, const ref *arg
   for (unsigned n = 0; n < r->nargs; n++) {
     const struct cg_want *w = &r->arg[n];
     if (w->kind == CG_CC) continue;
-    if (w->kind != CG_REG) {
+    if (w->kind == CG_N) {
+      o->k[n] = (int64_t)args[n];
+    } else if (w->kind != CG_REG && w->kind != CG_VEC) {
       number_of(g, args[n], &o->k[n]);
     } else if (w->fixed >= 0) {
       copy_to(g, args[n], (unsigned)w->fixed);
       o->r[n] = (unsigned)w->fixed;
     } else if (n != (unsigned)r->tie) {
-      o->r[n] = need(g, args[n], ~taken);
+      o->r[n] = need_any(g, args[n], kind_mask(w->kind) & ~taken);
       *used |= 1u << o->r[n];
     }
   }
@@ -68,8 +132,7 @@ static void place_operands(struct cg *g, const struct cg_rule *r, const ref *arg
 
 static bool again(const struct cg *g, const struct cg_rule *r, const ref *args) {
   for (unsigned n = 0; n < r->nargs; n++)
-    if (n != (unsigned)r->tie && r->arg[n].kind == CG_REG &&
-        value_of(g, args[n]) == value_of(g, args[r->tie]))
+    if (n != (unsigned)r->tie && in_register(&r->arg[n]) && value_of(g, args[n]) == value_of(g, args[r->tie]))
       return true;
   return false;
 }
@@ -77,33 +140,87 @@ static bool again(const struct cg *g, const struct cg_rule *r, const ref *args) 
 /* The destination of a rule. */
 static unsigned place_result(struct cg *g, ref ref_, const struct cg_rule *r, const ref *args,
                              uint32_t used) {
+  const uint32_t kind = kind_mask(r->kind);
   int hint = g->v[ref_].hint;
   if (r->dest >= 0) return (unsigned)r->dest;
   if (r->tie >= 0) {
     uint32_t v = value_of(g, args[r->tie]);
     int64_t k;
     bool shared = again(g, r, args);
-    if (g->v[v].reg >= 0 && dies(g, v) && !number_of(g, args[r->tie], &k) && !(r->early && shared)) {
+    if (g->v[v].reg >= 0 && kind >> g->v[v].reg & 1 && dies(g, v) && !number_of(g, args[r->tie], &k) &&
+        !(r->early && shared)) {
       unsigned d = (unsigned)g->v[v].reg;
-      g->in_reg[d] = 0;
-      g->v[v].reg = -1;
+      release(g, d);
       g->pinned |= 1u << d;
       return d;
     }
-    unsigned d = take(g, ~used, hint);
+    unsigned d = take_any(g, kind & ~used, hint);
     load_value(g, args[r->tie], d);
     return d;
   }
   if (!r->early) /* operands that die here make room */
     for (unsigned n = 0; n < r->nargs; n++) {
-      if (r->arg[n].kind != CG_REG || r->arg[n].fixed >= 0) continue;
+      if (!in_register(&r->arg[n]) || r->arg[n].fixed >= 0) continue;
       uint32_t v = value_of(g, args[n]);
       if (g->v[v].reg < 0 || !dies(g, v)) continue;
-      g->in_reg[g->v[v].reg] = 0;
       g->pinned &= ~(1u << g->v[v].reg);
-      g->v[v].reg = -1;
+      release(g, (unsigned)g->v[v].reg);
     }
-  return take(g, UINT32_MAX, hint);
+  return take_any(g, kind, hint);
+}
+
+/* ---- out of line ---- */
+
+void write_soft(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3], unsigned dest,
+                unsigned bytes) {
+  g->p = cg_store_k64(g->p, CG_STACK, CG_FRAME_SOFT, op);
+  for (unsigned n = 0; n < nargs; n++) {
+    const int32_t at = CG_FRAME_SOFT + 8 + 8 * (int)n;
+    g->p = is_vector(reg[n]) ? cg_vstore_64(g->p, CG_STACK, at, reg[n])
+                             : cg_store_64(g->p, CG_STACK, at, reg[n]);
+  }
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->soft);
+  load_reg(g, dest, CG_STACK, CG_FRAME_SOFT, bytes);
+}
+
+static uint32_t soft_op(const struct cg *g, const struct ir_ins *i) {
+  unsigned type = i->op == IR_ITOF ? i->type : ins_of(g, i->a)->type;
+  return cg_soft_op(i->op, type == IT_F64, how_of(g, i));
+}
+
+/* The result of any kind: the whole operation by software. */
+static bool lower_soft(struct cg *g, ref ref_) {
+  const struct ir_ins *i = ins_of(g, ref_);
+  const ref args[3] = {i->a, i->b, i->c};
+  const unsigned n = ir_op_info[i->op].nargs;
+  uint8_t reg[3] = {0};
+  for (unsigned k = 0; k < n; k++) reg[k] = (uint8_t)need_any(g, args[k], GENERAL | VECTORS);
+  unsigned d = take_wanted(g, ref_);
+  write_soft(g, soft_op(g, i), n, reg, d, g->v[ref_].bytes);
+  result(g, ref_, d);
+  return true;
+}
+
+static uint64_t default_nan(const struct ir_ins *i) {
+  return i->type == IT_F64 ? UINT64_C(0x7ff8000000000000) : UINT64_C(0x7fc00000);
+}
+
+/* Writes a rule's code, and notes what lies out of line. */
+static void emit(struct cg *g, const struct cg_rule *r, struct cg_operands *o, const struct ir_ins *i) {
+  static const uint8_t kinds[] = {[CG_SOFT] = LATE_SOFT, [CG_NAN] = LATE_NAN, [CG_FALSE] = LATE_FALSE};
+  o->nfar = 0;
+  g->p = r->emit(g->p, o);
+  for (unsigned k = 0; k < o->nfar; k++) {
+    struct late *l = new_late(g, kinds[r->far], 0);
+    l->from = o->far[k];
+    l->retry = g->p;
+    l->size = g->v[i - g->b->ins].bytes;
+    l->dest = (uint8_t)o->d;
+    l->op = r->far == CG_SOFT ? soft_op(g, i) : default_nan(i);
+    l->nargs = r->nargs;
+    for (unsigned n = 0; n < r->nargs; n++) l->reg[n] = (uint8_t)((int)n == r->tie ? o->d : o->r[n]);
+  }
 }
 
 /* Everything that a condition reads is in registers then, and nothing has to be loaded between it and its user. */
@@ -128,22 +245,22 @@ static struct prepared prepare(struct cg *g, ref cond) {
     return p;
   }
   place_operands(g, p.rule, args, &p.o, &used);
-  if (p.rule->temp) p.o.t = take(g, UINT32_MAX, -1);
+  for (unsigned n = 0; n < p.rule->ntemps; n++) p.o.t[n] = take_any(g, kind_mask(p.rule->temp[n]), -1);
   return p;
 }
 
-static unsigned set_flags(struct cg *g, const struct prepared *p) {
+static unsigned set_flags(struct cg *g, struct prepared *p, ref cond) {
   if (!p->rule) {
     g->p = cg_nonzero(g->p, p->reg);
     return CG_NONZERO_GIVES;
   }
-  g->p = p->rule->emit(g->p, &p->o);
+  emit(g, p->rule, &p->o, ins_of(g, cond));
   return p->rule->gives;
 }
 
 unsigned condition(struct cg *g, ref cond) {
   struct prepared p = prepare(g, cond);
-  return set_flags(g, &p);
+  return set_flags(g, &p, cond);
 }
 
 bool lower_rule(struct cg *g, ref ref_) {
@@ -151,25 +268,22 @@ bool lower_rule(struct cg *g, ref ref_) {
   const ref args[3] = {i->a, i->b, i->c};
   struct cg_operands o = {0};
   uint32_t used = 0;
-  if (i->type > IT_I64 || (is_compare(i->op) && ins_of(g, i->a)->type > IT_I64)) return false;
   const struct cg_rule *r = choose(g, i, args);
-  if (!r) return false;
+  if (!r) return is_fp(i->op) || i->op == IR_FCLASS ? lower_soft(g, ref_) : false;
   if (r->arg[0].kind == CG_CC) { /* the flags live from the condition to the instruction */
     struct prepared p = prepare(g, args[0]);
     place_operands(g, r, args, &o, &used);
     o.d = place_result(g, ref_, r, args, used);
-    o.cc = set_flags(g, &p);
+    o.cc = set_flags(g, &p, args[0]);
   } else {
     place_operands(g, r, args, &o, &used);
-    if (r->has_dest) o.d = place_result(g, ref_, r, args, used);
-    if (r->temp) {
-      for (unsigned n = 0; n < r->nargs; n++) /* operands that made room for the destination are still read */
-        if (r->arg[n].kind == CG_REG && n != (unsigned)r->tie) g->pinned |= 1u << o.r[n];
-      o.t = take(g, ~used, -1);
-    }
+    if (r->kind != CG_CC) o.d = place_result(g, ref_, r, args, used);
+    for (unsigned n = 0; n < r->nargs; n++) /* operands that made room for the destination are still read */
+      if (in_register(&r->arg[n]) && n != (unsigned)r->tie) g->pinned |= 1u << o.r[n];
+    for (unsigned n = 0; n < r->ntemps; n++) o.t[n] = take_any(g, kind_mask(r->temp[n]) & ~used, -1);
   }
-  g->p = r->emit(g->p, &o);
-  if (!r->has_dest) {
+  emit(g, r, &o, i);
+  if (r->kind == CG_CC) {
     g->pinned = 0;
     o.d = take(g, UINT32_MAX, g->v[ref_].hint);
     g->p = cg_truth(g->p, o.d, r->gives);

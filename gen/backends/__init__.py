@@ -10,9 +10,9 @@ def names(isa: Isa) -> list[str]:
     """What `everything` will write, from the loaded model alone."""
     from ..expand import ident
     stems = sorted({ident(PurePath(leaf.where.file).stem) for leaf in isa.leaves})
-    out = ["state.h", "insn.h", "ops.h", "interp_hot.h", "tables.c", "exec.c", "prepare.c", "run.c", "run_direct.c", "lift.c", "lift.txt", "reference.md", "doc.c"]
+    out = ["state.h", "insn.h", "ops.h", "interp_hot.h", "tables.c", "exec.c", "prepare.c", "run.c", "run_direct.c", "lift.h", "lift.c", "lift.txt", "reference.md", "doc.c"]
     out += ["oracle.py", "vectors.json", "fuzz.dict"]
-    out += [f"interp_{s}.c" for s in stems]
+    out += [f"{kind}_{s}.c" for kind in ("interp", "lift") for s in stems]
     out += ["decode.c", "asm.c"] if isa.scanner == "tree" else ["decode.re", "asm.c"]
     if isa.sysregs:
         out.append("sysreg.c")

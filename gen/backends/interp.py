@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from .. import tir, values as v
+from ..builtins import flag_bits
 from ..expand import ident
 from ..model import Isa
 from ..tir import B, Checked, E, Meaning
@@ -310,13 +311,10 @@ class Writer:
 
     def eff_fp(self, s: tir.Eff) -> None:
         a = s.attrs
-        prof = self.isa.fp[a["profile"]]
         self.n += 1
         env = f"fe{self.n}"
-        daz = prof["daz"].s.upper() if "daz" in prof else "KEEP"
-        ftz = prof["ftz"].s.upper() if "ftz" in prof else "KEEP"
         self.put(f"struct fp_env {env} = {{(uint8_t)({self.x(a['rm'])}), FP_NAN_{a['nan'].upper()}, FP_TINY_{a['tiny'].upper()}, "
-                 f"FP_DAZ_{daz}, FP_FTZ_{ftz}, 0}};")
+                 f"(uint8_t)({self.x(a['daz'])}), (uint8_t)({self.x(a['ftz'])}), 0}};")
         args = [f"&{env}"] + [self.x(e) for e in s.args]
         op, w = a["op"], a["width"]
         out, ty = s.outs[0]
@@ -341,7 +339,11 @@ class Writer:
             cast = "(uint64_t)" if op in ("eq", "lt", "le") else ""
             self.put(f"uint64_t {out} = {cast}fp{w}_{op}({', '.join(args)});")
         name, fty = s.outs[-1]
-        self.put(f"uint64_t {name} = {mask(f'{env}.flags', fty.n)};")
+        bits = flag_bits(self.isa.fp[a["profile"]])
+        if all(b is None or b == k for k, b in enumerate(bits)):
+            return self.put(f"uint64_t {name} = {mask(f'{env}.flags', fty.n)};")
+        places = ", ".join("255" if b is None else str(b) for b in bits)
+        self.put(f"uint64_t {name} = fp_flags_at({env}.flags, (const uint8_t[]){{{places}}});")
 
     # ---- the function
     def function(self, head: str, result: str | None = None) -> str:

@@ -6,7 +6,14 @@ Leaves with floating point, wide vectors, helpers or conditions that none of the
 their interpreter handler, with the reason in the report."""
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePath
+
 from .. import tir, values as v
+from ..builtins import flag_bits
+from ..expand import ident
 from ..model import Isa
 from ..tir import B, TRANSLATE, Checked, E, Meaning
 from . import cexpr, insn
@@ -68,7 +75,8 @@ def finished(stmts: list) -> bool:
 class Lifter:
     def __init__(self, isa: Isa, place: Place, m: Meaning) -> None:
         self.isa, self.place, self.m = isa, place, m
-        self.lines: list[str] = []
+        self.lines: list[str | Common] = []
+        self.types: dict[str, str] = {}     # C types of the locals that are named so far
         self.depth = 1
         self.notes: set[str] = set()
         self.stored = False             # a memory effect happened: an exit can no longer re-run the instruction
@@ -76,10 +84,13 @@ class Lifter:
         self.raised: set[str] = set()   # locals that are flags of FP operations: the operations record them
         self.wide: dict[str, tuple[str, int, int]] = {}     # locals that are bits of a wide one: its name, lowest bit, width
         self.lazy: dict[str, E] = {}    # named parts of vectors, rendered where they are used
+        self.numbers: set[str] = set()  # system registers that it accesses, as C
         self.vectors = Vectors(self)
         self.patient = self.may_wait()
 
     def put(self, s: str) -> None:
+        if (m := re.match(r"ref (\w+)", s)):
+            self.types[m[1]] = "ref"
         self.lines.append("  " * self.depth + s)
 
     # ---- expressions
@@ -195,7 +206,7 @@ class Lifter:
         if n not in (32, 64):
             raise ByHandler(f"floating point of {n} bits")
         if e.op == "local" and e.bt > TRANSLATE:
-            return str(e.k)
+            return self.f(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
         if e.op == "cast" and a[0].ty.kind == "b":
             return f"ir_float(l, {n}, {self.r(a[0])})"
         if e.op == "sel" and a[0].bt > TRANSLATE:
@@ -291,11 +302,17 @@ class Lifter:
 
     def st_Let(self, s: tir.Let) -> None:
         if s.e.bt <= TRANSLATE:
-            self.put(f"{ctype(s.e.ty)} {s.id} = {self.c(s.e)};")
+            self.named(ctype(s.e.ty), s.id, self.c(s.e))
         elif self.patient and self.of_vector(s.e, {**self.lazy, **self.wide}):
             self.lazy[s.id] = s.e
         else:
-            self.put(f"ref {s.id} = {self.r(s.e)};")
+            self.named("ref", s.id, self.r(s.e))
+
+    def named(self, type_: str, name: str, expr: str) -> None:
+        """A local that has a value from here on."""
+        params = [(self.types[w], w) for w in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", expr)) if w in self.types]
+        self.types[name] = type_
+        self.lines.append(Common("  " * self.depth, type_, name, expr, params))
 
     def st_Var(self, s: tir.Var) -> None:
         self.put(f"ref {s.id};")
@@ -319,6 +336,7 @@ class Lifter:
         if not mentions(s.e, self.raised):
             return False
         old, new = s.e.a if s.e.op == "or" else (s.e, s.e)
+        new = new.a[0] if new.op == "zext" else new
         if old.op != "slot" or old.k != s.slot or new.op != "local" or s.slot != sticky(self.isa):
             raise ByHandler("FP flags that are not merely merged into the sticky ones")
         return True
@@ -469,9 +487,23 @@ class Lifter:
             self.put(f"ref {s.outs[0][0]} = ir_cas(l, {w}, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])}, {order});")
         elif s.kind == "fill":
             self.put(f"ir_fill(l, {self.r(a[0])}, {self.r(a[1])}, {self.r(a[2])});")
+        elif s.kind in ("sysread", "syswrite") and a[0].bt <= TRANSLATE:
+            return self.system(s)
         else:
             raise ByHandler(f"helper {s.attrs['name']}" if s.kind == "helper" else "system register")
         self.stored = True
+
+    def system(self, s: tir.Eff) -> None:
+        """A system register that is nothing but slots; others go by the handler of the whole instruction."""
+        number, name = self.c(s.args[0]), self.isa.name
+        if not self.isa.sysregs or self.m.sysreg:
+            raise ByHandler("system register")
+        self.numbers.add(number)
+        self.notes.add("system register: by handler when it is more than slots")
+        if s.kind == "sysread":
+            self.put(f"ref {s.outs[0][0]} = {name}_sys_get(l, (uint64_t)({number}));")
+        else:
+            self.put(f"{name}_sys_set(l, (uint64_t)({number}), {self.r(s.args[1])});")
 
     def stored_value(self, e: E) -> str:
         try:
@@ -480,7 +512,7 @@ class Lifter:
             return self.r(e)
 
     def fp(self, s: tir.Eff) -> None:
-        a, prof = s.attrs, self.isa.fp[s.attrs["profile"]]
+        a = s.attrs
         op, n = a["op"], a["width"]
         if n not in (32, 64) or a.get("to", n) not in (32, 64):
             raise ByHandler("half precision")
@@ -488,10 +520,8 @@ class Lifter:
             raise ByHandler("a rounding mode known only at run time")
         if op in ("to_int", "from_int") and a["int"] not in (32, 64):
             raise ByHandler(f"integers of {a['int']} bits from or to floating point")
-        daz = prof["daz"].s.upper() if "daz" in prof else "KEEP"
-        ftz = prof["ftz"].s.upper() if "ftz" in prof else "KEEP"
         how = [f".rm = (uint8_t)({self.c(a['rm'])})", f".nan = FP_NAN_{a['nan'].upper()}", f".tiny = FP_TINY_{a['tiny'].upper()}",
-               f".daz = FP_DAZ_{daz}", f".ftz = FP_FTZ_{ftz}"]
+               f".daz = (uint8_t)({self.c(a['daz'])})", f".ftz = (uint8_t)({self.c(a['ftz'])})"]
         if "minmax" in a:
             how.append(f".minmax = FP_MINMAX_{a['minmax'].upper()}")
         if "int" in a:
@@ -511,7 +541,7 @@ class Lifter:
             self.put(f"(void){out};")
 
     # ---- the function
-    def function(self) -> str:
+    def function(self) -> list[str | Common]:
         head = f"int {self.isa.name}_l_{self.m.name}(struct lift *l, const struct insn *insn)"
         lead = [f"  const struct {self.isa.name}_insn *d = (const struct {self.isa.name}_insn *)insn;", "  (void)d, (void)l;"]
         try:
@@ -520,8 +550,10 @@ class Lifter:
             self.body(self.m.body)
         except ByHandler as why:
             self.notes = {f"handler: {why}"}
-            return "\n".join([head + " {", *lead, *self.by_handler(), "}", ""])
-        return "\n".join([head + " {", *lead, *self.lines, "  return LIFT_NEXT;", "}", ""])
+            return [head + " {", *lead, *self.by_handler(), "}", ""]
+        plain = " && ".join(f"{self.isa.name}_sys_plain((uint64_t)({n}))" for n in sorted(self.numbers))
+        other = [f"  if (!({plain})) {{", *("  " + x for x in self.by_handler()), "  }"] if plain else []
+        return [head + " {", *lead, *other, *self.lines, "  return LIFT_NEXT;", "}", ""]
 
     def by_handler(self) -> list[str]:
         """The call, with the slots that the handler reads and writes."""
@@ -591,6 +623,59 @@ def sticky(isa: Isa) -> str | None:
     return name if name in isa.slots else None
 
 
+def sticky_bits(isa: Isa) -> tuple[int | None, ...]:
+    return flag_bits(next(iter(isa.fp.values()), {}))
+
+
+def denormals(isa: Isa) -> bool:
+    """Whether a subnormal operand alone raises a flag, as on hosts that have such a flag."""
+    return any("keep_id" in p["daz"].s for p in isa.fp.values() if "daz" in p)
+
+
+# ---- system registers
+
+
+def plain(m: Meaning) -> bool:
+    """Whether accessing the system register comes to reading and writing slots."""
+    return not any(isinstance(s, (tir.Eff, tir.End, tir.Jump, tir.Restart, tir.Done)) for s in tir.walk(m.body))
+
+
+def written(lines: list) -> str:
+    return "\n".join(x if isinstance(x, str) else f"{x.indent}{x.ctype} {x.name} = {x.expr};" for x in lines)
+
+
+def plain_registers(isa: Isa, checked: Checked, place: Place) -> tuple[str, str]:
+    """Functions that lift accesses to those system registers which are nothing but slots; what of them files share."""
+    cases, parts, n = [], [], isa.name
+    reads, writes = [], []
+    for name, reg in isa.sysregs.items():
+        get, put = checked.reads[name], checked.writes[name]
+        if not plain(get) or not plain(put):
+            continue
+        try:
+            r, w = Lifter(isa, place, get), Lifter(isa, place, put)
+            r.body(get.body)
+            w.body(put.body)
+            result = r.r(get.result)
+        except ByHandler:
+            continue
+        if "lift_end(" in written(r.lines + w.lines):
+            continue                    # the context may change: the handler knows whether it does
+        where = f"/* {reg.where.file}:{reg.where.line} {name} */\n"
+        parts.append(f"{where}static ref get_{ident(name)}(struct lift *l) {{\n" + written(r.lines) + f"\n  return {result};\n}}\n\n"
+                     f"static void set_{ident(name)}(struct lift *l, ref v_) {{\n  (void)l, (void)v_;\n" + written(w.lines) + "\n}\n\n")
+        cases.append(f"  case {reg.num:#x}:\n")
+        reads.append(f"  case {reg.num:#x}: return get_{ident(name)}(l);\n")
+        writes.append(f"  case {reg.num:#x}: set_{ident(name)}(l, v); break;\n")
+    heads = [f"bool {n}_sys_plain(uint64_t num)", f"ref {n}_sys_get(struct lift *l, uint64_t num)",
+             f"void {n}_sys_set(struct lift *l, uint64_t num, ref v)"]
+    text = "".join(parts)
+    text += f"{heads[0]} {{\n  switch (num) {{\n{''.join(cases)}{'    return true;' if cases else ''}\n  default: return false;\n  }}\n}}\n\n"
+    text += f"{heads[1]} {{\n  switch (num) {{\n{''.join(reads)}  default: return ir_const(l, 64, 0); /* not plain: nobody asks */\n  }}\n}}\n\n"
+    text += f"{heads[2]} {{\n  (void)l, (void)v;\n  switch (num) {{\n{''.join(writes)}  default: break;\n  }}\n}}\n\n"
+    return ("".join(h + ";\n" for h in heads), text) if isa.sysregs else ("", "")
+
+
 # ---- tables
 
 
@@ -641,6 +726,7 @@ def guest(isa: Isa, checked: Checked) -> str:
     for name in isa.hot_registers:
         hot += [f"{up}_SLOT_{name} + {i}" for i in range(isa.files[name].n)] if name in isa.files else [f"{up}_SLOT_{name}"]
     held = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
+    vectors = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held_vectors]
     context = sorted({f"{up}_SLOT_{x.split('.')[0]}" for x in isa.context})
     st = sticky(isa)
     rows = [f"    {{{r:#x}, {w:#x}, {str(x).lower()}, {str(e).lower()}}}," for r, w, x, e in leaf]
@@ -648,10 +734,12 @@ def guest(isa: Isa, checked: Checked) -> str:
             f"static const struct ir_leaf leaves[] = {{\n" + "\n".join(rows) + "\n};\n"
             f"static const uint16_t hot[] = {{\n" + "".join(f"    {h},\n" for h in hot) + "    0};\n\n"
             f"static const uint16_t held[] = {{{', '.join(held + ['0'])}}};\n"
+            f"static const uint16_t held_vectors[] = {{{', '.join(vectors + ['0'])}}};\n"
             f"static const uint16_t context[] = {{{', '.join(context + ['0'])}}};\n\n"
             f"extern const struct ir_guest {n}_guest;\nconst struct ir_guest {n}_guest = {{\n    .isa = &isa_{n},\n    .nslots = {up}_SLOTS,\n"
             f"    .slots = slots,\n    .touch = {n}_touch,\n    .lift = {n}_lift,\n    .leaf = leaves,\n    .sticky = {f'{up}_SLOT_{st}' if st else '-1'},\n"
-            f"    .sticky_bit = {{0, 1, 2, 3, 4, 255}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .sticky_bit = {{{', '.join('255' if b is None else str(b) for b in sticky_bits(isa))}}},\n    .hot = hot,\n    .nhot = {len(hot)},\n    .held = held,\n    .nheld = {len(held)},\n"
+            f"    .held_vectors = held_vectors,\n    .nheld_vectors = {len(vectors)},\n    .denormals = {str(denormals(isa)).lower()},\n"
             f"    .context = context,\n    .ncontext = {len(context)},\n}};\n")
 
 
@@ -672,17 +760,75 @@ def touch_function(isa: Isa, cases: dict[str, list[int]]) -> str:
 
 def files(isa: Isa, checked: Checked) -> dict[str, str]:
     place = Place(isa, insn.members(isa, checked))
-    parts, report, cases = [], [], {}
+    parts: dict[str, list[tuple[str, list]]] = {}
+    report, cases = [], {}
     for m in checked.leaves:
         lf = Lifter(isa, place, m)
         if special(isa, m):
             cases.setdefault(lf.touch_case(), []).append(m.leaf.id)
-        parts.append(f"/* {m.leaf.where.file}:{m.leaf.where.line} {m.leaf.name} */\n" + lf.function())
+        parts.setdefault(family(m), []).append((f"/* {m.leaf.where.file}:{m.leaf.where.line} {m.leaf.name} */\n", lf.function()))
         for note in sorted(lf.notes):
             report.append(f"{m.leaf.name}: {note}")
+    sys_protos, sys_text = plain_registers(isa, checked, place)
+    shared = Shared(isa, [line for items in parts.values() for _, lines in items for line in lines])
     protos = "".join(f"int {isa.name}_l_{m.name}(struct lift *l, const struct insn *insn);\n" for m in checked.leaves)
     rows = "".join(f"    {isa.name}_l_{m.name},\n" for m in checked.leaves)
-    text = (f'/* Generated: the lifter of {isa.name}. */\n#include <stddef.h>\n\n#include "{isa.name}/state.h"\n#include "{isa.name}/insn.h"\n'
-            f'#include "fp/fp.h"\n#include "ir/build.h"\n\nextern const struct isa isa_{isa.name};\n'
-            f"{protos}\n" + "\n".join(parts) + f"\nstatic lift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n\n" + touch_function(isa, cases) + guest(isa, checked))
-    return {"lift.c": text, "lift.txt": "\n".join(report) + "\n"}
+    guard = f"ISOMER_GEN_{isa.name.upper()}_LIFT_H"
+    out = {"lift.h": f"/* Generated: what the files of {isa.name}'s lifter share. */\n#ifndef {guard}\n#define {guard}\n\n#include \"{isa.name}/state.h\"\n"
+                     f'#include "{isa.name}/insn.h"\n#include "fp/fp.h"\n#include "ir/build.h"\n\n{protos}{sys_protos}{shared.protos()}\n#endif\n',
+           "lift.txt": "\n".join(report) + "\n"}
+    top = f'#include <stddef.h>\n\n#include "{isa.name}/lift.h"\n\n'
+    for name, items in parts.items():
+        text = "\n".join(head + "\n".join(shared.line(x) for x in lines) for head, lines in items)
+        out[f"lift_{name}.c"] = f"/* Generated: the lifter of {isa.name}, {name}. */\n{top}{text}"
+    out["lift.c"] = (f"/* Generated: the tables of {isa.name}'s lifter. */\n{top}extern const struct isa isa_{isa.name};\n\n" + shared.functions() + sys_text +
+                     f"static lift_fn *const {isa.name}_lift[] = {{\n    0,\n{rows}}};\n\n" + touch_function(isa, cases) + guest(isa, checked))
+    return out
+
+
+def family(m: Meaning) -> str:
+    """The file that the leaf is described in."""
+    return ident(PurePath(m.leaf.where.file).stem)
+
+
+@dataclass
+class Common:
+    """A line that names a value; other leaves may have the same expression: `params` are the locals in it, by their types."""
+    indent: str
+    ctype: str
+    name: str
+    expr: str
+    params: list[tuple[str, str]]
+
+    def key(self) -> tuple:
+        text = self.expr
+        for i, (_, name) in enumerate(self.params):
+            text = re.sub(rf"\b{name}\b", f"p{i}", text)
+        return self.ctype, text, tuple(t for t, _ in self.params)
+
+
+class Shared:
+    """Long expressions that many leaves have, the addresses of operands above all, become functions."""
+    LENGTH, USES = 80, 3
+
+    def __init__(self, isa: Isa, lines: list) -> None:
+        self.isa = isa
+        count = Counter(x.key() for x in lines if isinstance(x, Common) and len(x.expr) >= self.LENGTH)
+        self.number = {k: i for i, k in enumerate(k for k, n in count.items() if n >= self.USES)}
+
+    def line(self, x: str | Common) -> str:
+        if isinstance(x, str):
+            return x
+        n = self.number.get(x.key())
+        args = "".join(f", {name}" for _, name in x.params)
+        return f"{x.indent}{x.ctype} {x.name} = {x.expr if n is None else f'{self.isa.name}_c_{n}(l, d{args})'};"
+
+    def heads(self) -> list[str]:
+        return [f"{ctype} {self.isa.name}_c_{n}(struct lift *l, const struct {self.isa.name}_insn *d" +
+                "".join(f", {t} p{i}" for i, t in enumerate(params)) + ")" for (ctype, _, params), n in self.number.items()]
+
+    def protos(self) -> str:
+        return "".join(f"{h};\n" for h in self.heads())
+
+    def functions(self) -> str:
+        return "".join(f"{h} {{\n  (void)l, (void)d;\n  return {text};\n}}\n\n" for h, (_, text, _) in zip(self.heads(), self.number))

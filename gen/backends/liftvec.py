@@ -36,10 +36,10 @@ class Vectors:
         """The vector that holds e, an expression of 64, 128 or 256 bits; more bits of the register may be anything."""
         bits = e.ty.bits
         parts = list(reversed(self.parts(self.open(e))))
-        w = parts[0].ty.bits
-        if bits not in (64, 128, 256) or any(p.ty.bits != w for p in parts):
+        w = min(p.ty.bits for p in parts)
+        if bits not in (64, 128, 256) or any(p.ty.bits % w for p in parts):
             raise NoVector
-        return self.lanes(parts, w)
+        return self.lanes([v.bits(p, k, w) for p in parts for k in range(0, p.ty.bits, w)], w)
 
     def open(self, e: E) -> E:
         """e with values that were only named put in place."""
@@ -102,6 +102,8 @@ class Vectors:
                 return s.text if (bits > 128) == (s.bits > 128) else f"ir_vlow(l, {s.text})"
             if lo == 128 and bits <= 128:
                 return f"ir_vhigh(l, {s.text})"
+        if (text := self.insertion(ls, w, got)) is not None:
+            return text
         if all(e.op == first.op for e in ls) and first.op != "concat":
             try:
                 return self.map(ls, w)
@@ -110,6 +112,16 @@ class Vectors:
         if w in _LANES and n > 1 and all(e == first for e in ls):
             return f"ir_vsplat(l, {self.wide(bits)}, {w}, {lf.r(first)})"
         return self.permutation(ls, w)
+
+    def insertion(self, ls: list[E], w: int, got: list[tuple[Source, int] | None]) -> str | None:
+        """A vector of 128 bits in which one lane is replaced by a scalar."""
+        new = [i for i, g in enumerate(got) if g is None]
+        if len(new) != 1 or w not in _LANES or len(ls) * w != 128 or len(ls) == 1:
+            return None
+        s = next(g[0] for g in got if g)
+        if any(g and g != (s, i * w) for i, g in enumerate(got)):
+            return None
+        return f"ir_vinsert(l, {w}, {new[0]}, {s.text if s.bits == 128 else f'ir_vlow(l, {s.text})'}, {self.lf.r(ls[new[0]])})"
 
     @staticmethod
     def wide(bits: int) -> str:

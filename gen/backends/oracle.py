@@ -8,6 +8,7 @@ A function returns "restart", or nothing. LEAVES, READS and WRITES at the end ar
 from __future__ import annotations
 
 from .. import tir, values as v
+from ..builtins import flag_bits
 from ..expand import ident
 from ..model import Isa
 from ..tir import Checked, E, Meaning
@@ -323,9 +324,9 @@ class Writer:
             outs += "," if len(s.outs) == 1 else ""
         elif s.kind == "fp":
             prof = self.isa.fp[s.attrs["profile"]]
-            attrs = {k: x for k, x in s.attrs.items() if k not in ("rm", "profile")}
-            attrs |= {k: prof[k].s if k in prof else "keep" for k in ("daz", "ftz")}
-            call = f"s.fp({attrs!r}, {self.py.x(s.attrs['rm'])}, ({', '.join(a)},))"
+            attrs = {k: x for k, x in s.attrs.items() if k not in ("rm", "daz", "ftz", "profile")} | {"flags": flag_bits(prof)}
+            modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "daz", "ftz"))
+            call = f"s.fp({attrs!r}, ({modes}), ({', '.join(a)},))"
         else:
             raise AssertionError(f"no Python for effect {s.kind}")
         self.put(f"{outs} = {call}" if outs else call)

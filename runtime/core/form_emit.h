@@ -72,4 +72,11 @@ FORM_INLINE uint8_t *form_mem(uint8_t *p, struct form_fixed f, unsigned reg, uns
   return form_imm(p, (uint64_t)disp, mod == 1 ? 1 : mod == 2 ? 4 : 0);
 }
 
+/* A place of the code itself: the distance from the instruction's end is its last 4 bytes, patched later. */
+FORM_INLINE uint8_t *form_pool(uint8_t *p, struct form_fixed f, unsigned reg, unsigned vvvv) {
+  p = form_head(p, f, reg >> 3, 0, 0, vvvv, false);
+  *p++ = (uint8_t)((reg & 7) << 3 | 5);
+  return form_imm(p, 0, 4);
+}
+
 #endif

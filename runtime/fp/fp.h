@@ -62,6 +62,16 @@ struct fp_env {
   uint8_t flags; /* enum fp_flag, accumulated with OR */
 };
 
+/* The flags at other bit positions: bit[i] is where flag 1 << i goes, 255: nowhere. */
+static inline uint64_t fp_flags_at(unsigned flags, const uint8_t bit[6]) {
+  uint64_t r = 0;
+  for (; flags; flags &= flags - 1) {
+    unsigned b = bit[__builtin_ctz(flags)];
+    if (b < 64) r |= UINT64_C(1) << b;
+  }
+  return r;
+}
+
 /* NaN rule of min and max. NUMBER: a NaN loses against a number, signalling or not (IEEE 754-2019
  * minimumNumber, RISC-V fmin). NUM2008: a quiet NaN loses, a signalling one wins (IEEE 754-2008 minNum,
  * Arm FMINNM). PROPAGATE: any NaN wins (minimum, Arm FMIN). FP_NV is raised by signalling NaNs only. */

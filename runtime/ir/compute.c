@@ -37,6 +37,8 @@ bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, 
   case IR_DIVS: r = bits_divs(a, b, w); break;
   case IR_REMU: r = bits_remu(a, b); break;
   case IR_REMS: r = bits_rems(a, b, w); break;
+  case IR_DIVUW: r = a < v[2] ? (uint64_t)(((u128)a << 64 | b) / v[2]) : 0; break;
+  case IR_REMUW: r = a < v[2] ? (uint64_t)(((u128)a << 64 | b) % v[2]) : 0; break;
   case IR_EQ: r = a == b; break;
   case IR_NE: r = a != b; break;
   case IR_LTU: r = a < b; break;

@@ -1,6 +1,7 @@
 /* Floating point: entries carry how they round and treat NaNs; what they raise is theirs to record. */
 #include <string.h>
 
+#include "fp/fp.h"
 #include "ir/int.h"
 
 ref ir_float(struct lift *l, unsigned width, ref bits) {
@@ -31,3 +32,36 @@ ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how
 }
 
 ref ir_fclass(struct lift *l, ref a) { return ir_emit(l, IR_FCLASS, IT_I32, a, 0, 0, 0); }
+
+uint64_t ir_fp_compute(unsigned op, bool d, const struct ir_fp *f, const uint64_t operand[3],
+                       unsigned *flags) {
+  struct fp_env env = {f->rm, f->nan, f->tiny, f->daz, f->ftz, 0};
+  struct fp_env *e = &env;
+  const bool whole = d || (op == IR_ITOF && f->bits == 64);
+  const uint64_t m = whole ? UINT64_MAX : UINT32_MAX, a = operand[0] & m, b = operand[1] & m,
+                 c = operand[2] & m;
+  uint64_t r;
+  switch (op) {
+  case IR_FADD: r = d ? fp64_add(e, a, b) : fp32_add(e, a, b); break;
+  case IR_FSUB: r = d ? fp64_sub(e, a, b) : fp32_sub(e, a, b); break;
+  case IR_FMUL: r = d ? fp64_mul(e, a, b) : fp32_mul(e, a, b); break;
+  case IR_FDIV: r = d ? fp64_div(e, a, b) : fp32_div(e, a, b); break;
+  case IR_FSQRT: r = d ? fp64_sqrt(e, a) : fp32_sqrt(e, a); break;
+  case IR_FMA: r = d ? fp64_fma(e, a, b, c) : fp32_fma(e, a, b, c); break;
+  case IR_FMIN: r = d ? fp64_min(e, a, b, f->minmax, 1) : fp32_min(e, a, b, f->minmax, 1); break;
+  case IR_FMAX: r = d ? fp64_max(e, a, b, f->minmax, 1) : fp32_max(e, a, b, f->minmax, 1); break;
+  case IR_FEQ: r = (uint64_t)(d ? fp64_eq(e, a, b, f->quiet) : fp32_eq(e, a, b, f->quiet)); break;
+  case IR_FLT: r = (uint64_t)(d ? fp64_lt(e, a, b, f->quiet) : fp32_lt(e, a, b, f->quiet)); break;
+  case IR_FLE: r = (uint64_t)(d ? fp64_le(e, a, b, f->quiet) : fp32_le(e, a, b, f->quiet)); break;
+  case IR_FUN: r = (d ? fp64_cmp(e, a, b, f->quiet) : fp32_cmp(e, a, b, f->quiet)) == FP_UN; break;
+  case IR_FCVT: r = d ? fp64_to_fp32(e, a) : fp32_to_fp64(e, a); break;
+  case IR_FTOI:
+    r = d ? fp64_to_int(e, a, f->bits, f->sign, f->bad) : fp32_to_int(e, a, f->bits, f->sign, f->bad);
+    break;
+  case IR_ITOF: r = d ? fp64_from_int(e, a, f->bits, f->sign) : fp32_from_int(e, a, f->bits, f->sign); break;
+  case IR_FRINT: r = d ? fp64_round_to_int(e, a, f->exact) : fp32_round_to_int(e, a, f->exact); break;
+  default: r = d ? fp64_class(a) : fp32_class(a); break;
+  }
+  *flags |= env.flags;
+  return r;
+}

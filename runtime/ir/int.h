@@ -19,11 +19,6 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
 ref ir_fold_cast(struct lift *l, enum ir_type t, ref a);
 ref ir_fold_lane(struct lift *l, enum ir_type t, ref a, unsigned bits, unsigned lane);
 
-/* compute.c: value of an operation on constants of type t (the type of the operands for comparisons and conversions in
- * `from`); false when it is none of I32, I64 operations without effect. */
-bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, const uint64_t v[3],
-                uint64_t *out);
-
 /* state.c */
 ref ir_slot_value(struct lift *l, unsigned slot);
 unsigned ir_exit_interp(struct lift *l); /* exit that runs the current instruction in the interpreter */

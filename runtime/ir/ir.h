@@ -32,7 +32,7 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(CONST,   0, P) /* ir_const_value(b, ref); any type; of V256 the upper half is zero */                             \
   X(PC,      0, P) /* I64: pcbase + ir_const_value: the address, relative to the page in which the block starts */    \
   X(GET,     0, L) /* slot `aux`, zero-extended to T (T as wide as the slot or I32); value at the block's entry or    */ \
-                   /* since the last HANDLER that wrote it */                                                          \
+                   /* since the last HANDLER that wrote it; of the sticky FP flags the value now */                     \
   X(PUT,     1, E) /* slot `aux` in memory becomes the low bits of a (any type) */                                     \
   /* I32, I64; AND OR XOR NOT also V128, V256 */                                                                       \
   X(ADD,     2, P)                                                                                                     \
@@ -56,6 +56,8 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(DIVS,    2, P)                                                                                                     \
   X(REMU,    2, P) /* by zero 0 */                                                                                     \
   X(REMS,    2, P)                                                                                                     \
+  X(DIVUW,   3, P) /* I64: the 128 bits a:b (a high) by c; 0 unless a < c */                                           \
+  X(REMUW,   3, P) /* its remainder; 0 unless a < c */                                                                 \
   /* I32 result 0 or 1; operands I32 or I64, both of one type: that of a */                                            \
   X(EQ,      2, P)                                                                                                     \
   X(NE,      2, P)                                                                                                     \
@@ -194,6 +196,11 @@ struct ir_fp {
   uint8_t exact;                   /* FRINT: raises inexact */
 };
 
+/* What an FP operation (FADD .. FCLASS) yields; is64: the format of operand a, of ITOF that of the result. Bits of operands
+ * above the format count for nothing. ORs enum fp_flag into *flags. */
+uint64_t ir_fp_compute(unsigned op, bool is64, const struct ir_fp *how, const uint64_t operand[3],
+                       unsigned *flags);
+
 struct ir_slot_value {
   uint16_t slot, value; /* value: entry whose low bits the slot has */
 };
@@ -259,11 +266,14 @@ struct ir_guest {
   const struct ir_leaf *leaf;
   int sticky;            /* slot of the sticky FP flags, -1 = none */
   uint8_t sticky_bit[6]; /* its bit for FP_NX, UF, OF, DZ, NV, ID; 255: not recorded */
+  bool denormals;        /* FP_ID is raised by every subnormal operand (daz KEEP_ID) */
   const uint16_t *hot;   /* slots in order of heat (registers.hot), nhot of them */
   unsigned nhot;
   const uint16_t
       *held; /* slots of 64 bits to keep in host registers between blocks (registers.held), best first */
   unsigned nheld;
+  const uint16_t *held_vectors; /* the same in vector registers (registers.held_vectors): of 64 or 128 bits */
+  unsigned nheld_vectors;
   const uint16_t *context; /* slots whose values a translation may depend on */
   unsigned ncontext;
 };
@@ -318,6 +328,11 @@ static inline bool ir_is_access(enum ir_op op) { return op >= IR_LOAD && op <= I
 static inline bool ir_has_exit(enum ir_op op) {
   return ir_is_access(op) || op == IR_GUARD || op == IR_HANDLER || op == IR_EXIT;
 }
+
+/* Value of an operation on constants of type t (the type of the operands for comparisons and conversions in
+ * `from`); false when it is none of I32, I64 operations without effect. */
+bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, const uint64_t v[3],
+                uint64_t *out);
 
 /* Passes over a finished block; ir_optimize runs them. */
 void ir_pass_narrow(struct ir_block *b); /* loads that extend themselves, stores without masks */

@@ -61,6 +61,8 @@ ref ir_slot_value(struct lift *l, unsigned slot) {
   for (unsigned i = 0; i < l->npend; i++) {
     if (l->pend[i].slot == slot) return l->pend[i].value;
   }
+  if ((int)slot == l->guest->sticky) /* changes with every FP operation */
+    return ir_append(l, IR_GET, l->guest->slots[slot].bits <= 32 ? IT_I32 : IT_I64, 0, 0, 0, slot);
   if (!l->value[slot]) {
     unsigned bits = l->guest->slots[slot].bits;
     enum ir_type t = bits <= 32 ? IT_I32 : bits <= 64 ? IT_I64 : bits == 128 ? IT_V128 : IT_V256;
@@ -95,7 +97,18 @@ void ir_put(struct lift *l, unsigned slot, unsigned width, ref value) {
   l->pend[i] = (struct lift_pend){(uint16_t)slot, (uint16_t)value};
 }
 
+/* Sticky FP flags are in memory at once: operations that follow add to them. At the instruction's end. */
+static void settle_sticky(struct lift *l) {
+  for (unsigned i = 0; i < l->npend; i++) {
+    if ((int)l->pend[i].slot != l->guest->sticky) continue;
+    l->barrier = ir_append(l, IR_PUT, IT_NONE, l->pend[i].value, 0, 0, l->pend[i].slot);
+    l->pend[i] = l->pend[--l->npend];
+    return;
+  }
+}
+
 static void flush_pend(struct lift *l) {
+  settle_sticky(l);
   for (unsigned i = 0; i < l->npend; i++) {
     unsigned s = l->pend[i].slot;
     l->value[s] = l->pend[i].value;
@@ -210,6 +223,7 @@ bool lift_insn(struct lift *l, const struct insn *d, int32_t pc) {
     flush_pend(l);
     return true;
   }
+  settle_sticky(l);
   unsigned x = end_exit(l, false);
   if (x != 0xffff) {
     close_with(l, x);

@@ -98,6 +98,10 @@ static void check_types(struct check *c, const struct ir_ins *i) {
   case IR_REMS:
     if ((!ir_is_int(t) && t != IT_I128) || a != t || b != t) bad(c, "types that differ");
     return;
+  case IR_DIVUW:
+  case IR_REMUW:
+    if (t != IT_I64 || a != t || b != t || type(c, i->c) != t) bad(c, "types that differ");
+    return;
   case IR_SHL:
   case IR_SHRU:
   case IR_SHRS:

@@ -174,6 +174,21 @@ ref ir_wide_select(struct lift *l, unsigned w, ref c, ref a, ref b) {
 ref ir_wide_divide(struct lift *l, enum ir_op op, unsigned w, ref a, ref b) {
   bool s = op == IR_DIVS || op == IR_REMS;
   struct pair x = halves(l, a), y = halves(l, b);
+  u128 k;
+  /* By 64 bits, with a quotient of 64 bits: hosts have that; the interpreter has the rest. */
+  if (w == 128 && !s && ir_is_k(l, y.hi, &k) && !k) {
+    ir_guard(l, cmp(l, IR_LTU, x.hi, y.lo), 1);
+    ref r = ir_is_k(l, x.hi, &k) && !k
+                ? e2(l, op, x.lo, y.lo)
+                : ir_emit(l, op == IR_DIVU ? IR_DIVUW : IR_REMUW, IT_I64, x.hi, x.lo, y.lo, 0);
+    return join(l, w, r, k64(l, 0));
+  }
+  if (w == 128 && s && y.hi == sign(l, y.lo)) {
+    ir_guard(l, cmp(l, IR_EQ, x.hi, sign(l, x.lo)), 1);
+    ir_guard(l, cmp(l, IR_NE, y.lo, k64(l, UINT64_MAX)), 1); /* the quotient may have 65 bits */
+    ref r = e2(l, op, x.lo, y.lo);
+    return join(l, w, r, sign(l, r));
+  }
   a = ir_emit(l, IR_PAIR, IT_I128, x.lo, s ? signed_high(l, w, x.hi) : x.hi, 0, 0);
   b = ir_emit(l, IR_PAIR, IT_I128, y.lo, s ? signed_high(l, w, y.hi) : y.hi, 0, 0);
   struct pair r = halves(l, ir_emit(l, op, IT_I128, a, b, 0, 0));

@@ -19,7 +19,7 @@ struct check {
   struct {
     gva_t a;
     uint8_t *host;
-    uint8_t size, old[8], new[8];
+    uint8_t size, old[16], new[16];
   } store[STORES];
 };
 
@@ -42,7 +42,7 @@ void check_free(struct jit *j) {
 
 bool check_store(struct jit *j, gva_t a, unsigned size) {
   struct check *k = j->check;
-  if (k->n == STORES) return false;
+  if (k->n == STORES || size > sizeof k->store[0].old) return false;
   k->store[k->n].a = a;
   k->store[k->n].size = (uint8_t)size;
   k->store[k->n].host = (uint8_t *)(uintptr_t)a;
@@ -102,7 +102,7 @@ static bool equal(struct jit *j, gva_t from, int64_t n, const struct block *b, g
     for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++)
       same &= reg((const char *)v, &isa->regs[i], p) == reg(k->after, &isa->regs[i], p);
   for (unsigned i = 0; i < k->n && same; i++) {
-    uint8_t now[8];
+    uint8_t now[16];
     same = !os_guest_read(now, (uintptr_t)k->store[i].host, k->store[i].size) &&
            !memcmp(now, k->store[i].new, k->store[i].size);
   }
@@ -118,8 +118,9 @@ static bool equal(struct jit *j, gva_t from, int64_t n, const struct block *b, g
     }
   for (unsigned i = 0; i < k->n; i++) {
     uint64_t x = 0, y = 0;
-    memcpy(&x, k->store[i].new, k->store[i].size);
-    if (!os_guest_read(&y, (uintptr_t)k->store[i].host, k->store[i].size) && x != y)
+    memcpy(&x, k->store[i].new, k->store[i].size < 8 ? k->store[i].size : 8);
+    if (!os_guest_read(&y, (uintptr_t)k->store[i].host, k->store[i].size < 8 ? k->store[i].size : 8) &&
+        x != y)
       log_error("  memory at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64, k->store[i].a, x,
                 y);
   }
@@ -131,6 +132,7 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
   struct check *k = j->check;
   const size_t size = v->c->isa->vcpu_size, head = sizeof v->kick;
   const gva_t from = v->pc;
+  const struct vcpu_common monitor = *v->c; /* the exclusive monitor, of which accesses are part */
   k->n = 0;
   memcpy(k->before, v, size);
   *result = j->enter(v, code, left);
@@ -148,6 +150,9 @@ bool check_enter(struct jit *j, const void *code, int64_t left, const struct blo
     os_guest_write((uintptr_t)k->store[i].host, k->store[i].old, k->store[i].size);
   memcpy((char *)v + head, k->before + head, size - head);
   v->pc = from;
+  v->c->excl_addr = monitor.excl_addr;
+  v->c->excl_value = monitor.excl_value;
+  v->c->excl_size = monitor.excl_size;
   j->n.checked++;
   const int64_t budget = v->budget;
   while (budget - v->budget < n) {

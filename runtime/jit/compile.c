@@ -109,13 +109,13 @@ static void dump(const struct jit *j, const struct block *b, const struct ir_blo
   if (jit_options.dump & JIT_DUMP_IR) ir_print(ir, stderr);
   if (!(jit_options.dump & JIT_DUMP_ASM)) return;
   const struct isa *host = isa_find(cg_host_name);
-  for (const uint8_t *p = r->entry; host && p < r->end;) {
+  for (const uint8_t *p = r->entry; host && p < r->code_end;) {
     union {
       struct insn head;
       uint8_t room[IR_INSN_BYTES];
     } d = {0};
     char text[120] = "?";
-    int n = host->decode(host->default_features, p, (size_t)(r->end - p), &d.head);
+    int n = host->decode(host->default_features, p, (size_t)(r->code_end - p), &d.head);
     if (n > 0) host->disasm(&d.head, (uintptr_t)p, 0, text, sizeof text);
     else n = 1;
     fprintf(stderr, "  %p ", (const void *)p);

@@ -233,6 +233,9 @@ static int jit_create(struct vcpu *v) {
   j->direct = v->c->space != NULL;
   j->env.cold = jit_cold;
   j->env.slow = jit_slow;
+  j->env.ask = jit_ask;
+  j->env.soft = jit_soft;
+  cg_sticky(j->guest, j->env.sticky);
   j->env.handler = jit_handler;
   uint8_t *at = write_common(j);
   const void *enter = executable(j, j->common.enter);
@@ -336,6 +339,7 @@ static void jit_count(const struct vcpu *v,
   each(data, "links", "exits linked", c->links);
   each(data, "lookups", "places looked up", c->lookups);
   each(data, "slow", "slow memory accesses", c->slow);
+  each(data, "asked", "accesses made by the runtime", c->asked);
   each(data, "invalidated", "blocks invalidated", c->invalidated);
   each(data, "evicted", "blocks evicted", c->evicted);
   each(data, "interpreted", "instructions of the interpreter", c->interpreted);

@@ -27,7 +27,7 @@ struct jit_counters {
   uint64_t compiled, guest_insns, code_bytes,
       compile_ns;   /* blocks, their instructions, what was written, time */
   uint64_t refused; /* blocks that go to the interpreter for good */
-  uint64_t entries, exits[8], links, invalidated, evicted, lookups, slow;
+  uint64_t entries, exits[8], links, invalidated, evicted, lookups, slow, asked;
   uint64_t interpreted; /* instructions of cold code and of exits */
   uint64_t checked;     /* blocks compared by `check` */
 };

@@ -114,10 +114,12 @@ gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one *
 
 /* leave.c */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);
+uint64_t jit_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
 uint64_t jit_slow(struct vcpu *v, uint64_t address, uint32_t access);
 uint64_t jit_handler(struct vcpu *v, uint32_t exit, int64_t count);
-void jit_running(struct jit *j); /* on this thread */
-struct jit *jit_now(void);       /* what runs on this thread, or NULL */
+uint64_t jit_ask(struct vcpu *v, struct cg_ask *a); /* access.c */
+void jit_running(struct jit *j);                    /* on this thread */
+struct jit *jit_now(void);                          /* what runs on this thread, or NULL */
 bool jit_fault(int signal, siginfo_t *info, void *context);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/isa.h"
+#include "fp/fp.h"
 #include "host/host.h"
 #include "ir/build.h"
 #include "jit/jit_int.h"
@@ -13,29 +14,27 @@
 uint64_t jit_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   struct jit *j = jit_of(v);
   const struct exit *x = exit_of(j, n);
-  const uint64_t *spill = regs - CG_FRAME_SAVE / 8;
   const gva_t page = j->direct ? 0 : v->pcbase;
   uint64_t target = page + (uint64_t)x->e.pc;
-
-  /* What another slot has in its home is read before anything is written. */
-  const struct cg_place *p = &x->place[x->e.first];
-  uint64_t value[LIFT_SLOTS + CG_MAX_HELD + 1];
-  for (uint32_t i = 0; i < x->e.n; i++) {
-    switch (p[i].where) {
-    case CG_IN_REG: value[i] = regs[p[i].at]; break;
-    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
-    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
-    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
-    default: memcpy(&value[i], (const char *)v + p[i].number, 8); break;
-    }
-  }
-  for (uint32_t i = 0; i < x->e.n; i++) {
-    if (p[i].slot == CG_TARGET) target = value[i];
-    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
-  }
+  cg_restore(j->guest, v, &x->e, x->place, regs, &target);
   v->pc = target;
   j->adjust = (int64_t)x->count - x->e.count;
   return (uint64_t)n + 1;
+}
+
+uint64_t jit_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]) {
+  const struct ir_guest *g = jit_of(v)->guest;
+  const struct ir_fp how = cg_soft_how(op);
+  unsigned flags = 0;
+  uint64_t r = ir_fp_compute(op & 255, op >> 8 & 1, &how, operand, &flags);
+  if (g->sticky >= 0 && flags) {
+    const struct ir_slot_info *s = &g->slots[g->sticky];
+    uint64_t old = 0;
+    memcpy(&old, (char *)v + s->offset, s->bytes);
+    old |= fp_flags_at(flags, g->sticky_bit);
+    memcpy((char *)v + s->offset, &old, s->bytes);
+  }
+  return r;
 }
 
 uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
@@ -47,7 +46,9 @@ uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
   if ((a & ~GUEST_PAGE_MASK) + size > GUEST_PAGE_SIZE) return false; /* crosses: the interpreter's */
   if (!v->tag_data) return false;
   v->c->access_len = (uint16_t)size;
+  jit_of(v)->changed = false;
   if (tlb_resolve(v, a, access, &spot)) return false; /* raised again, exactly, by the interpreter */
+  if (jit_of(v)->changed) return false; /* perhaps it is this very code that is about to be written */
   const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
   if (e->tag[access] != ((a & GUEST_PAGE_MASK) | v->tag_data)) return false;
   return !jit_of(v)->check || access != ACCESS_WRITE || check_store(jit_of(v), a, size);

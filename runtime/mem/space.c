@@ -30,6 +30,16 @@ static bool out_of_the_way(const struct space *s, gva_t hi) {
   return true;
 }
 
+/* Keeps SPACE_GUARD. Taken once: it stays when the space goes. */
+static bool guard_above(void) {
+  static void *taken;
+  void *const at = space_host((gva_t)1 << SPACE_BITS);
+  if (!taken)
+    taken = mmap(at, SPACE_GUARD, PROT_NONE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  return taken == at;
+}
+
 struct space *space_new(gva_t lo, gva_t hi) {
   struct space *s = calloc(1, sizeof *s);
   if (!s) goto fail;
@@ -37,7 +47,7 @@ struct space *space_new(gva_t lo, gva_t hi) {
       mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (s->code == MAP_FAILED) s->code = NULL;
   if (!s->code || hi > (gva_t)1 << SPACE_BITS) goto fail;
-  if (!out_of_the_way(s, hi)) {
+  if (!out_of_the_way(s, hi) || !guard_above()) {
     log_error("cannot create the user address space: Isomer itself lies below 0x%llx, where the program "
               "goes; build it as "
               "a position-independent executable and run it without `setarch -L`",

@@ -14,6 +14,9 @@ struct space;
 
 /* Guest addresses have this many bits at most: what generated code compares with before it trusts the host's MMU. */
 #define SPACE_BITS 38
+/* Nothing is mapped in this many bytes above 1 << SPACE_BITS, nor in so many below address 0 (the host's kernel is there): code
+ * that compared an address may access what lies so near. */
+#define SPACE_GUARD (1u << 20)
 
 /* Rights, as bits of enum access. */
 enum { SPACE_R = 1 << ACCESS_READ, SPACE_W = 1 << ACCESS_WRITE, SPACE_X = 1 << ACCESS_FETCH };
@@ -85,6 +88,9 @@ int space_fetch(struct vcpu *v, gva_t va);
 int space_code_mark(struct vcpu *v, gva_t va);
 /* Copies n bytes, all of the page at va, that an engine wants to decode. 0, or STEP_TRAP. */
 int space_fetch_copy(struct vcpu *v, gva_t va, void *buf, unsigned n);
+
+/* Is the page at va code? */
+bool space_is_code(const struct space *s, gva_t va);
 
 /* After an access of n bytes at `a` faulted: 0 to try again (a code page became plain, or another thread changed the
  * mapping), or STEP_TRAP with the trap of the first byte that may not be accessed. */

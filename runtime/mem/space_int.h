@@ -37,7 +37,6 @@ struct space {
 /* All below: the lock is held. */
 size_t space_lower(const struct space *s, gva_t va); /* the first mapping that ends at or above va */
 struct mapping *space_find(const struct space *s, gva_t va);
-bool space_is_code(const struct space *s, gva_t va);
 /* Every code page of [first, last] becomes plain; `restore` gives the host's write permission back. */
 void space_code_clear(struct space *s, gva_t first, gva_t last, bool restore);
 int space_host_prot(unsigned prot);

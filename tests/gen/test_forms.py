@@ -88,6 +88,29 @@ CASES = {
 }
 
 
+MNEMONICS = {
+    "column": ("add§{k}", '"asm" has "{k}", which is no column or axis'),
+    "not a mnemonic": ("§{name} it", '"asm" of a family with forms is a mnemonic, not "add it"'),
+}
+
+
+@pytest.mark.parametrize("name", MNEMONICS)
+def test_refused_mnemonic(name: str, tmp_path: Path) -> None:
+    asm, message = MNEMONICS[name]
+    path, _ = write(tmp_path, HEAD.replace("  forms: |\n" + ADD, f'  asm: "{asm}"\n  forms: |\n{ADD}') + USES)
+    with pytest.raises(DescError) as e:
+        load(path)
+    assert str(e.value).partition(": ")[2] == message
+
+
+def test_mnemonic_of_columns_and_axes(tmp_path: Path) -> None:
+    family = 'more:\n  asm: "{name}{t}"\n  each: |\n    name k\n    twin 02\n  axes: {t: {ss: {m: "0"}, sd: {m: "1"}}}\n' \
+             "  forms: |\n    0F {k} /{m}  | Ev\n  do: if m { a = a }\n"
+    isa = load(write(tmp_path, HEAD + USES + family)[0])
+    assert [(x.row_name, x.name) for x in isa.leaves if x.family.name == "more" and x.form.n == 16] == [
+        ("twinss", "twinss.Ev.16.mem"), ("twinss", "twinss.Ev.16.reg"), ("twinsd", "twinsd.Ev.16.mem"), ("twinsd", "twinsd.Ev.16.reg")]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_refused(name: str, tmp_path: Path) -> None:
     form, message = CASES[name]

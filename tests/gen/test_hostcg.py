@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/lib")]
 import oracle  # noqa: E402
+import pyfp  # noqa: E402
 from gen import host  # noqa: E402
 from gen.model import DescError  # noqa: E402
 
@@ -69,6 +70,8 @@ def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
         case "REMU": return a % b if b else 0
         case "DIVS": return quotient(sg(a, n), sg(b, n)) & m if b else 0
         case "REMS": return sg(a, n) - quotient(sg(a, n), sg(b, n)) * sg(b, n) & m if b else 0
+        case "DIVUW": return (a << n | b) // c if a < c else 0
+        case "REMUW": return (a << n | b) % c if a < c else 0
         case "EQ": return int(a == b)
         case "NE": return int(a != b)
         case "LTU": return int(a < b)
@@ -110,35 +113,144 @@ def vector_semantics(op: str, w: int, a: int, b: int, c: int) -> int:
     return sum(x << k * w for k, x in enumerate(out))
 
 
-def vector_semantics(op: str, w: int, a: int, b: int, c: int) -> int:
-    """What ir.h says of lanes of w bits."""
-    m, n = (1 << w) - 1, 128 // w if w else 0
-    lanes = [a >> k * w & m for k in range(n)]
-    others = [b >> k * w & m for k in range(n)]
-    match op:
-        case "VSPLAT": return sum((a & m) << k * w for k in range(n))
-        case "VLANE": return lanes[b]
-        case "VINS": return a & ~(m << c * w) | (b & m) << c * w
-        case "VSHL": out = [x << min(b, w) & m for x in lanes]
-        case "VSHRU": out = [x >> min(b, w) for x in lanes]
-        case "VSHRS": out = [sg(x, w) >> min(b, w - 1) & m for x in lanes]
-        case _:
-            do = {"VADD": lambda x, y: x + y, "VSUB": lambda x, y: x - y, "VMUL": lambda x, y: x * y, "VMINU": min, "VMAXU": max,
-                  "VMINS": lambda x, y: min(x, y, key=lambda z: sg(z, w)), "VMAXS": lambda x, y: max(x, y, key=lambda z: sg(z, w)),
-                  "VEQ": lambda x, y: -(x == y), "VLTU": lambda x, y: -(x < y), "VLTS": lambda x, y: -(sg(x, w) < sg(y, w))}[op]
-            out = [do(x, y) & m for x, y in zip(lanes, others)]
-    return sum(x << k * w for k, x in enumerate(out))
-
-
 def width(r: dict, name: str) -> int:
     """Bits of an operand's type."""
-    if r["op"].startswith("VSH") and name == "b" or r["op"] == "VSPLAT" or r["op"] == "VINS" and name == "b":
-        return 64 if r["op"] in ("VSPLAT", "VINS") and r["aux"] == 64 else 32
     if r["op"].startswith("VSH") and name == "b" or r["op"] == "VSPLAT" or r["op"] == "VINS" and name == "b":
         return 64 if r["op"] in ("VSPLAT", "VINS") and r["aux"] == 64 else 32
     if r["op"] in ("ZEXT", "SEXT") or (name, r["op"]) in (("b", "SHL"), ("b", "SHRU"), ("b", "SHRS"), ("b", "ROL"), ("b", "ROR")):
         return 32
     return 64 if r["op"] == "TRUNC" else r["bits"]
+
+
+# ---- floating point
+
+FP = {"FADD": "add", "FSUB": "sub", "FMUL": "mul", "FDIV": "div", "FSQRT": "sqrt", "FMA": "fma", "FMIN": "min", "FMAX": "max", "FEQ": "eq",
+      "FLT": "lt", "FLE": "le", "FUN": "cmp", "FCVT": "cvt", "FTOI": "to_int", "ITOF": "from_int", "FRINT": "round_to_int"}
+HOW = {k: names.split() for k, names in host.HOW.items()}
+KEEP, KEEP_ID = 0, 3
+
+
+def choose_how(r: dict, rnd: random.Random) -> dict[str, int]:
+    """Values of the fields of struct ir_fp for which the rule is taken."""
+    some = {"bits": [32, 64], "daz": [KEEP, KEEP_ID], "minmax": [0, 1]}
+    return {k: rnd.choice(r["how"].get(k) or some.get(k) or range(len(HOW[k]))) for k in HOW}
+
+
+def fp_width(r: dict, how: dict[str, int], name: str) -> int:
+    """Bits of an operand, and of the result (d)."""
+    n = 32 if r["type"] == "F32" else 64
+    match r["op"], name:
+        case ("FCVT", "a"): return 96 - n
+        case ("ITOF", "a") | ("FTOI", "d"): return how["bits"]
+    return n
+
+
+def fp_semantics(r: dict, how: dict[str, int], args: list[int]) -> tuple[int, int]:
+    """The result and the flags raised, by Python's arithmetic."""
+    op, w = FP[r["op"]], fp_width(r, how, "d" if r["op"] == "ITOF" else "a")
+    attrs = {"op": op, "width": w, "nan": HOW["nan"][how["nan"]], "tiny": HOW["tiny"][how["tiny"]], "minmax": HOW["minmax"][how["minmax"]],
+             "quiet": how["quiet"], "exact": how["exact"], "int": how["bits"], "signed": how["sign"], "bad": HOW["bad"][how["bad"]],
+             "to": 96 - w, "flags": range(6)}
+    *out, flags = pyfp.operation(attrs, (how["rm"], how["daz"], 0), tuple(args))
+    return out[-1], flags
+
+
+def specials(w: int) -> list[int]:
+    e, f = pyfp.FORMATS[w]
+    top, one = ((1 << e) - 1) << f, ((1 << e - 1) - 1) << f
+    some = [0, 1, 2, (1 << f) - 1, 1 << f, (1 << f) + 1, one, one - 1, one + 1, one + (1 << f - 1), one + (1 << f) + (1 << f - 1), top - 1, top,
+            top | 1 << f - 1, top | 1, top | 1 << f - 1 | 5, one - (1 << f)]
+    some += [one + (k << f) for k in (15, 30, 31, 32, 52, 53, 62, 63, 64)] + [one + (31 << f) - 1, one + (32 << f) - 1, one + (63 << f) - 1]
+    return some + [x | 1 << w - 1 for x in some]
+
+
+def fp_values(w: int, rnd: random.Random, integer: bool) -> list[int]:
+    if integer:
+        return values("r", w, rnd)
+    e, f = pyfp.FORMATS[w]
+    near = [rnd.getrandbits(1) << w - 1 | ((1 << e - 1) - 1 + rnd.randint(-3, 3)) << f | rnd.getrandbits(f) for _ in range(8)]
+    whole = [rnd.getrandbits(1) << w - 1 | ((1 << e - 1) - 1 + rnd.randint(20, 64)) << f | rnd.getrandbits(f) for _ in range(4)]
+    return specials(w) + near + whole + [rnd.getrandbits(w) for _ in range(4)]
+
+
+def tiny_pairs(w: int, rnd: random.Random) -> list[list[int]]:
+    """Operands whose product or quotient is at the border of the normal numbers."""
+    e, f = pyfp.FORMATS[w]
+    bias, out = (1 << e - 1) - 1, []
+    for _ in range(40):
+        k = rnd.randint(-60 if w == 64 else -20, 60 if w == 64 else 20)
+        a = (bias + k) << f | (rnd.choice([0, (1 << f) - 1, (1 << f) - 2, rnd.getrandbits(f)]))
+        out.append([a, (1 - k + rnd.randint(-2, 2) + 0) << f | rnd.choice([0, 1, rnd.getrandbits(f)])
+                    if 1 - k > 3 else (bias + 1 - k - rnd.randint(0, 2)) << f & (1 << w - 1) - 1 | rnd.getrandbits(3)])
+        out.append([(1 << f) + rnd.randint(-3, 3), bias << f | rnd.choice([0, 1, 2, (1 << f) - 1])])
+        out.append([(1 << f) + rnd.randint(-3, 3), (bias - 1) << f | rnd.choice([(1 << f) - 1, (1 << f) - 2])])
+    return out
+
+
+def status(s: oracle.State) -> int:
+    """The flags in the order of runtime/fp."""
+    return sum(1 << host.FLAGS.index(x) for k, x in enumerate(GEN.STATUS[1]) if s.MXFLAGS >> k & 1)
+
+
+FLOATS = [r for r in GEN.RULES if r["op"] in FP]
+
+
+@pytest.mark.parametrize("r", FLOATS, ids=lambda r: f"{r['op']}.{r['type']}:{r['where'].split(':')[1]}:{r['tie']}")
+def test_floating_point_rule(r: dict) -> None:
+    """Results and exact flags over boundary and random operands; what goes out of line finds its operands."""
+    rnd = random.Random(r["where"])
+    reached = set()
+    cases: list[list[int] | None] = [None] * 400
+    if r["op"] in ("FMUL", "FDIV", "FMA"):
+        cases += [x + [0] * (len(r["args"]) - 2) for x in tiny_pairs(fp_width(r, {}, "a"), rnd)]
+    for given in cases:
+        how = choose_how(r, rnd)
+        args = given or [rnd.choice(fp_values(fp_width(r, how, a["name"]), rnd, r["op"] == "ITOF")) for a in r["args"]]
+        if r["op"] == "ITOF":
+            args = [x & (1 << how["bits"]) - 1 for x in args]
+        s = oracle.State(ISA, 0x1000, 4, 0, bytearray(0))
+        s.r[:] = [rnd.getrandbits(64) for _ in s.r]
+        s.v[:] = [rnd.getrandbits(256) for _ in s.v]
+        s.r[16] = 0
+        general, vector = rnd.sample([3, 6, 7, 8, 9, 12, 13, 14], 8), [16 + k for k in rnd.sample(range(16), 16)]
+        regs = {a["name"]: (vector if a["kind"] == "v" else general).pop() for a in r["args"]}
+        if len(args) > 1 and args[0] == args[1] and r["tie"] == "" and rnd.random() < 0.5:
+            regs["b"] = regs["a"]
+        regs |= {n: (vector if k == "v" else general).pop() for n, k in r["temps"]}
+        if r["has_dest"]:
+            regs["d"] = regs[r["tie"]] if r["tie"] else (vector if r["kind"] == "v" else general).pop()
+            if not r["tie"] and not r["early"] and r["kind"] == "v" and r["args"][-1]["kind"] == "v" and r["far"] != "soft" and rnd.random() < 0.3:
+                regs["d"] = regs[r["args"][-1]["name"]]
+        for a, x in zip(r["args"], args):
+            w = fp_width(r, how, a["name"])
+            if a["kind"] == "v":
+                at = regs[a["name"]] - 16
+                s.v[at] = s.v[at] >> w << w | x
+            else:
+                s.r[regs[a["name"]]] = x
+        far = run(s, r, regs, {}, "")
+        want, flags = fp_semantics(r, how, args)
+        got = status(s)
+        if how["daz"] == KEEP:       # nobody records it
+            got &= ~32
+        what = f"{r['where']}: {r['op']}.{r['type']} {[hex(x) for x in args]} {how}"
+        reached.add(far)
+        if far == "soft":
+            assert not got & ~flags, f"{what}: raises {got:#x} before it gives up, the operation only {flags:#x}"
+            for a, x in zip(r["args"], args):
+                at, m = regs[a["name"]], (1 << fp_width(r, how, a["name"])) - 1
+                assert (s.v[at - 16] if a["kind"] == "v" else s.r[at]) & m == x, f"{what}: operand {a['name']} is lost"
+            continue
+        assert got == flags, f"{what}: flags {got:#x}, not {flags:#x}"
+        if far == "nan":
+            assert want == pyfp.default_nan(pyfp.Env(0, "canonical", "after"), fp_width(r, how, "d")), what
+        elif r["gives"]:
+            assert (0 if far == "false" else holds(s, r["gives"])) == want, what
+        else:
+            w = fp_width(r, how, "d")
+            d = s.v[regs["d"] - 16] & (1 << w) - 1 if r["kind"] == "v" else s.r[regs["d"]]
+            assert d == want, f"{what} gives {d:#x}, not {want:#x}"
+    assert reached == {"", r["far"]}, f"{r['where']}: the cases reach {reached}"
 
 
 def flags_for(s: oracle.State, cc: str, want: int) -> None:
@@ -158,7 +270,8 @@ def holds(s: oracle.State, cc: str) -> int:
     return out
 
 
-def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int], cc: str) -> None:
+def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int], cc: str) -> str:
+    """Executes a rule's code; where it went out of line, or nothing."""
     at, code = 0, r["code"]
     while at < len(code):
         i = code[at]
@@ -169,10 +282,11 @@ def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int],
         if i["condition"]:
             first = GEN.CONDITIONS[0]
             stem = leaf.split("_")[0].removesuffix(first)
-            leaf = stem + cc + leaf[len(stem + first):]
+            leaf = stem + (opposite(cc) if i["opposite"] else cc) + leaf[len(stem + first):]
 
         def reg(a: dict) -> int:
-            return regs[a["name"]] if a["name"] else a["fixed"]
+            k = regs[a["name"]] if a["name"] else a["fixed"]
+            return k - 16 if a["vector"] else k
         for place, _bits, a in i["args"]:
             if a["kind"] == "reg" and place != "fixed":
                 d["rm" if place == "low" else place] = reg(a)
@@ -188,7 +302,14 @@ def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int],
         s.target = None
         getattr(ISA, "o_" + leaf)(s, d)
         if s.target is not None:
+            if i["label"] in host.FAR:
+                return i["label"]
             at = code.index(i["label"])
+    return ""
+
+
+def opposite(cc: str) -> str:
+    return GEN.CONDITIONS[GEN.CONDITIONS.index(cc) ^ 1]
 
 
 BOUNDARY = [0, 1, 2, 3, 7, 31, 32, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
@@ -200,9 +321,6 @@ def values(kind: str, n: int, rnd: random.Random) -> list[int]:
     if n == 128:
         return [0, m] + [sum((rnd.choice(BOUNDARY) & (1 << w) - 1) << k for k in range(0, 128, w)) for w in (8, 16, 32, 64) for _ in range(4)] + \
             [rnd.getrandbits(128) for _ in range(4)]
-    if n == 128:
-        return [0, m] + [sum((rnd.choice(BOUNDARY) & (1 << w) - 1) << k for k in range(0, 128, w)) for w in (8, 16, 32, 64) for _ in range(4)] + \
-            [rnd.getrandbits(128) for _ in range(4)]
     out = sorted({x & m for x in BOUNDARY}) + [rnd.getrandbits(n) for _ in range(8)] + [rnd.getrandbits(rnd.randint(1, n)) for _ in range(4)]
     if kind == "u":
         return [x for x in out if x < 1 << 32]
@@ -211,7 +329,8 @@ def values(kind: str, n: int, rnd: random.Random) -> list[int]:
     return out
 
 
-@pytest.mark.parametrize("r", GEN.RULES, ids=lambda r: f"{r['op']}{r['aux'] or ''}.{r['bits']}:{r['where'].split(':')[1]}:{r['tie']}")
+@pytest.mark.parametrize("r", [r for r in GEN.RULES if r["op"] not in FP],
+                         ids=lambda r: f"{r['op']}{r['aux'] or ''}.{r['type']}:{r['where'].split(':')[1]}:{r['tie']}")
 def test_rule(r: dict) -> None:
     rnd = random.Random(r["where"])
     lists = []
@@ -286,8 +405,6 @@ def test_every_integer_operation_has_a_rule() -> None:
     integer = names[:names.index("LOAD")]
     done = {r["op"] for r in GEN.RULES}
     assert set(integer) - elsewhere - done == set()
-    software = {"FCLASS"}
-    assert set(names[names.index("FADD"):names.index("VADD")]) - software - done == set()
     software = {"FCLASS"}
     assert set(names[names.index("FADD"):names.index("VADD")]) - software - done == set()
 

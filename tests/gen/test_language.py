@@ -204,12 +204,44 @@ def test_memory_is_read_whatever_a_condition_says(tmp_path: Path) -> None:
 odd:
   forms: |
     §0F A6 /r:mem | Gv Ev
-  asm: "odd {a}, {b}"
   do: if CF { a = b }
 """)
     with pytest.raises(DescError) as e:
         check(load(str(ROOT / "isa/x86_64.yaml"), [path]))
     assert str(e.value).startswith(f"{path}:{place}: operand Ev is in memory and first read under a run-time condition")
+
+
+PROFILES = {
+    "key": ("§trap: 1", "unknown key"),
+    "nan": ("nan: §first", 'fp profile "main": "nan" is one of canonical first_snan_first_qnan first_operand default, not "first"'),
+    "tiny": ("tiny: §never", 'fp profile "main": "tiny" is one of after before, not "never"'),
+    "daz": ("daz: §flush_uf", "unknown name 'flush_uf'"),
+    "ftz": ('ftz: "§if RM[0] then keep else flush"', '"ftz" is one of keep flush flush_uf, or a choice among them known at translation time'),
+    "flags": ('flags: "§4 3 2 1 0"', '"flags" names the bits of NX UF OF DZ NV ID in the sticky place, - for none'),
+    "no flags": ('flags: "§- - - - - -"', '"flags" names the bits of NX UF OF DZ NV ID in the sticky place, - for none'),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_refused_profile(name: str, tmp_path: Path) -> None:
+    key, message = PROFILES[name]
+    source = text("F[rd] = fadd(F[rs1], F[imm[2:0]])").replace("nan: canonical, rm: RM, sticky: FL", f"rm: RM, sticky: FL, {key}")
+    path, place = write(tmp_path, source)
+    with pytest.raises(DescError) as e:
+        check(load(path))
+    where, _, got = str(e.value).partition(": ")
+    assert got.startswith(message) and where == f"{path}:{place}", str(e.value)
+
+
+def test_flags_are_kept_where_the_profile_says(tmp_path: Path) -> None:
+    """Flushing chosen by a context slot and a map of the flags reach interpreter and lifter."""
+    source = text("F[rd] = fadd(F[rs1], F[imm[2:0]])").replace("rm: RM, sticky: FL", 'sticky: FL, daz: "if MODE == 1 then flush_id else keep", flags: "4 3 2 1 0 -"')
+    isa = load(write(tmp_path, source)[0])
+    files = everything(isa, check(isa))
+    made = "".join(str(t) for t in files.values())
+    assert "fp_flags_at(fe1.flags, (const uint8_t[]){4, 3, 2, 1, 0, 255})" in made
+    assert ".sticky_bit = {4, 3, 2, 1, 0, 255}" in made
+    assert re.search(r"\.daz = \(uint8_t\)\(daz_\d+\)", made)
 
 
 def test_accepted(tmp_path: Path) -> None:

@@ -288,10 +288,10 @@ class Maker:
         """Boundary values of a register operand."""
         m, width = self.m, self.m.width(reg["file"])
         if width > 64:
-            lanes = leaf["lanes"] or [8, 16, 32, 64]
+            kinds = [(w, f"f{w}") for w in leaf["fp"]] if reg["fp"] else [(w, f"b{w}") for w in leaf["lanes"] or [8, 16, 32, 64]]
             out = []
-            for w in lanes:
-                v = [x for x in m.values[f"b{w}"]] if f"b{w}" in m.values else m.values["b64"]
+            for w, kind in kinds:
+                v = m.values.get(kind, m.values["b64"])
                 n = width // w
                 out += [sum(v[(i + r) % len(v)] << w * i for i in range(n)) & (1 << width) - 1 for r in range(len(v))]
             return out
@@ -304,6 +304,13 @@ class Maker:
         if w == 64:
             return [x & (1 << width) - 1 for x in m.values["b64"]]
         return [(x | (0x5a5a5a5a5a5a5a5a << w)) & (1 << width) - 1 for x in m.values[f"b{w}"]]
+
+    def boundary(self, leaf: dict) -> int:
+        """64 bits of memory: boundary values of the floats that the leaf computes with, if any."""
+        if not leaf["fp"] or self.rng.random() < 0.2:
+            return self.rng.choice(self.m.values["b64"])
+        w = self.rng.choice(leaf["fp"])
+        return sum(self.rng.choice(self.m.values[f"f{w}"]) << w * i for i in range(64 // w))
 
     def value(self, leaf: dict, reg: dict) -> int:
         if self.rng.random() < 0.5:
@@ -341,7 +348,7 @@ class Maker:
                 c.sets[len(m.words) + k] = self.landing()
         elif leaf["effects"] and rng.random() < 0.3:
             for k in range(WINDOW // 8):
-                c.sets[len(m.words) + k] = rng.choice(m.values["b64"])
+                c.sets[len(m.words) + k] = self.boundary(leaf)
         given = {(x["reg"]["file"], *x["reg"]["index"]): val for x, val in pick if "reg" in x}
         for reg in leaf["regs"]:
             i = self.number(reg["index"], c.d, reg["file"])

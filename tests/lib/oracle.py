@@ -138,8 +138,8 @@ class State:
     def fence(self, *sets: int) -> None:
         pass
 
-    def fp(self, attrs: dict, rm: int, args: tuple[int, ...]) -> tuple[int, ...]:
-        return pyfp.operation(attrs, rm, args)
+    def fp(self, attrs: dict, modes: tuple[int, int, int], args: tuple[int, ...]) -> tuple[int, ...]:
+        return pyfp.operation(attrs, modes, args)
 
     def fclass(self, w: int, x: int) -> int:
         return pyfp.classify(w, x)

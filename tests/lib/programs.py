@@ -28,17 +28,18 @@ class Target:
     gcc: str
     flags: tuple[str, ...]  # for everything but the vector program
     scalar: tuple[str, ...]  # added for programs that use general registers only
+    libraries: tuple[str, ...]  # what the compiler's own code calls
     qemu: str  # the user-mode emulator that can stand in for the hardware
 
 
 TARGETS = {
-    "riscv64": Target("riscv64-linux-gnu-gcc", ("-march=rv64gc_zba_zbb_zbs", "-mabi=lp64d"), (), "qemu-riscv64"),
+    "riscv64": Target("riscv64-linux-gnu-gcc", ("-march=rv64gc_zba_zbb_zbs", "-mabi=lp64d"), (), ("-latomic",), "qemu-riscv64"),
     "arm64": Target("aarch64-linux-gnu-gcc", ("-march=armv8-a", "-mno-outline-atomics"),
-                    ("-mgeneral-regs-only",), "qemu-aarch64"),
-    "x86_64": Target("gcc", ("-march=x86-64", "-fcf-protection=none"), ("-mgeneral-regs-only",), "qemu-x86_64"),
+                    ("-mgeneral-regs-only",), (), "qemu-aarch64"),
+    "x86_64": Target("gcc", ("-march=x86-64", "-fcf-protection=none"), ("-mgeneral-regs-only",), (), "qemu-x86_64"),
 }
 
-SCALAR = ("sha256", "quicksort", "fib", "bytecode")
+SCALAR = ("sha256", "quicksort", "fib", "bytecode", "atomics")
 PROGRAMS = [(isa, p) for isa in TARGETS for p in SCALAR] + [("arm64", "vec"), ("x86_64", "vec")]
 
 
@@ -61,7 +62,7 @@ def build(isa: str, program: str, outdir: Path) -> Path:
                        check=True)
         objects.append(str(obj))
     elf = outdir / f"{program}-{isa}.elf"
-    subprocess.run([t.gcc, *COMMON, *t.flags, *objects, "-o", str(elf)], check=True)
+    subprocess.run([t.gcc, *COMMON, *t.flags, *objects, *t.libraries, "-o", str(elf)], check=True)
     return elf
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
-NX, UF, OF, DZ, NV = 1, 2, 4, 8, 16
+NX, UF, OF, DZ, NV, ID = 1, 2, 4, 8, 16, 32
 RNE, RTZ, RDN, RUP, RMM = range(5)
 FORMATS = {16: (5, 10), 32: (8, 23), 64: (11, 52)}      # bits of exponent and fraction
 
@@ -19,6 +19,7 @@ class Env:
     rm: int
     nan: str                        # canonical | default | first_snan_first_qnan | first_operand
     tiny: str                       # after | before
+    ftz: int = 0                    # tiny results: kept, made zero with UF and NX (1), or with UF alone (2)
     flags: int = 0
 
 
@@ -112,6 +113,9 @@ def round_to(env: Env, sign: int, x: Fraction, w: int) -> int:
     m, rest = at(max(e, emin))
     if e < emin:
         tiny = env.tiny == "before" or Fraction(at(e)[0]) * Fraction(2) ** (e - f) < Fraction(2) ** emin
+        if tiny and env.ftz and w != 16:
+            env.flags |= UF | NX if env.ftz == 1 else UF
+            return sign << w - 1
         if tiny and rest:
             env.flags |= UF
         e = emin
@@ -310,12 +314,35 @@ def classify(w: int, a: int) -> int:
     return 1 << (k if x.sign else 7 - k)
 
 
-def operation(attrs: dict[str, object], rm: int, args: tuple[int, ...]) -> tuple[int, ...]:
-    """One floating-point effect: its results, the flags last."""
-    if attrs["daz"] != "keep" or attrs["ftz"] != "keep":
-        raise NotImplementedError("flushing of subnormal numbers")
-    env = Env(rm, attrs["nan"], attrs["tiny"])
+def subnormal(w: int, x: int) -> bool:
+    return x & (1 << w - 1) - 1 != 0 and x & pack_inf(0, w) == 0
+
+
+def flushed(env: Env, w: int, daz: int, args: tuple[int, ...]) -> tuple[int, ...]:
+    """Operands with subnormal ones as zero of their sign: silently (daz 1) or with ID (2)."""
+    if daz not in (1, 2) or w == 16:
+        return args
+    if daz == 2 and any(subnormal(w, x) for x in args):
+        env.flags |= ID
+    return tuple(x & 1 << w - 1 if subnormal(w, x) else x for x in args)
+
+
+def operation(attrs: dict[str, object], modes: tuple[int, int, int], args: tuple[int, ...]) -> tuple[int, ...]:
+    """One floating-point effect: its results, the flags last, at the bits where they are kept. `modes`: rounding, subnormal
+    operands, subnormal results."""
+    rm, daz, ftz = modes
+    env = Env(rm, attrs["nan"], attrs["tiny"], ftz)
     op, w = attrs["op"], attrs["width"]
+    if op != "from_int":
+        args = flushed(env, w, daz, args)
+    out = results(env, attrs, op, w, args)
+    if daz == 3 and op not in ("from_int", "to_int", "round_to_int") and not env.flags & (NV | DZ) and \
+            not any(Num(x, w).nan for x in args) and any(subnormal(w, x) for x in args):
+        env.flags |= ID             # x86's denormal-operand exception, which has the lowest priority of those before the operation
+    return (*out, sum(1 << at for k, at in enumerate(attrs["flags"]) if at is not None and env.flags >> k & 1))
+
+
+def results(env: Env, attrs: dict[str, object], op: str, w: int, args: tuple[int, ...]) -> tuple[int, ...]:
     if op in ("add", "sub", "mul", "div", "sqrt", "fma"):
         out = ({"add": add, "sub": sub, "mul": mul, "div": div, "sqrt": sqrt, "fma": fma}[op](env, w, *args),)
     elif op in ("min", "max"):
@@ -336,4 +363,4 @@ def operation(attrs: dict[str, object], rm: int, args: tuple[int, ...]) -> tuple
         out = (convert(env, w, *args, attrs["to"]),)
     else:
         raise NotImplementedError(f"floating-point operation {op}")
-    return (*out, env.flags)
+    return out

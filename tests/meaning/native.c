@@ -84,14 +84,14 @@ static void set_state(ucontext_t *u, const uint64_t *w) {
 
 #elif defined(__x86_64__)
 
-/* rax rcx rdx rbx rsp rbp rsi rdi r8 to r15, CF PF AF ZF SF OF DF, ymm0 to ymm15 (four words each). */
-enum { NWORDS = 23 + 64, BREAK_SIZE = 1, BREAK_ADVANCE = 1 };
+/* rax rcx rdx rbx rsp rbp rsi rdi r8 to r15, CF PF AF ZF SF OF DF, MXCSR 5:0, MXCSR 15:6, ymm0 to ymm15 (four words each). */
+enum { NWORDS = 25 + 64, BREAK_SIZE = 1, BREAK_ADVANCE = 1 };
 static const uint8_t break_code[] = {0xcc}; /* int3 */
 static const int greg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                              REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 static const int flag[7] = {0, 2, 4, 6, 7, 11, 10};
 /* The XSAVE area behind a signal frame (SDM vol. 1, 13.4): header, and the upper halves of ymm. */
-enum { XSTATE_BV = 512, YMM_HIGH = 576, MAGIC = 464, FLAGS_KEPT = 0x202 };
+enum { MXCSR = 24, XSTATE_BV = 512, YMM_HIGH = 576, MAGIC = 464, FLAGS_KEPT = 0x202 };
 
 static uint64_t get_pc(ucontext_t *u) { return (uint64_t)u->uc_mcontext.gregs[REG_RIP]; }
 static void set_pc(ucontext_t *u, uint64_t pc) { u->uc_mcontext.gregs[REG_RIP] = (long long)pc; }
@@ -107,10 +107,12 @@ static void get_state(ucontext_t *u, uint64_t *w) {
   uint64_t bv = *(uint64_t *)(x + XSTATE_BV);
   for (int i = 0; i < 16; i++) w[i] = (uint64_t)u->uc_mcontext.gregs[greg[i]];
   for (int i = 0; i < 7; i++) w[16 + i] = (uint64_t)u->uc_mcontext.gregs[REG_EFL] >> flag[i] & 1;
+  w[23] = *(uint32_t *)(x + MXCSR) & 63;
+  w[24] = *(uint32_t *)(x + MXCSR) >> 6;
   for (int i = 0; i < 16; i++) {
-    memset(w + 23 + 4 * i, 0, 32);
-    if (bv & 2) memcpy(w + 23 + 4 * i, x + 160 + 16 * i, 16);
-    if (bv & 4) memcpy(w + 25 + 4 * i, x + YMM_HIGH + 16 * i, 16);
+    memset(w + 25 + 4 * i, 0, 32);
+    if (bv & 2) memcpy(w + 25 + 4 * i, x + 160 + 16 * i, 16);
+    if (bv & 4) memcpy(w + 27 + 4 * i, x + YMM_HIGH + 16 * i, 16);
   }
 }
 
@@ -121,9 +123,10 @@ static void set_state(ucontext_t *u, const uint64_t *w) {
   for (int i = 0; i < 7; i++) efl |= w[16 + i] << flag[i];
   u->uc_mcontext.gregs[REG_EFL] = (long long)efl;
   *(uint64_t *)(x + XSTATE_BV) |= 6;
+  *(uint32_t *)(x + MXCSR) = (uint32_t)(w[24] << 6 | w[23]);
   for (int i = 0; i < 16; i++) {
-    memcpy(x + 160 + 16 * i, w + 23 + 4 * i, 16);
-    memcpy(x + YMM_HIGH + 16 * i, w + 25 + 4 * i, 16);
+    memcpy(x + 160 + 16 * i, w + 25 + 4 * i, 16);
+    memcpy(x + YMM_HIGH + 16 * i, w + 27 + 4 * i, 16);
   }
 }
 

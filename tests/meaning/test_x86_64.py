@@ -3,12 +3,18 @@ from __future__ import annotations
 
 from common import Machine, check, native, stale
 
-PLACES = [("r", 16), "CF", "PF", "AF", "ZF", "SF", "OF", "DF", "v"]
+PLACES = [("r", 16), "CF", "PF", "AF", "ZF", "SF", "OF", "DF", "MXFLAGS", "MXCTL", "v"]
 SKIP = {"syscall": "a system call"}
 
 
+# Every rounding mode, DAZ and FTZ; all exceptions masked.
+MXCTL = [0x7e | daz | rounding << 7 | ftz << 9 for daz in (0, 1) for rounding in range(4) for ftz in (0, 1)]
+
+
 def user() -> Machine:
-    return Machine("x86_64", PLACES)
+    m = Machine("x86_64", PLACES)
+    m.limits = {"MXCTL": MXCTL}
+    return m
 
 
 def test_processor() -> None:

@@ -100,41 +100,16 @@ static void vector(struct eval *e, const struct ir_ins *i, union value *r, const
 }
 
 static void fp(struct eval *e, const struct ir_ins *i, uint64_t *r, uint64_t a, uint64_t b, uint64_t c) {
-  const struct ir_fp *f = &e->b->fp[i->aux];
-  struct fp_env env = {f->rm, f->nan, f->tiny, f->daz, f->ftz, 0};
+  const uint64_t operand[3] = {a, b, c};
+  unsigned flags = 0;
   enum ir_type t = (enum ir_type)(i->op == IR_ITOF ? i->type : e->b->ins[i->a].type);
-  bool d = t == IT_F64;
-  switch (i->op) {
-  case IR_FADD: *r = d ? fp64_add(&env, a, b) : fp32_add(&env, a, b); break;
-  case IR_FSUB: *r = d ? fp64_sub(&env, a, b) : fp32_sub(&env, a, b); break;
-  case IR_FMUL: *r = d ? fp64_mul(&env, a, b) : fp32_mul(&env, a, b); break;
-  case IR_FDIV: *r = d ? fp64_div(&env, a, b) : fp32_div(&env, a, b); break;
-  case IR_FSQRT: *r = d ? fp64_sqrt(&env, a) : fp32_sqrt(&env, a); break;
-  case IR_FMA: *r = d ? fp64_fma(&env, a, b, c) : fp32_fma(&env, a, b, c); break;
-  case IR_FMIN: *r = d ? fp64_min(&env, a, b, f->minmax, 1) : fp32_min(&env, a, b, f->minmax, 1); break;
-  case IR_FMAX: *r = d ? fp64_max(&env, a, b, f->minmax, 1) : fp32_max(&env, a, b, f->minmax, 1); break;
-  case IR_FEQ: *r = (uint64_t)(d ? fp64_eq(&env, a, b, f->quiet) : fp32_eq(&env, a, b, f->quiet)); break;
-  case IR_FLT: *r = (uint64_t)(d ? fp64_lt(&env, a, b, f->quiet) : fp32_lt(&env, a, b, f->quiet)); break;
-  case IR_FLE: *r = (uint64_t)(d ? fp64_le(&env, a, b, f->quiet) : fp32_le(&env, a, b, f->quiet)); break;
-  case IR_FUN: *r = (d ? fp64_cmp(&env, a, b, f->quiet) : fp32_cmp(&env, a, b, f->quiet)) == FP_UN; break;
-  case IR_FCVT: *r = d ? fp64_to_fp32(&env, a) : fp32_to_fp64(&env, a); break;
-  case IR_FTOI:
-    *r = d ? fp64_to_int(&env, a, f->bits, f->sign, f->bad) : fp32_to_int(&env, a, f->bits, f->sign, f->bad);
-    break;
-  case IR_ITOF:
-    *r = d ? fp64_from_int(&env, a, f->bits, f->sign) : fp32_from_int(&env, a, f->bits, f->sign);
-    break;
-  default: *r = d ? fp64_round_to_int(&env, a, f->exact) : fp32_round_to_int(&env, a, f->exact); break;
-  }
+  *r = ir_fp_compute(i->op, t == IT_F64, &e->b->fp[i->aux], operand, &flags);
   if (e->b->guest->sticky < 0) return;
   uint64_t old = 0;
   void *p = slot_at(e, (unsigned)e->b->guest->sticky);
   unsigned bytes = e->b->guest->slots[e->b->guest->sticky].bytes;
   memcpy(&old, p, bytes);
-  for (unsigned k = 0; k < 6; k++) {
-    if (env.flags >> k & 1 && e->b->guest->sticky_bit[k] != 255)
-      old |= UINT64_C(1) << e->b->guest->sticky_bit[k];
-  }
+  old |= fp_flags_at(flags, e->b->guest->sticky_bit);
   memcpy(p, &old, bytes);
 }
 

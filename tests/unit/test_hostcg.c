@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -37,8 +38,8 @@ static uint8_t *room;
 static struct cg_env env;
 static struct vcpu_common cold_half;
 static struct guest_state *state;
-static uint64_t memory[WORDS] __attribute__((aligned(4096)));
-static struct tlb tlb; /* knows the page of `memory`, at its host address */
+static uint64_t *memory; /* a page of WORDS words, where a guest may have one */
+static struct tlb tlb;   /* knows the page of `memory`, at its host address */
 static uint64_t seed = 1;
 
 /* The exit taken, and what its places say. */
@@ -77,24 +78,8 @@ static uint64_t interesting(void) {
 
 static uint64_t on_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   const struct cg_exit *x = &result.exit[n];
-  const uint64_t *spill = regs - CG_FRAME_SAVE / 8;
-  uint64_t value[2 * SLOTS] = {0}; /* homes are read before any is written */
-  const struct cg_place *p = &result.place[x->first];
-  assert_true(x->n <= ARRAY_SIZE(value));
   at_boundary = false;
-  for (uint32_t i = 0; i < x->n; i++) {
-    switch (p[i].where) {
-    case CG_IN_REG: value[i] = regs[p[i].at]; break;
-    case CG_IN_SPILL: value[i] = spill[p[i].at]; break;
-    case CG_IN_CONST: value[i] = (uint64_t)p[i].number; break;
-    case CG_IN_PC: value[i] = v->pcbase + (uint64_t)p[i].number; break;
-    case CG_IN_HOME: memcpy(&value[i], (char *)v + p[i].number, 8); break;
-    }
-  }
-  for (uint32_t i = 0; i < x->n; i++) {
-    if (p[i].slot == CG_TARGET) taken.target = value[i];
-    else memcpy((char *)v + p[i].offset, &value[i], p[i].bytes);
-  }
+  cg_restore(&guest, v, x, result.place, regs, &taken.target);
   return n + 1;
 }
 
@@ -119,6 +104,9 @@ static int setup(void **unused) {
   state = calloc(1, sizeof *state);
   state->head.c = &cold_half;
   cold_half.isa = &isa;
+  memory =
+      mmap(NULL, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  assert_ptr_not_equal(memory, MAP_FAILED);
   cg = cg_new();
   assert_int_equal(os_code_map(&code, 1 << 20), 0);
   room = code.rw;
@@ -193,6 +181,7 @@ static const uint8_t wide[] = {IR_MULHU, IR_MULHS, IR_MULHSU};
 static const uint8_t shift[] = {IR_SHL, IR_SHRU, IR_SHRS, IR_ROL, IR_ROR};
 static const uint8_t compare[] = {IR_EQ, IR_NE, IR_LTU, IR_LEU, IR_LTS, IR_LES, IR_ADDO, IR_SUBO};
 static const uint8_t unary[] = {IR_NOT, IR_NEG, IR_CLZ, IR_CTZ, IR_POPCOUNT, IR_BSWAP, IR_BREV, IR_ORC8};
+static const uint8_t long_division[] = {IR_DIVUW, IR_REMUW};
 #define PICK(list) list[rnd() % ARRAY_SIZE(list)]
 
 struct pool {
@@ -225,7 +214,10 @@ static void random_block(unsigned length, bool loads) {
     case 1:
     case 2:
     case 3: p->at[p->n++] = append(PICK(binary), t, any(p), any(p), 0, 0); break;
-    case 4: w.at[w.n++] = append(PICK(wide), IT_I64, any(&w), any(&w), 0, 0); break;
+    case 4:
+      if (rnd() & 1) w.at[w.n++] = append(PICK(wide), IT_I64, any(&w), any(&w), 0, 0);
+      else w.at[w.n++] = append(PICK(long_division), IT_I64, any(&w), any(&w), any(&w), 0);
+      break;
     case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&h), 0, 0); break;
     case 6:
     case 7: b.at[b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
@@ -328,16 +320,16 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       randomize();
       state->head.pcbase = 0x7000;
       before = *state;
-      memcpy(memory_before, memory, sizeof memory);
+      memcpy(memory_before, memory, WORDS * sizeof *memory);
       struct ir_outcome o = ir_eval(&block, &state->head);
       assert_null(o.broken);
       after = *state;
-      memcpy(memory_after, memory, sizeof memory);
+      memcpy(memory_after, memory, WORDS * sizeof *memory);
       *state = before;
-      memcpy(memory, memory_before, sizeof memory);
+      memcpy(memory, memory_before, WORDS * sizeof *memory);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  !memcmp(memory, memory_after, sizeof memory) &&
+                  !memcmp(memory, memory_after, WORDS * sizeof *memory) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
