@@ -751,8 +751,8 @@ class Writer:
                 kind = FIXED
             elif w.place == k.file and w.index in self.kept_set:
                 kind, value = FIXED, fixed.get(w.index, 0)
-            elif w.place in self.pools:
-                values = self.pools[w.place]
+            elif w.place in self.pools or isinstance(self.m.limits.get(w.place), list):
+                values = self.pools.get(w.place) or self.m.limits[w.place]
                 kind, pool, value = POOLED, [values[i % len(values)] for i in range(POOL)], values[0]
             elif w.bits == 64:
                 pool = [rng.choice(self.values(w.place)) for _ in range(POOL)]

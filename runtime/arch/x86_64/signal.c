@@ -69,12 +69,17 @@ static uint64_t flags(const struct x86_64_vcpu *s) {
          (s->ZF ? FLAG_ZF : 0) | (s->SF ? FLAG_SF : 0) | (s->DF ? FLAG_DF : 0) | (s->OF ? FLAG_OF : 0);
 }
 
+static void set_mxcsr(struct x86_64_vcpu *s, uint64_t x) {
+  s->MXFLAGS = x & 63;
+  s->MXCTL = x >> 6 & 1023;
+}
+
 /* `fp`: offset of the extended state in the frame's bytes. */
 static void save_extended(struct vcpu *v, struct user_frame *f, unsigned fp) {
   const struct x86_64_vcpu *s = state(v);
   const bool avx = has_avx(v);
   frame_put(f, fp + CWD, 0x37f, 2);
-  frame_put(f, fp + MXCSR, 0x1f80, 4);
+  frame_put(f, fp + MXCSR, (uint32_t)s->MXCTL << 6 | s->MXFLAGS, 4);
   frame_put(f, fp + MXCSR_MASK, 0xffff, 4);
   for (unsigned i = 0; i < 16; i++) memcpy(f->bytes + fp + XMM + 16 * i, &s->v[i], 16);
   if (!avx) return;
@@ -118,8 +123,16 @@ static void save(struct vcpu *v, struct user_frame *f) {
   save_extended(v, f, off);
 }
 
+/* The initial state of the extended registers (vol. 1, 13.6). */
+static void clear_extended(struct x86_64_vcpu *s) {
+  memset(s->v, 0, sizeof s->v);
+  set_mxcsr(s, 0x1f80);
+}
+
+/* Handlers start with it: arch/x86/kernel/signal.c, handle_signal. */
 static void enter(struct vcpu *v, const struct user_frame *f) {
   struct x86_64_vcpu *s = state(v);
+  clear_extended(s);
   s->r[RDI] = (uint64_t)f->signal;
   s->r[RSI] = f->at + INFO;
   s->r[RDX] = f->at + UC;
@@ -144,8 +157,9 @@ static void locate_more(const struct vcpu *v, struct user_frame *f) {
 static void restore_extended(struct x86_64_vcpu *s, const struct user_frame *f) {
   const bool extended = f->more_size > LEGACY && frame_get(f, FRAME + SW, 4) == MAGIC1;
   const uint64_t have = extended ? frame_get(f, FRAME + HEADER, 8) : XF_SSE;
-  memset(s->v, 0, sizeof s->v);
+  clear_extended(s);
   if (!f->more_size) return;
+  set_mxcsr(s, frame_get(f, FRAME + MXCSR, 4));
   for (unsigned i = 0; i < 16; i++) {
     if (have & XF_SSE) memcpy(&s->v[i], f->bytes + FRAME + XMM + 16 * i, 16);
     if (have & XF_AVX) memcpy((char *)&s->v[i] + 16, f->bytes + FRAME + YMM + 16 * i, 16);
