@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import programs  # noqa: E402
+from lib import engine, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 
@@ -99,14 +99,14 @@ def test_snippet(name: str, tmp_path: Path) -> None:
     command = programs.oracle("arm64", elf)
     if command is None:
         pytest.skip("nothing here runs arm64 programs")
-    assert outcome([str(ISOMER), "user", str(elf)]) == outcome(command)
+    assert outcome([str(ISOMER), "user", *engine.options(), str(elf)]) == outcome(command)
 
 
 @pytest.mark.parametrize("name", MANUAL)
 def test_manual(name: str, tmp_path: Path) -> None:
     body, status = MANUAL[name]
     elf = build(PROGRAM.format(body=body), tmp_path)
-    assert outcome([str(ISOMER), "user", str(elf)]) == (status, b"")
+    assert outcome([str(ISOMER), "user", *engine.options(), str(elf)]) == (status, b"")
 
 
 WRITTEN = r"""
@@ -145,6 +145,6 @@ code: .fill 64
 def test_written_code(tmp_path: Path) -> None:
     """What ISB makes visible: the same two words are written and run three times."""
     elf = build(WRITTEN, tmp_path)
-    assert outcome([str(ISOMER), "user", str(elf)])[0] == 4 + 3 + 2
+    assert outcome([str(ISOMER), "user", *engine.options(), str(elf)])[0] == 4 + 3 + 2
     if shutil.which("qemu-aarch64"):
         assert outcome(["qemu-aarch64", str(elf)])[0] == 9

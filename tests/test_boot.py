@@ -9,12 +9,16 @@ import pty
 import re
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lib import engine  # noqa: E402
+
 ISOMER = ROOT / "out" / "isomer"
 # What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
 # the first serial port, where the kernel starts.
@@ -51,7 +55,7 @@ def linux(arch: str) -> list[str]:
 
 
 def run(*args: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ISOMER, "run", *args, "-m", "512M"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    return subprocess.run([ISOMER, "run", *engine.options(), *args, "-m", "512M"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=timeout, errors="replace")
 
 
@@ -114,7 +118,7 @@ class Terminal:
     def __init__(self, *args: str) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(ISOMER, [str(ISOMER), "run", *args, "-m", "512M"])
+            os.execv(ISOMER, [str(ISOMER), "run", *engine.options(), *args, "-m", "512M"])
         self.text = ""
 
     def expect(self, pattern: str, within: float = 120) -> str:

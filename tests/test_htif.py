@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import htif  # noqa: E402
+from lib import engine, htif  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 
@@ -59,7 +59,7 @@ def test_qemu_agrees(name: str, elfdir: Path) -> None:
 def test_by_the_host_clock(name: str, elfdir: Path) -> None:
     """What time and other threads touch, in a machine with threads of its own."""
     elf = built(name, elfdir)
-    judged([str(ISOMER), "run", str(elf)], name, elf)
+    judged([str(ISOMER), "run", *engine.options(), str(elf)], name, elf)
 
 
 def test_failing_program_reports_its_check(elfdir: Path) -> None:

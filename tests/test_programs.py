@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import programs  # noqa: E402
+from lib import engine, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 
@@ -41,7 +41,7 @@ def test_user(isa: str, program: str, elfdir: Path) -> None:
     expected = outcome(command)
     assert expected[0] >= 0 and expected[1], "the oracle itself failed"
     assert ISOMER.exists(), f"{ISOMER} is missing: run ninja"
-    got = subprocess.run([str(ISOMER), "user", str(elf)], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    got = subprocess.run([str(ISOMER), "user", *engine.options(), str(elf)], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     assert (got.returncode, got.stdout.decode("ascii", "replace")) == expected, got.stderr.decode()
 
 

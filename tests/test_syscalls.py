@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 from gen import calls as gen_calls  # noqa: E402
 from gen.model import DescError  # noqa: E402
-from lib import hostile, programs  # noqa: E402
+from lib import engine, hostile, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 SOURCES = ROOT / "tests" / "programs"
@@ -141,7 +141,7 @@ def test_same_as_native(name: str, tmp_path: Path) -> None:
         pytest.skip(why)
     native, guest = build(SOURCES / f"{name}.c", "x86_64", tmp_path / "native"), build(SOURCES / f"{name}.c", "riscv64", tmp_path / "guest")
     expected = run([str(native)], tmp_path / "n")
-    got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
+    got = run([str(ISOMER), "user", *engine.options(), str(guest)], tmp_path / "g")
     assert expected.returncode == 0 and len(expected.stdout.splitlines()) > 10
     assert (got.returncode, got.stdout, got.stderr) == (0, expected.stdout, "")
 
@@ -153,7 +153,7 @@ def test_layouts_in_use(isa: str, tmp_path: Path) -> None:
         pytest.skip(why)
     native, guest = programs.build("x86_64", "abi", tmp_path), programs.build(isa, "abi", tmp_path)
     expected = run([str(native)], tmp_path / "n")
-    got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
+    got = run([str(ISOMER), "user", *engine.options(), str(guest)], tmp_path / "g")
     assert expected.returncode == 42 and len(expected.stdout.splitlines()) > 50
     assert (got.returncode, got.stdout, got.stderr) == (42, expected.stdout, "")
 
@@ -166,7 +166,7 @@ def test_hostile_pointers(tmp_path: Path) -> None:
     source.write_text(hostile.program(description()))
     native, guest = (build(source, isa, tmp_path / isa, "-O0") for isa in ("x86_64", "riscv64"))
     expected = run([str(native)], tmp_path / "n")
-    got = run([str(ISOMER), "user", str(guest)], tmp_path / "g")
+    got = run([str(ISOMER), "user", *engine.options(), str(guest)], tmp_path / "g")
     assert expected.returncode == 0 and len(expected.stdout.splitlines()) > 500
     assert got.returncode == 0 and not got.stderr, got.stderr[-500:]
     differ = [(a, b) for a, b in zip(expected.stdout.splitlines(), got.stdout.splitlines()) if a != b]
@@ -272,7 +272,7 @@ def test_own_descriptors_are_hidden(tmp_path: Path) -> None:
     guest = build(SOURCES / "sys_fds.c", "riscv64", tmp_path / "guest")
     native = build(SOURCES / "sys_fds.c", "x86_64", tmp_path / "native")
     expected = run([str(native)], tmp_path / "n")
-    got = run([str(ISOMER), "user", "--stats", str(guest)], tmp_path / "g")
+    got = run([str(ISOMER), "user", *engine.options(), "--stats", str(guest)], tmp_path / "g")
     assert got.returncode == 0 and got.stdout == expected.stdout
     assert re.search(r"^  memory beyond guest RAM \(Pss\), KiB +\d+$", got.stderr, re.M)
 
@@ -330,7 +330,7 @@ def test_strace_prints_like_strace(tmp_path: Path) -> None:
     source.write_text(STRACED.replace("flock(fd, 2 | 4)", "syscall(SYS_flock, fd, 2 | 4)"))
     native, guest = build(source, "x86_64", tmp_path / "native"), build(source, "riscv64", tmp_path / "guest")
     expected = run(["strace", str(native)], tmp_path / "n")
-    got = run([str(ISOMER), "user", "--strace", str(guest)], tmp_path / "g")
+    got = run([str(ISOMER), "user", *engine.options(), "--strace", str(guest)], tmp_path / "g")
     if "ptrace" in expected.stderr:
         pytest.skip("strace cannot trace here")
 
@@ -351,10 +351,10 @@ def test_counters(tmp_path: Path) -> None:
                       "int main(void) { for (int i = 0; i < 3; i++) close(99); syscall(9999); syscall(9999);\n"
                       "syscall(425, 1, 0); ioctl(1, 0x12345678, 0); return 0; }\n")
     guest = build(source, "riscv64", tmp_path / "guest")
-    text = run([str(ISOMER), "user", "--stats", str(guest)], tmp_path / "t").stderr
+    text = run([str(ISOMER), "user", *engine.options(), "--stats", str(guest)], tmp_path / "t").stderr
     for line in (r"system call close +3, errors 3", r"system call 9999 answered ENOSYS +2",
                  r"system call 425 \(io_uring_setup\) answered ENOSYS +1", r"ioctl 0x12345678 answered ENOTTY +1"):
         assert re.search(rf"^  {line}$", text, re.M), (line, text)
     import json
-    data = json.loads(run([str(ISOMER), "user", "--stats", "--json", str(guest)], tmp_path / "j").stderr.splitlines()[-1])
+    data = json.loads(run([str(ISOMER), "user", *engine.options(), "--stats", "--json", str(guest)], tmp_path / "j").stderr.splitlines()[-1])
     assert data["system_calls"]["close"] == {"calls": 3, "errors": 3} and data["unknown_system_calls"]["9999"] == 2

@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import programs  # noqa: E402
+from lib import engine, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 SOURCES = ROOT / "tests" / "programs" / "loader"
@@ -67,7 +67,7 @@ def run(*command: object, **more) -> subprocess.CompletedProcess[str]:
 
 
 def user(*words: object, **more) -> subprocess.CompletedProcess[str]:
-    return run(ISOMER, "user", *words, **more)
+    return run(ISOMER, "user", *engine.options(), *words, **more)
 
 
 def refused(r: subprocess.CompletedProcess[str], code: int, *texts: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import programs  # noqa: E402
+from lib import engine, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 SOURCES = ROOT / "tests" / "programs" / "process"
@@ -56,7 +56,7 @@ def run(command: list[str], timeout: int = 120) -> tuple[int, str, str]:
 @pytest.mark.parametrize("source,part", PARTS)
 def test_same_as_native(source: str, part: str, built: dict[tuple[str, str], Path]) -> None:
     expected = run([str(built["native", source]), part])
-    got = run([str(ISOMER), "user", str(built["riscv64", source]), part])
+    got = run([str(ISOMER), "user", *engine.options(), str(built["riscv64", source]), part])
     assert expected[1], "the native program printed nothing"
     assert got[:2] == expected[:2], got[2]
 
@@ -66,7 +66,7 @@ def test_torture(what: str, times: str, built: dict[tuple[str, str], Path]) -> N
     """Four threads' counts, queued signals in order, forks and execs that leave nothing."""
     expected = run([str(built["native", "torture"]), what, "1" if what == "counts" else times])
     assert expected[0] == 0
-    assert run([str(ISOMER), "user", str(built["riscv64", "torture"]), what, times], 900)[:2] == expected[:2]
+    assert run([str(ISOMER), "user", *engine.options(), str(built["riscv64", "torture"]), what, times], 900)[:2] == expected[:2]
 
 
 def compiled(tmp_path: Path, text: str, *flags: str) -> Path:
@@ -96,7 +96,7 @@ def test_death(name: str, tmp_path: Path) -> None:
     code, number, line = DEATHS[name]
     elf = compiled(tmp_path, f"#include <signal.h>\n#include <stdlib.h>\nint main(void) {{ {code} return 0; }}\n",
                    "-fno-delete-null-pointer-checks")
-    status, out, err = run([str(ISOMER), "user", str(elf)])
+    status, out, err = run([str(ISOMER), "user", *engine.options(), str(elf)])
     assert status == -number and not out
     assert re.search(line, err.rstrip("\n")) and err.count("\n") <= 1
     shell = subprocess.run(["sh", "-c", f"{ISOMER} user {elf}; echo $?"], capture_output=True, text=True, env=ENV)
@@ -111,7 +111,7 @@ def test_death_in_a_library_names_the_file(tmp_path: Path) -> None:
     elf = tmp_path / "p"
     (tmp_path / "p.c").write_text("#include <stdlib.h>\nint main(void) { abort(); }\n")
     subprocess.run([programs.TARGETS["riscv64"].gcc, str(tmp_path / "p.c"), "-o", str(elf)], check=True)
-    status, _, err = run([str(ISOMER), "user", "-L", str(root), str(elf)])
+    status, _, err = run([str(ISOMER), "user", *engine.options(), "-L", str(root), str(elf)])
     assert status == -signal.SIGABRT and re.search(r"\(libc\.so\.6\+0x[0-9a-f]+\): .*killed by signal 6", err)
 
 
@@ -121,7 +121,7 @@ def test_death_while_others_run(tmp_path: Path) -> None:
                    "static void *spin(void *a) { if (a) exit(4); for (;;) ; return a; }\n"
                    "int main(int argc, char **argv) { pthread_t t; pthread_create(&t, 0, spin, 0);\n"
                    "  pthread_create(&t, 0, spin, argv); for (;;) pause(); return argc; }\n")
-    status, _, err = run([str(ISOMER), "user", "--stats", str(elf)])
+    status, _, err = run([str(ISOMER), "user", *engine.options(), "--stats", str(elf)])
     assert status == 4 and err.count("statistics:") == 1
 
 
@@ -139,7 +139,7 @@ int main(int argc, char **argv) {
     elf = compiled(tmp_path, text)
 
     def instructions(*args: str) -> int:
-        found = re.search(r"^  instructions +(\d+)$", run([str(ISOMER), "user", "--stats", str(elf), *args])[2], re.M)
+        found = re.search(r"^  instructions +(\d+)$", run([str(ISOMER), "user", *engine.options(), "--stats", str(elf), *args])[2], re.M)
         assert found
         return int(found[1])
     assert instructions("x") - instructions() > 4 * 3_000_000
@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
 def test_trace_names_threads(tmp_path: Path) -> None:
     elf = compiled(tmp_path, "#include <pthread.h>\nstatic void *f(void *a) { return a; }\n"
                    "int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); return pthread_join(t, 0); }\n")
-    err = run([str(ISOMER), "user", "--trace", "exc", str(elf)])[2]
+    err = run([str(ISOMER), "user", *engine.options(), "--trace", "exc", str(elf)])[2]
     assert re.search(r"^exc +0:", err, re.M) and re.search(r"^exc +1:", err, re.M)
 
 
@@ -158,7 +158,7 @@ def test_options_are_kept_across_execve(tmp_path: Path) -> None:
                    "  if (argc > 1) return 3;\n"
                    "  if (!fork()) { execl(argv[0], \"other name\", \"x\", (char *)0); _exit(9); }\n"
                    "  int s; wait(&s); return s == 0x300 ? 5 : 6; }\n")
-    status, _, err = run([str(ISOMER), "user", "--isa", "riscv64", "--stats", str(elf)])
+    status, _, err = run([str(ISOMER), "user", *engine.options(), "--isa", "riscv64", "--stats", str(elf)])
     assert status == 5 and err.count("statistics:") == 2
 
 
@@ -173,7 +173,7 @@ def test_freestanding_signals(isa: str, tmp_path: Path) -> None:
                     str(programs.SRC / "lib.c"), str(SOURCES / "frame.c"), "-o", str(elf)], check=True)
     # qemu-user 7 reads the mask of riscv64's struct sigaction from another place than Linux does.
     command = None if isa == "riscv64" else programs.oracle(isa, elf)
-    got = run([str(ISOMER), "user", str(elf)])
+    got = run([str(ISOMER), "user", *engine.options(), str(elf)])
     assert got[0] == 0 and got[1].count("\n") >= 8, got[2]
     assert " bad" not in got[1]
     if command is not None:

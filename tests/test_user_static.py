@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import programs  # noqa: E402
+from lib import engine, programs  # noqa: E402
 
 ISOMER = ROOT / os.environ.get("ISOMER_OUT", "out") / "isomer"
 SOURCE = ROOT / "tests" / "programs" / "static.c"
@@ -43,7 +43,7 @@ def test_same_as_native(isa: str, native: Path, tmp_path: Path) -> None:
     if why := programs.missing(isa):
         pytest.skip(why)
     guest = build(programs.TARGETS[isa].gcc, tmp_path / "static")
-    got = run([str(ISOMER), "user", str(guest), *ARGS])
+    got = run([str(ISOMER), "user", *engine.options(), str(guest), *ARGS])
     if got[0] == -4 and isa == "x86_64":
         pytest.skip(f"{isa} has no instruction " + re.sub(r".*: (.*): killed.*", r"\1", got[2].strip()))
     expected = run([str(native), *ARGS])

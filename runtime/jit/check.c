@@ -1,7 +1,9 @@
 /* Comparison of translated code with the interpreter (--check): a block runs, what it did is undone, the interpreter runs
- * the same instructions from the same state, and both results must be equal, registers and memory. */
+ * the same instructions from the same state, and both results must be equal, registers and memory. When they are not, ever
+ * longer beginnings of the block tell which instruction it is, and what it started from is reported. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +16,11 @@
 enum { STORES = 256 };
 
 struct check {
-  char *before, *after;
+  char *before, *after,
+      *last;       /* states: at the block's start, after it, before the interpreter's last instruction */
+  gva_t excl_addr; /* the exclusive monitor at the start, of which accesses are part */
+  u128 excl_value;
+  uint8_t excl_size;
   unsigned n;
   struct {
     gva_t a;
@@ -29,13 +35,15 @@ int check_new(struct jit *j) {
   if (!k) return -ENOMEM;
   k->before = malloc(size);
   k->after = malloc(size);
-  return k->before && k->after ? 0 : -ENOMEM;
+  k->last = malloc(size);
+  return k->before && k->after && k->last ? 0 : -ENOMEM;
 }
 
 void check_free(struct jit *j) {
   if (!j->check) return;
   free(j->check->before);
   free(j->check->after);
+  free(j->check->last);
   free(j->check);
   j->check = NULL;
 }
@@ -62,52 +70,65 @@ static uint64_t reg(const char *state, const struct reg_info *r, unsigned part) 
   return x;
 }
 
-static void report(struct jit *j, gva_t from, int64_t n, const struct block *b) {
+/* ---- what is said of a difference ---- */
+
+/* The instruction at an address as bytes and text; its length, or 0. */
+static int show(struct jit *j, const char *what, gva_t pc) {
   const struct isa *isa = j->v->c->isa;
-  log_error("check: the translated block at %#" PRIx64 " (page %#" PRIx64 ", %" PRId64
-            " instructions run) differs from the interpreter; --dump ir,asm shows it",
-            from, b ? b->page : 0, n);
   const uint8_t *host;
   gpa_t page;
   uint8_t bytes[16];
-  gva_t pc = from;
-  for (int64_t i = 0; i < n && i < 64; i++) {
-    union {
-      struct insn head;
-      uint8_t room[IR_INSN_BYTES];
-    } d = {0};
-    char text[120] = "?";
-    if (j->direct) {
-      if (os_guest_read(bytes, pc, isa->insn_max)) return;
-    } else {
-      if ((pc & ~GUEST_PAGE_MASK) + isa->insn_max > GUEST_PAGE_SIZE || tlb_fetch(j->v, pc, &page, &host) ||
-          !host)
-        return;
-      memcpy(bytes, host + (pc & ~GUEST_PAGE_MASK), isa->insn_max);
-    }
-    int len = isa->decode(j->v->c->features, bytes, isa->insn_max, &d.head);
-    if (len <= 0) return;
-    isa->disasm(&d.head, pc, DISASM_ALIASES, text, sizeof text);
-    log_error("  %#" PRIx64 "  %s", pc, text);
-    pc += (unsigned)len; /* the straight line; the block may have left it */
+  union {
+    struct insn head;
+    uint8_t room[IR_INSN_BYTES];
+  } d = {0};
+  char text[120] = "?", hex[2 * sizeof bytes + 1] = "";
+  if (j->direct) {
+    if (os_guest_read(bytes, pc, isa->insn_max)) return 0;
+  } else {
+    if ((pc & ~GUEST_PAGE_MASK) + isa->insn_max > GUEST_PAGE_SIZE || tlb_fetch(j->v, pc, &page, &host) ||
+        !host)
+      return 0;
+    memcpy(bytes, host + (pc & ~GUEST_PAGE_MASK), isa->insn_max);
   }
+  int len = isa->decode(j->v->c->features, bytes, isa->insn_max, &d.head);
+  if (len <= 0) return 0;
+  isa->disasm(&d.head, pc, DISASM_ALIASES, text, sizeof text);
+  for (int i = 0; i < len; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+  log_error("%s%#" PRIx64 "  %s  %s", what, pc, hex, text);
+  return len;
 }
 
-static bool equal(struct jit *j, gva_t from, int64_t n, const struct block *b, gva_t pc) {
+static void report(struct jit *j, gva_t from, int64_t n, const struct block *b) {
+  log_error("check: the translated block at %#" PRIx64 " (page %#" PRIx64 ", %" PRId64
+            " instructions run) differs from the interpreter; --dump ir,asm shows it",
+            from, b->page, n);
+  gva_t pc = from;
+  for (int64_t i = 0, len; i < n && i < 64 && (len = show(j, "  ", pc)); i++)
+    pc += (gva_t)len; /* the straight line; the block may have left it */
+}
+
+static bool equal(struct jit *j, gva_t pc) {
   struct vcpu *v = j->v;
   struct check *k = j->check;
   const struct isa *isa = v->c->isa;
-  bool same = v->pc == pc;
-  for (unsigned i = 0; i < isa->nregs && same; i++)
+  if (v->pc != pc) return false;
+  for (unsigned i = 0; i < isa->nregs; i++)
     for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++)
-      same &= reg((const char *)v, &isa->regs[i], p) == reg(k->after, &isa->regs[i], p);
-  for (unsigned i = 0; i < k->n && same; i++) {
+      if (reg((const char *)v, &isa->regs[i], p) != reg(k->after, &isa->regs[i], p)) return false;
+  for (unsigned i = 0; i < k->n; i++) {
     uint8_t now[16];
-    same = !os_guest_read(now, (uintptr_t)k->store[i].host, k->store[i].size) &&
-           !memcmp(now, k->store[i].new, k->store[i].size);
+    if (os_guest_read(now, (uintptr_t)k->store[i].host, k->store[i].size) ||
+        memcmp(now, k->store[i].new, k->store[i].size))
+      return false;
   }
-  if (same) return true;
-  report(j, from, n, b);
+  return true;
+}
+
+static void differences(struct jit *j, gva_t pc) {
+  struct vcpu *v = j->v;
+  struct check *k = j->check;
+  const struct isa *isa = v->c->isa;
   if (v->pc != pc) log_error("  pc: translated %#" PRIx64 ", interpreted %#" PRIx64, pc, v->pc);
   for (unsigned i = 0; i < isa->nregs; i++)
     for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++) {
@@ -116,54 +137,122 @@ static bool equal(struct jit *j, gva_t from, int64_t n, const struct block *b, g
         log_error("  %s: before %#" PRIx64 ", translated %#" PRIx64 ", interpreted %#" PRIx64,
                   isa->regs[i].name, reg(k->before, &isa->regs[i], p), x, y);
     }
-  for (unsigned i = 0; i < k->n; i++) {
-    uint64_t x = 0, y = 0;
-    memcpy(&x, k->store[i].new, k->store[i].size < 8 ? k->store[i].size : 8);
-    if (!os_guest_read(&y, (uintptr_t)k->store[i].host, k->store[i].size < 8 ? k->store[i].size : 8) &&
-        x != y)
-      log_error("  memory at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64, k->store[i].a, x,
-                y);
-  }
-  return false;
+  for (unsigned i = 0; i < k->n; i++)
+    for (unsigned at = 0; at < k->store[i].size; at += 8) {
+      const unsigned size = k->store[i].size - at < 8 ? k->store[i].size - at : 8;
+      uint64_t x = 0, y = 0;
+      memcpy(&x, k->store[i].new + at, size);
+      if (!os_guest_read(&y, (uintptr_t)k->store[i].host + at, size) && x != y)
+        log_error("  memory at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64,
+                  k->store[i].a + at, x, y);
+    }
 }
 
-bool check_enter(struct jit *j, const void *code, int64_t left, const struct block *b, uint64_t *result) {
+/* ---- both sides ---- */
+
+static void undo(struct jit *j, gva_t from) {
   struct vcpu *v = j->v;
   struct check *k = j->check;
-  const size_t size = v->c->isa->vcpu_size, head = sizeof v->kick;
-  const gva_t from = v->pc;
-  const struct vcpu_common monitor = *v->c; /* the exclusive monitor, of which accesses are part */
-  k->n = 0;
-  memcpy(k->before, v, size);
-  *result = j->enter(v, code, left);
-  const int64_t n = left - (j->env.count + j->adjust);
-  gva_t pc = v->pc;
-  if (*result != CG_GOES) {
-    const struct exit *x = exit_of(j, (uint32_t)(*result - 1));
-    if (x->e.kind == CG_EXIT_COUNT) return true;
-    if (x->e.kind == IX_JUMP) pc = jit_target(j, x);
-  }
-  memcpy(k->after, v, size);
-  for (unsigned i = 0; i < k->n; i++)
-    os_guest_read(k->store[i].new, (uintptr_t)k->store[i].host, k->store[i].size);
+  const size_t head = sizeof v->kick;
   for (unsigned i = k->n; i--;)
     os_guest_write((uintptr_t)k->store[i].host, k->store[i].old, k->store[i].size);
-  memcpy((char *)v + head, k->before + head, size - head);
+  memcpy((char *)v + head, k->before + head, v->c->isa->vcpu_size - head);
   v->pc = from;
-  v->c->excl_addr = monitor.excl_addr;
-  v->c->excl_value = monitor.excl_value;
-  v->c->excl_size = monitor.excl_size;
-  j->n.checked++;
+  v->c->excl_addr = k->excl_addr;
+  v->c->excl_value = k->excl_value;
+  v->c->excl_size = k->excl_size;
+}
+
+/* Translated code from the start's state: where it goes on, and how many instructions ran; false: it only said that the
+ * slice is used up. */
+static bool translated(struct jit *j, const void *code, int64_t left, uint64_t *result, int64_t *n,
+                       gva_t *pc) {
+  struct vcpu *v = j->v;
+  struct check *k = j->check;
+  k->n = 0;
+  *result = j->enter(v, code, left);
+  *n = left - (j->env.count + j->adjust);
+  *pc = v->pc;
+  if (*result != CG_GOES) {
+    const struct exit *x = exit_of(j, (uint32_t)(*result - 1));
+    if (x->e.kind == CG_EXIT_COUNT) return false;
+    if (x->e.kind == IX_JUMP) *pc = jit_target(j, x);
+  }
+  memcpy(k->after, v, v->c->isa->vcpu_size);
+  for (unsigned i = 0; i < k->n; i++)
+    os_guest_read(k->store[i].new, (uintptr_t)k->store[i].host, k->store[i].size);
+  return true;
+}
+
+/* n instructions of the interpreter: 0, or how it ended before. */
+static int interpreted(struct jit *j, int64_t n, bool keep) {
+  struct vcpu *v = j->v;
   const int64_t budget = v->budget;
   while (budget - v->budget < n) {
+    if (keep) memcpy(j->check->last, v, v->c->isa->vcpu_size);
     int step = interp_straight(v, 1);
-    if (step == STEP_NEXT || step == STEP_END || step == STEP_WAIT) continue;
+    if (step != STEP_NEXT && step != STEP_END && step != STEP_WAIT) return step ? step : -1;
+  }
+  return 0;
+}
+
+/* Beginnings of the block, one instruction longer each, until one differs: that last instruction is reported with the
+ * registers that it starts from. The block's code is not used any more. */
+static void locate(struct jit *j, struct block *b, gva_t from, int64_t left, int64_t n) {
+  struct vcpu *v = j->v;
+  const struct isa *isa = v->c->isa;
+  const unsigned most = jit_options.max_insns;
+  for (int64_t m = 1; m <= n; m++) {
+    uint64_t result;
+    int64_t ran;
+    gva_t pc;
+    undo(j, from);
+    j->adjust = 0;
+    jit_options.max_insns = (unsigned)m;
+    b->code = NULL;
+    int rc = jit_compile(j, b);
+    jit_options.max_insns = most;
+    if (rc || !translated(j, executable(j, b->code), left, &result, &ran, &pc)) continue;
+    undo(j, from);
+    if (!interpreted(j, ran, true) && equal(j, pc)) continue;
+    const struct vcpu *last = (const struct vcpu *)(const void *)j->check->last;
+    if (!show(j, "check: the first instruction that differs: ", ran ? last->pc : from)) return;
+    differences(j, pc);
+    for (unsigned i = 0; i < isa->nregs; i++)
+      for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++) {
+        uint64_t x = reg(j->check->last, &isa->regs[i], p);
+        if (x) log_error("  before it %s%s = %#" PRIx64, isa->regs[i].name, p ? " (high)" : "", x);
+      }
+    return;
+  }
+  log_error("check: no shorter block that starts there differs");
+}
+
+bool check_enter(struct jit *j, const void *code, int64_t left, struct block *b, uint64_t *result) {
+  struct vcpu *v = j->v;
+  struct check *k = j->check;
+  const gva_t from = v->pc;
+  int64_t n;
+  gva_t pc;
+  memcpy(k->before, v, v->c->isa->vcpu_size);
+  k->excl_addr = v->c->excl_addr;
+  k->excl_value = v->c->excl_value;
+  k->excl_size = v->c->excl_size;
+  if (!translated(j, code, left, result, &n, &pc)) return true;
+  undo(j, from);
+  j->n.checked++;
+  const int64_t budget = v->budget;
+  const int step = interpreted(j, n, false);
+  if (!step && equal(j, pc)) {
+    v->budget = budget;
+    return true;
+  }
+  if (step)
     log_error("check: the interpreter ends with step %d after %" PRId64 " instructions", step,
               budget - v->budget);
-    report(j, from, n, b);
-    return false;
-  }
-  const bool same = equal(j, from, n, b, pc);
+  report(j, from, n, b);
+  if (!step) differences(j, pc);
+  locate(j, b, from, left, n);
   v->budget = budget;
-  return same;
+  return false;
 }

@@ -29,6 +29,8 @@ struct jit_options {
   size_t memory;      /* bytes of code */
   unsigned max_insns; /* of a block */
   bool check;         /* every block on the interpreter too (check.c) */
+  unsigned
+      plant; /* additions of instructions at this page offset become subtractions: what `check` must find; 0: none */
 };
 extern struct jit_options jit_options;
 

@@ -132,7 +132,7 @@ int jit_compile(struct jit *j, struct block *b);
 int check_new(struct jit *j);
 void check_free(struct jit *j);
 /* As `enter`, then the same instructions on the interpreter: false when the states differ, with a report logged. */
-bool check_enter(struct jit *j, const void *code, int64_t left, const struct block *b, uint64_t *result);
+bool check_enter(struct jit *j, const void *code, int64_t left, struct block *b, uint64_t *result);
 /* The block is about to write. */
 bool check_store(struct jit *j, gva_t a, unsigned size);
 gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */

@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.lib import guest as products  # noqa: E402
 from scripts.lib.debian import FetchError  # noqa: E402
 from scripts.lib.sysroot import Sysroot  # noqa: E402
+from . import engine  # noqa: E402
 
 ISOMER = ROOT / os.environ.get("ISOMER_OUT", "out") / "isomer"
 CACHE = Path(os.environ.get("ISOMER_CACHE") or ROOT / "out" / "cache").absolute()
@@ -107,7 +108,7 @@ def guest_command(argv: Sequence[str], options: Sequence[str] = ()) -> list[str]
     if RUNNER == "qemu":
         program = argv[0] if "/" in argv[0] else f"{root}/usr/bin/{argv[0]}"
         return [emulator(), "-L", str(root), "-0", argv[0], program, *argv[1:]]
-    return [str(ISOMER), "user", "-L", str(root), *options, *argv]
+    return [str(ISOMER), "user", *engine.options(), "-L", str(root), *options, *argv]
 
 
 def guest(argv: Sequence[str], work: Path, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
@@ -116,7 +117,7 @@ def guest(argv: Sequence[str], work: Path, stdin: bytes = b"", env: dict[str, st
 
 def static_command(program: Path, *args: str) -> list[str]:
     """A static program of the guest's ISA; it needs no sysroot."""
-    return [emulator() if RUNNER == "qemu" else str(ISOMER), *([] if RUNNER == "qemu" else ["user"]), str(program), *args]
+    return [emulator() if RUNNER == "qemu" else str(ISOMER), *([] if RUNNER == "qemu" else ["user", *engine.options()]), str(program), *args]
 
 
 def needs_exec() -> None:

@@ -306,8 +306,10 @@ def compare(b: Bench, programs: list[Program], left: list[str], rights: list[lis
                     found += f"\nprogram {p.number} alone: {x if isinstance(x, str) else 'fine'} | {y if isinstance(y, str) else 'fine'}"
                     break
             out.append(f"{' '.join(left)} | {' '.join(right)}: {found}")
-        elif found:
+        elif found and not out:
             out.append(explain(b, programs, found, left, right))
+        elif found:
+            out.append(f"{' '.join(left)} | {' '.join(right)}: program {found[0]}, event {found[1]} differs as well")
     return "\n".join(out)
 
 

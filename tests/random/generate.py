@@ -534,7 +534,7 @@ class Writer:
         for n in writes:
             if n in d and n not in addresses and self.register(d[n]) in self.kept_set:
                 a.put(leaf, d, n, self.free)
-        loose = rng.random() < 0.01 and not self.exact(leaf) and fixed < 0
+        loose = rng.random() < 0.01 and not self.exact(leaf) and fixed < 0 and not self.foreign      # a reference may have memory anywhere
         if not loose:
             first = True
             for n in addresses:
@@ -751,8 +751,8 @@ class Writer:
                 kind = FIXED
             elif w.place == k.file and w.index in self.kept_set:
                 kind, value = FIXED, fixed.get(w.index, 0)
-            elif w.place in self.pools:
-                values = self.pools[w.place]
+            elif w.place in self.pools or isinstance(self.m.limits.get(w.place), list):
+                values = self.pools.get(w.place) or self.m.limits[w.place]
                 kind, pool, value = POOLED, [values[i % len(values)] for i in range(POOL)], values[0]
             elif w.bits == 64:
                 pool = [rng.choice(self.values(w.place)) for _ in range(POOL)]
