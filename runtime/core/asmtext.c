@@ -220,7 +220,8 @@ static bool match_float(struct attempt *t, const char **s, uint64_t *v) {
   size_t sign = **s == '-' || **s == '+', len = sign + strspn(*s + sign, "0123456789.");
   char *end;
   double f = strtod(*s, &end);
-  if (len == sign || end != *s + len || word_char(*end)) return refuse(t, *s, "expected a number at \"%s\"", *s);
+  if (len == sign || end != *s + len || word_char(*end))
+    return refuse(t, *s, "expected a number at \"%s\"", *s);
   memcpy(v, &f, sizeof f);
   *s = end;
   return true;
