@@ -114,36 +114,34 @@ enum fp_class {
  *                            raise FP_NX if the value changed.
  *   fpW_class                enum fp_class, regardless of flushing. No flags.
  *   fpW_is_nan, is_snan      no flags. */
-#define FP_DECLARE(W)                                                                         \
-  uint64_t fp##W##_add(struct fp_env *e, uint64_t a, uint64_t b);                             \
-  uint64_t fp##W##_sub(struct fp_env *e, uint64_t a, uint64_t b);                             \
-  uint64_t fp##W##_mul(struct fp_env *e, uint64_t a, uint64_t b);                             \
-  uint64_t fp##W##_div(struct fp_env *e, uint64_t a, uint64_t b);                             \
-  uint64_t fp##W##_sqrt(struct fp_env *e, uint64_t a);                                        \
-  uint64_t fp##W##_fma(struct fp_env *e, uint64_t a, uint64_t b, uint64_t c);                 \
-  uint64_t fp##W##_min(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered); \
-  uint64_t fp##W##_max(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered); \
-  enum fp_order fp##W##_cmp(struct fp_env *e, uint64_t a, uint64_t b, int quiet);             \
-  uint64_t fp##W##_to_int(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad);    \
-  uint64_t fp##W##_from_int(struct fp_env *e, uint64_t v, int bits, int is_signed);           \
-  uint64_t fp##W##_to_fixed(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad,   \
-                            int scale);                                                       \
-  uint64_t fp##W##_from_fixed(struct fp_env *e, uint64_t v, int bits, int is_signed,          \
-                              int scale);                                                     \
-  uint64_t fp##W##_round_to_int(struct fp_env *e, uint64_t a, int exact);                     \
-  unsigned fp##W##_class(uint64_t a);                                                         \
-  static inline bool fp##W##_is_nan(uint64_t a) {                                             \
-    return fp##W##_class(a) & (FP_CLASS_SNAN | FP_CLASS_QNAN);                                \
-  }                                                                                           \
-  static inline bool fp##W##_is_snan(uint64_t a) { return fp##W##_class(a) & FP_CLASS_SNAN; } \
-  static inline int fp##W##_eq(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {         \
-    return fp##W##_cmp(e, a, b, quiet) == FP_EQ;                                              \
-  }                                                                                           \
-  static inline int fp##W##_lt(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {         \
-    return fp##W##_cmp(e, a, b, quiet) == FP_LT;                                              \
-  }                                                                                           \
-  static inline int fp##W##_le(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {         \
-    return fp##W##_cmp(e, a, b, quiet) <= FP_EQ;                                              \
+#define FP_DECLARE(W)                                                                                   \
+  uint64_t fp##W##_add(struct fp_env *e, uint64_t a, uint64_t b);                                       \
+  uint64_t fp##W##_sub(struct fp_env *e, uint64_t a, uint64_t b);                                       \
+  uint64_t fp##W##_mul(struct fp_env *e, uint64_t a, uint64_t b);                                       \
+  uint64_t fp##W##_div(struct fp_env *e, uint64_t a, uint64_t b);                                       \
+  uint64_t fp##W##_sqrt(struct fp_env *e, uint64_t a);                                                  \
+  uint64_t fp##W##_fma(struct fp_env *e, uint64_t a, uint64_t b, uint64_t c);                           \
+  uint64_t fp##W##_min(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered);           \
+  uint64_t fp##W##_max(struct fp_env *e, uint64_t a, uint64_t b, int mode, int zero_ordered);           \
+  enum fp_order fp##W##_cmp(struct fp_env *e, uint64_t a, uint64_t b, int quiet);                       \
+  uint64_t fp##W##_to_int(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad);              \
+  uint64_t fp##W##_from_int(struct fp_env *e, uint64_t v, int bits, int is_signed);                     \
+  uint64_t fp##W##_to_fixed(struct fp_env *e, uint64_t a, int bits, int is_signed, int bad, int scale); \
+  uint64_t fp##W##_from_fixed(struct fp_env *e, uint64_t v, int bits, int is_signed, int scale);        \
+  uint64_t fp##W##_round_to_int(struct fp_env *e, uint64_t a, int exact);                               \
+  unsigned fp##W##_class(uint64_t a);                                                                   \
+  static inline bool fp##W##_is_nan(uint64_t a) {                                                       \
+    return fp##W##_class(a) & (FP_CLASS_SNAN | FP_CLASS_QNAN);                                          \
+  }                                                                                                     \
+  static inline bool fp##W##_is_snan(uint64_t a) { return fp##W##_class(a) & FP_CLASS_SNAN; }           \
+  static inline int fp##W##_eq(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {                   \
+    return fp##W##_cmp(e, a, b, quiet) == FP_EQ;                                                        \
+  }                                                                                                     \
+  static inline int fp##W##_lt(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {                   \
+    return fp##W##_cmp(e, a, b, quiet) == FP_LT;                                                        \
+  }                                                                                                     \
+  static inline int fp##W##_le(struct fp_env *e, uint64_t a, uint64_t b, int quiet) {                   \
+    return fp##W##_cmp(e, a, b, quiet) <= FP_EQ;                                                        \
   }
 
 FP_DECLARE(16)

@@ -107,8 +107,8 @@ FP_INLINE uint64_t fp_to_int(struct fp_env *e, const struct fp_fmt *f, uint64_t 
   return x.sign ? low : top;
 }
 
-FP_INLINE uint64_t fp_from_int(struct fp_env *e, const struct fp_fmt *f, uint64_t v, int bits,
-                               bool is_signed, int scale) {
+FP_INLINE uint64_t fp_from_int(struct fp_env *e, const struct fp_fmt *f, uint64_t v, int bits, bool is_signed,
+                               int scale) {
   assert(bits >= 8 && bits <= 64);
   v <<= 64 - bits;
   bool sign = is_signed && v >> 63;

@@ -172,7 +172,7 @@ def expected(w: int, n: int, features: int) -> str | None:
         mode = f(w, 21, 20)
         if mode == 2 or rd == 31:
             return None
-        return f"scaled.{['near', 'far', '', 'both'][mode]} {x(rd)}, {f(w, 31, 26) << 2}({x(rs1 + 1)})"
+        return f"scaled.{['near', 'far', '', 'both'][mode]} {x(rd)}, {f(w, 31, 26) << 2}({x((rs1 + 1) % 32)})"
     if is_("00000000 .... ..... 011 ..... ... 0011"):
         k, n_ = f(w, 23, 20), f(w, 19, 15)
         return f"wide {x(rd)}, {((1 << n_) - 1 << k) & 0xffffffff:#x}, {f(w, 6, 4) << 3}"
