@@ -43,7 +43,7 @@ struct late {
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
-  /* LATE_SOFT, LATE_NAN */
+  /* LATE_SOFT, LATE_NAN (reg: an operand that may be a NaN too; exit: 1 + its spill) */
   uint64_t op; /* cg_soft_op; the NaN */
   uint8_t reg[3], nargs, dest;
 };
@@ -75,6 +75,7 @@ struct cg {
   uint32_t pinned;           /* registers that must not be given away now */
   uint64_t spills;           /* in use */
   uint32_t wide_spills;
+  ref unseen; /* the entry whose NaN the next one looks for; 0: none */
   unsigned nuses, nlates, nliterals;
   uint32_t spill_of[CG_SPILLS + CG_WIDE_SPILLS];
   uint32_t count; /* of the main path */

@@ -439,6 +439,13 @@ void write_lates(struct cg *g) {
       break;
     case LATE_NAN:
       load_constant(g, l->dest, l->op, 0, 8);
+      if (l->nargs) {
+        g->p = l->size == 4 ? cg_unordered_32(g->p, l->reg[0]) : cg_unordered_64(g->p, l->reg[0]);
+        g->p = cg_branch(g->p, CG_UNORDERED_64_GIVES ^ 1);
+        cg_patch(g->p, l->retry);
+        load_constant(g, l->reg[0], l->op, 0, 8);
+        if (l->exit) store_reg(g, l->reg[0], CG_STACK, cg_spill_at(l->exit - 1), 8);
+      }
       jump_to(g, l->retry);
       break;
     case LATE_FALSE:

@@ -6,15 +6,15 @@
 #include "ir/ir.h"
 
 enum cg_kind {
-  CG_REG, /* in a general register (`fixed`: in that one) */
-  CG_VEC, /* in a vector register */
-  CG_I,   /* a number that sign-extends from 32 bits */
-  CG_U,   /* one that zero-extends from 32 bits */
-  CG_K,   /* any number */
+  CG_REG,  /* in a general register (`fixed`: in that one) */
+  CG_VEC,  /* in a vector register */
+  CG_I,    /* a number that sign-extends from 32 bits */
+  CG_U,    /* one that zero-extends from 32 bits */
+  CG_K,    /* any number */
   CG_BYTE, /* one from 0 to 255 */
-  CG_N,   /* the entry's own number, not an operand */
-  CG_IS,  /* the number `value` */
-  CG_CC,  /* a condition in the flags */
+  CG_N,    /* the entry's own number, not an operand */
+  CG_IS,   /* the number `value` */
+  CG_CC,   /* a condition in the flags */
 };
 struct cg_want {
   uint8_t kind;

@@ -64,12 +64,12 @@ static bool in_vectors(const struct cg *g, const struct cg_rule *r, const struct
   return any;
 }
 
-static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, const ref *args) {
+static const struct cg_rule *choose_as(const struct cg *g, const struct ir_ins *i, const ref *args,
+                                       const struct ir_fp *f) {
   const int type = type_of(g, i);
   if (type < 0) return NULL;
   const struct cg_rules_of *of = &cg_rules_of[i->op][type];
   const struct cg_rule *end = &cg_rules[of->first + of->n];
-  const struct ir_fp *f = how_of(g, i);
   for (int copies = 0; copies < 2; copies++)
     for (const struct cg_rule *r = &cg_rules[of->first]; r < end; r++) {
       if (r->needs & ~g->c.features || (r->aux && r->aux != i->aux)) continue;
@@ -81,6 +81,26 @@ static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, 
       if (all) return r;
     }
   return NULL;
+}
+
+static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, const ref *args) {
+  return choose_as(g, i, args, how_of(g, i));
+}
+
+/* The entry's NaN need not be looked for when the next entry has it as operand and looks at its own result: that is a NaN
+ * then, and both are made right out of line. Nothing in between leaves the block or sees the value. */
+static bool next_looks(const struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  ref s = r + 1;
+  if (i->op > IR_FSQRT || i->op < IR_FADD) return false;
+  while (s < g->b->n && (ins_of(g, s)->op == IR_NOP || ins_of(g, s)->op == IR_CONST || g->v[s].alias)) s++;
+  const struct ir_ins *n = ins_of(g, s);
+  const ref args[3] = {n->a, n->b, n->c};
+  bool uses = false;
+  if (n->op > IR_FSQRT || n->op < IR_FADD || n->type != i->type) return false;
+  for (unsigned k = 0; k < ir_op_info[n->op].nargs; k++) uses |= value_of(g, args[k]) == r;
+  const struct cg_rule *rule = uses ? choose(g, n, args) : NULL;
+  return rule && rule->far == CG_NAN;
 }
 
 bool gives_condition(const struct cg *g, ref cond) {
@@ -221,7 +241,18 @@ static void emit(struct cg *g, const struct cg_rule *r, struct cg_operands *o, c
     l->op = r->far == CG_SOFT ? soft_op(g, i) : default_nan(i);
     l->nargs = r->nargs;
     for (unsigned n = 0; n < r->nargs; n++) l->reg[n] = (uint8_t)((int)n == r->tie ? o->d : o->r[n]);
+    if (r->far == CG_NAN) { /* an operand that was not looked at, if it is needed any longer */
+      const ref args[3] = {i->a, i->b, i->c};
+      l->nargs = 0;
+      for (unsigned n = 0; n < r->nargs && !l->nargs; n++)
+        if (g->unseen && value_of(g, args[n]) == g->unseen && !dies(g, g->unseen) && l->reg[n] != o->d) {
+          l->reg[0] = (uint8_t)o->r[n];
+          l->exit = (uint32_t)(g->v[g->unseen].spill + 1); /* its copy in memory, if there is one */
+          l->nargs = 1;
+        }
+    }
   }
+  g->unseen = 0;
 }
 
 /* Everything that a condition reads is in registers then, and nothing has to be loaded between it and its user. */
@@ -270,6 +301,14 @@ bool lower_rule(struct cg *g, ref ref_) {
   struct cg_operands o = {0};
   uint32_t used = 0;
   const struct cg_rule *r = choose(g, i, args);
+  bool unseen = false;
+  if (r && r->far == CG_NAN && !g->unseen && next_looks(g, ref_)) {
+    struct ir_fp as = *how_of(g, i);
+    as.nan = FP_NAN_FIRST_OPERAND;
+    const struct cg_rule *plain = choose_as(g, i, args, &as);
+    unseen = plain && plain->far == CG_NEAR;
+    if (unseen) r = plain;
+  }
   if (!r) return is_fp(i->op) || i->op == IR_FCLASS ? lower_soft(g, ref_) : false;
   if (r->arg[0].kind == CG_CC) { /* the flags live from the condition to the instruction */
     struct prepared p = prepare(g, args[0]);
@@ -284,6 +323,7 @@ bool lower_rule(struct cg *g, ref ref_) {
     for (unsigned n = 0; n < r->ntemps; n++) o.t[n] = take_any(g, kind_mask(r->temp[n]) & ~used, -1);
   }
   emit(g, r, &o, i);
+  if (unseen) g->unseen = ref_;
   if (r->kind == CG_CC) {
     g->pinned = 0;
     o.d = take(g, UINT32_MAX, g->v[ref_].hint);

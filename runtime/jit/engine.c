@@ -206,7 +206,7 @@ int jit_ready(struct jit *j) {
   const void *enter = executable(j, j->common.enter);
   memcpy(&j->enter, &enter, sizeof enter);
   at = (uint8_t *)(((uintptr_t)at + 63) & ~(uintptr_t)63);
-  size_t each = ((size_t)(j->code.rw + j->code.size - at) / SEGMENTS) & ~(size_t)15;
+  size_t each = ((size_t)(j->code.rw + j->code.size - at) / SEGMENTS) & ~(size_t)63;
   for (unsigned s = 0; s < SEGMENTS; s++) {
     struct segment *g = &j->segment[s];
     g->from = g->at = at + s * each;
