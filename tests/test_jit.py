@@ -79,6 +79,37 @@ def test_deterministic_counts_are_the_interpreters(elves: Path) -> None:
     assert a["instructions"] == b["instructions"]
 
 
+STOPS = """
+local p = isomer.params
+local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "128M", append = "console=ttyS0 isomer.script=check" }
+for i = 1, tonumber(p.stops) do
+  m:run(isomer.rand(1, 8000000))
+  print(i, m:hash(), m.cpu[1].pc)
+end
+isomer.fail("all stops are printed")
+"""
+
+
+def test_states_at_random_stops_of_a_boot_are_the_interpreters(elves: Path) -> None:
+    """A Debian kernel boots; at 50 random counts all of the machine's state is the same on both engines."""
+    if "--accel" not in run("test", "--help").stdout:
+        pytest.skip("`isomer test` of this build has no --accel")
+    files = {}
+    for product in ("kernel", "initrd"):
+        r = subprocess.run([ROOT / "scripts/guest", product, "riscv64"], capture_output=True, text=True, timeout=600)
+        if r.returncode:
+            pytest.skip(f"no {product}: {r.stderr.strip()}")
+        files[product] = r.stdout.split()[0]
+    script = elves / "stops.lua"
+    script.write_text(STOPS)
+    sets = [x for k, v in {**files, "stops": 50}.items() for x in ("--set", f"{k}={v}")]
+    a, b = (run("test", "--accel", engine, str(script), *sets, timeout=600) for engine in ("interp", "jit"))
+    assert a.returncode == b.returncode == 1, a.stdout + a.stderr
+    lines = re.findall(r"^(?:.*\s)?\d+\t.*$", a.stdout, re.M)
+    assert len(set(lines)) == 50, a.stdout
+    assert re.findall(r"^(?:.*\s)?\d+\t.*$", b.stdout, re.M) == lines
+
+
 def test_most_instructions_are_translated(elves: Path) -> None:
     """The engine does what it is for: of a loop, nearly everything runs as code and stays in it."""
     if why := programs.missing("riscv64"):
