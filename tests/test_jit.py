@@ -98,6 +98,124 @@ def test_deterministic_counts_are_the_interpreters(elves: Path) -> None:
     assert a["instructions"] == b["instructions"]
 
 
+CODE_CHANGES = r"""
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int (*volatile code)(void);
+static volatile int done, seen;
+static void set(void *at, int n) { /* li a0, n; ret */
+  uint32_t two[2] = {0x513 | (uint32_t)n << 20, 0x8067};
+  memcpy(at, two, sizeof two);
+  __builtin___clear_cache(at, (char *)at + 8);
+}
+static void *caller(void *unused) { /* what it sees never goes back */
+  int last = 0;
+  while (!done) {
+    int n = code();
+    if (n < last) return (void *)1;
+    seen = last = n;
+  }
+  return (void *)(long)(code() != 1000);
+}
+static void *map(void *at, int prot) { return mmap(at, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0); }
+int main(void) {
+  pthread_t t[2];
+  void *p = map(NULL, PROT_READ | PROT_WRITE | PROT_EXEC), *result;
+  code = (int (*)(void))p;
+  set(p, 1);
+  for (int i = 0; i < 2; i++) pthread_create(&t[i], NULL, caller, NULL);
+  for (int n = 2; n <= 1000; n++) {
+    set(p, n);
+    for (long k = 0; n % 50 == 0 && seen != n && k < 100000000; k++) usleep(1); /* the other threads see it in time */
+  }
+  done = 1;
+  for (int i = 0; i < 2; i++)
+    if (pthread_join(t[i], &result) || result) return printf("a thread saw old code\n");
+  for (int n = 0; n < 300; n++) { /* the page becomes another */
+    map(p, PROT_READ | PROT_WRITE);
+    set(p, n);
+    mprotect(p, 4096, PROT_READ | PROT_EXEC);
+    for (int k = 0; k < 20; k++)
+      if (code() != n) return printf("remapped: %d\n", n);
+  }
+  int pages[2][2];
+  for (int k = 0; k < 2; k++) { /* two pages change places */
+    void *q = map(NULL, PROT_READ | PROT_WRITE | PROT_EXEC);
+    set(q, 500 + k);
+    for (int i = 0; i < 20; i++) pages[k][0] = ((int (*)(void))q)();
+    mremap(q, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, p);
+    for (int i = 0; i < 20; i++) pages[k][1] = code();
+    if (pages[k][0] != 500 + k || pages[k][1] != 500 + k) return printf("moved: %d\n", k);
+  }
+  mprotect(p, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+  for (int n = 0; n < 20; n++) { /* a child changes its own copy */
+    set(p, 7);
+    code();
+    pid_t child = fork();
+    if (!child) {
+      set(p, n);
+      for (int k = 0; k < 20; k++)
+        if (code() != n) _exit(1);
+      _exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    if (status || code() != 7) return printf("forked: %d\n", n);
+  }
+  return printf("fine\n") != 5;
+}
+"""
+
+
+@pytest.mark.parametrize("stress", [s for s in STRESS if s != "check"])     # between its two runs of a block others write
+def test_code_that_changes(stress: str, elves: Path) -> None:
+    """Written while other threads run it, mapped anew, moved, changed by a child: what is called is what is there."""
+    if why := programs.missing("riscv64"):
+        pytest.skip(why)
+    source, elf = elves / "changes.c", elves / "changes"
+    if not elf.exists():
+        source.write_text(CODE_CHANGES)
+        subprocess.run([programs.TARGETS["riscv64"].gcc, "-D_GNU_SOURCE", "-O1", "-static", "-pthread", str(source), "-o", str(elf)], check=True)
+    r = run("user", "--accel", "jit", *STRESS[stress], str(elf), timeout=120)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "fine\n", "")
+
+
+STOPS = """
+local p = isomer.params
+local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "128M", append = "console=ttyS0 isomer.script=check" }
+for i = 1, tonumber(p.stops) do
+  m:run(isomer.rand(1, 8000000))
+  print(i, m:hash(), m.cpu[1].pc)
+end
+isomer.fail("all stops are printed")
+"""
+
+
+def test_states_at_random_stops_of_a_boot_are_the_interpreters(elves: Path) -> None:
+    """A Debian kernel boots; at 50 random counts all of the machine's state is the same on both engines."""
+    if "--accel" not in run("test", "--help").stdout:
+        pytest.skip("`isomer test` of this build has no --accel")
+    files = {}
+    for product in ("kernel", "initrd"):
+        r = subprocess.run([ROOT / "scripts/guest", product, "riscv64"], capture_output=True, text=True, timeout=600)
+        if r.returncode:
+            pytest.skip(f"no {product}: {r.stderr.strip()}")
+        files[product] = r.stdout.split()[0]
+    script = elves / "stops.lua"
+    script.write_text(STOPS)
+    sets = [x for k, v in {**files, "stops": 50}.items() for x in ("--set", f"{k}={v}")]
+    a, b = (run("test", "--accel", engine, str(script), *sets, timeout=600) for engine in ("interp", "jit"))
+    assert a.returncode == b.returncode == 1, a.stdout + a.stderr
+    lines, others = (re.findall(r"\d+\t-?\d+\t-?\d+$", r.stdout, re.M) for r in (a, b))
+    assert len(set(lines)) == 50, a.stdout
+    assert others == lines
+
+
 def test_most_instructions_are_translated(elves: Path) -> None:
     """The engine does what it is for: of a loop, nearly everything runs as code and stays in it."""
     if why := programs.missing("riscv64"):

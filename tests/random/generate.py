@@ -557,7 +557,8 @@ class Writer:
         if wild:
             return i
         s = a.ask(i, a.image())
-        if s.kind == "outside" and not loose and rng.random() < 0.97:
+        known = all((int(n) if x == "const" else self.register(d.get(str(n), 0))) in self.kept_set for x, n in a.fields(leaf["regs"], "address"))
+        if s.kind == "outside" and not loose and (self.foreign and not known or rng.random() < 0.97):
             return None
         if s.kind == "jump" or s.kind == "trap" and rng.random() < 0.95:
             return None
