@@ -57,7 +57,8 @@ def test_shipped_on_arm64() -> None:
     linux = [p for p in SHIPPED if p.name.startswith("linux_") and p.name not in (*ELSEWHERE, "linux_opensbi.lua")]
     assert len(linux) >= 7
     files = (f"{product}={guest(product, 'arm64')}" for product in ("kernel", "initrd"))
-    r = isomer("test", *linux, *(x for f in (*files, "tty=ttyAMA0", "machine=aarch64") for x in ("--set", f)), "--jobs", 2, timeout=900)
+    names = ("tty=ttyAMA0", "machine=aarch64", "virtio=0xa000000")
+    r = isomer("test", *linux, *(x for f in (*files, *names) for x in ("--set", f)), "--jobs", 2, timeout=900)
     assert r.returncode == 0, r.stdout[-6000:]
     assert " 0 skipped " in r.stdout, r.stdout
 

@@ -6,7 +6,7 @@ local function boot(seed)
     kernel = p.kernel, initrd = p.initrd, ram = "256M", seed = seed, append = "console=" .. (p.tty or "ttyS0") .. " isomer.script=check",
   }
   local version = m.console:expect("Linux version (%S+)", { within = "20s" })
-  isomer.check(version:find(p.machine or "riscv64", 1, true), version)
+  isomer.check(version:find("^6%."), version)
   m.console:expect("CHECK%-DONE", { within = "120s" })
   isomer.check(m:run("20s") == "end" and m.ended == "poweroff", m.ended)
   return m.console.text, m.insns, m:hash()

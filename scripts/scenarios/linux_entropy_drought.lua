@@ -14,5 +14,5 @@ local stuck = m:snapshot()
 isomer.check(not m.console.rest:find("\n4096"))
 m:restore(stuck)
 m:drought(false)
-m:u32(0x10001050, 0, "phys") -- what the device does when it has something again: look at its queue
+m:u32((tonumber(p.virtio) or 0x10001000) + 0x50, 0, "phys") -- what the device does when it has something again: look at its queue
 m.console:expect("\n4096", { within = "20s" })
