@@ -122,8 +122,6 @@ class Lifter:
             return name if n == width else f"ir_slice(l, {width}, {lo}, {n}, {name})"
         if op == "local":
             return self.r(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
-        if op == "slot" and e.k == sticky(self.isa):
-            raise ByHandler("sticky FP flags, which FP operations change in memory")
         if op == "slot":
             return f"ir_get(l, {self.name(e.k)}, {n})"
         if op == "reg":
@@ -334,8 +332,6 @@ class Lifter:
         w, name = self.isa.slots[s.slot].width, self.name(s.slot)
         if self.recorded(s):
             return
-        if s.slot == sticky(self.isa):
-            raise ByHandler("sticky FP flags, which FP operations change in memory")
         if s.slot in self.isa.context or any(x.split(".")[0] == s.slot for x in self.isa.context):
             if s.e.bt <= TRANSLATE:
                 self.put(f"lift_set_context(l, {name}, {self.c(s.e)});")
