@@ -10,7 +10,7 @@
 #define WORK(name, k)                                    \
   __attribute__((noinline)) static uint64_t name(void) { \
     uint64_t x = 1;                                      \
-    for (uint64_t n = 30000000; n; n--) {                 \
+    for (uint64_t n = 30000000; n; n--) {                \
       x = x * 6364136223846793005u + (k);                \
       __asm__ volatile("" : "+r"(x));                    \
     }                                                    \
