@@ -73,7 +73,8 @@ enum { SIGNAL_FRAME = 4720 };
 
 static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
   for (unsigned i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++)
-    *(hwcaps[i].word ? &out->hwcap2 : &out->hwcap) |= (v->c->features >> hwcaps[i].feature & 1) << hwcaps[i].bit;
+    *(hwcaps[i].word ? &out->hwcap2 : &out->hwcap) |= (v->c->features >> hwcaps[i].feature & 1)
+                                                      << hwcaps[i].bit;
   out->has_hwcap2 = true;
   out->platform = "aarch64";
   out->minsigstksz = SIGNAL_FRAME;
@@ -84,7 +85,8 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
   char list[160] = "";
   for (unsigned i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++) {
     size_t len = strlen(list);
-    if (v->c->features >> hwcaps[i].feature & 1) snprintf(list + len, sizeof list - len, " %s", hwcaps[i].name);
+    if (v->c->features >> hwcaps[i].feature & 1)
+      snprintf(list + len, sizeof list - len, " %s", hwcaps[i].name);
   }
   return snprintf(buf, n,
                   "processor\t: %u\nBogoMIPS\t: 100.00\nFeatures\t:%s\nCPU implementer\t: 0x00\nCPU "
