@@ -245,13 +245,19 @@ class Builder:
                 g.build([f"{out}/{f}.c"], "re2c", [f"{out}/{f}"])
                 sources.append(f"{f}.c")
         for f in sources:
-            # No fuzz target runs guest instructions: built fast.
-            fast = {"extra": "-O0 -fno-sanitize=all"} if self.o.fuzz and re.match(r"(interp_|exec|run|lift)", f) else {}
-            # Straight code that runs once per translation or text, megabytes of it: half the time to build, no slower.
-            if not fast and not self.o.debug and re.match(r"(lift|asm|doc|disasm)", f):
-                fast = {"extra": "-O1"}
+            extra = self.speed(f)
+            fast = {"extra": extra} if extra else {}
             obj = self.compile(f"{self.dir}/gen/{name}/{f}", **fast)
             (self.test_objects if f.startswith("test") else self.objects).append(obj)
+
+    def speed(self, generated: str) -> str:
+        """Megabytes of straight code that runs once per translation or text, or not at all: flags that build it fast."""
+        text = re.match(r"(lift|asm|doc|disasm)", generated)
+        if self.o.fuzz:         # no target runs guest instructions
+            return "-O0 -fno-sanitize=all" if re.match(r"(interp_|exec|run|lift)", generated) else ""
+        if self.o.sanitize:
+            return "-O0 -fno-sanitize=all" if text else "-O0" if generated.startswith("interp_") else ""
+        return "-O1" if text and not self.o.debug else ""
 
     def calls(self) -> None:
         g = self.g
