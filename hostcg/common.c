@@ -166,6 +166,7 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
 
   out->site = o.p;
   held(&o, false);
+  merge_status(&o, args[0], args[1], 0);
   o.p = cg_store_64(o.p, CG_VCPU, offsetof(struct vcpu, pc), CG_RESULT);
   o.p = cg_lea(o.p, CG_RESULT, (unsigned)__builtin_ctz(CG_FREE_MASK & ~(1u << CG_RESULT)), 1);
   jump_to(&o, leave);

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/trace.h"
 #include "jit/observe.h"
+#include "mem/space.h"
 #include "mem/tlb.h"
 #include "os/fault.h"
 
@@ -281,6 +282,12 @@ static void jit_destroy(struct vcpu *v) {
 }
 
 static int jit_create(struct vcpu *v) {
+  if (v->c->space && !space_guarded(v->c->space)) {
+    log_error(
+        "translated code needs the addresses above the program's, which something else has (a sanitizer?): "
+        "choose --accel interp");
+    return -ENOTSUP;
+  }
   int rc = interp_engine.create(v);
   if (rc) return rc;
   /* Fresh pages read as zero and cost nothing before they are used. */

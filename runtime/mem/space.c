@@ -40,6 +40,8 @@ static bool guard_above(void) {
   return taken == at;
 }
 
+bool space_guarded(const struct space *s) { return s->has_guard; }
+
 struct space *space_new(gva_t lo, gva_t hi) {
   struct space *s = calloc(1, sizeof *s);
   if (!s) goto fail;
@@ -47,7 +49,7 @@ struct space *space_new(gva_t lo, gva_t hi) {
       mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (s->code == MAP_FAILED) s->code = NULL;
   if (!s->code || hi > (gva_t)1 << SPACE_BITS) goto fail;
-  if (!out_of_the_way(s, hi) || !guard_above()) {
+  if (!out_of_the_way(s, hi)) {
     log_error("cannot create the user address space: Isomer itself lies below 0x%llx, where the program "
               "goes; build it as "
               "a position-independent executable and run it without `setarch -L`",
@@ -55,6 +57,7 @@ struct space *space_new(gva_t lo, gva_t hi) {
     space_free(s);
     return NULL;
   }
+  s->has_guard = guard_above();
   os_guest_room(hi);
   int r = os_fault_install();
   if (r) {

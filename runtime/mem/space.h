@@ -23,6 +23,8 @@ enum { SPACE_R = 1 << ACCESS_READ, SPACE_W = 1 << ACCESS_WRITE, SPACE_X = 1 << A
 
 /* An empty space with hi <= 1 << SPACE_BITS; one per host process (it installs the handlers of os/fault.h). NULL (logged) when out of memory or when Isomer itself lies below hi. */
 struct space *space_new(gva_t lo, gva_t hi);
+/* Whether SPACE_GUARD is kept: something else may have that place, as the shadow memory of a sanitizer. */
+bool space_guarded(const struct space *s);
 void space_free(struct space *s); /* unmaps everything */
 
 /* Makes the data accesses and fetches of `v` go through `s`: before its engine is selected. A refused access raises

@@ -25,6 +25,7 @@ struct mapping {
 struct space {
   pthread_mutex_t lock; /* everything below; held over the host's calls, so that table and host agree */
   gva_t lo, hi, top;
+  bool has_guard;      /* SPACE_GUARD is kept */
   struct mapping *map; /* sorted, disjoint */
   size_t n, room;
   uint64_t *code;         /* bit per page of [0, 1 << SPACE_BITS): an engine holds instructions of it */

@@ -148,10 +148,11 @@ def fp_width(r: dict, how: dict[str, int], name: str) -> int:
 def fp_semantics(r: dict, how: dict[str, int], args: list[int]) -> tuple[int, int]:
     """The result and the flags raised, by Python's arithmetic."""
     op, w = FP[r["op"]], fp_width(r, how, "d" if r["op"] == "ITOF" else "a")
-    attrs = {"op": op, "width": w, "nan": HOW["nan"][how["nan"]], "tiny": HOW["tiny"][how["tiny"]], "minmax": HOW["minmax"][how["minmax"]],
+    attrs = {"op": op, "width": w, "tiny": HOW["tiny"][how["tiny"]], "minmax": HOW["minmax"][how["minmax"]],
              "quiet": how["quiet"], "exact": how["exact"], "int": how["bits"], "signed": how["sign"], "bad": HOW["bad"][how["bad"]],
              "to": 96 - w, "flags": range(6)}
-    *out, flags = pyfp.operation(attrs, (how["rm"], how["daz"], 0), tuple(args))
+    nan = pyfp.NANS.index(HOW["nan"][how["nan"]])
+    *out, flags = pyfp.operation(attrs, (how["rm"], nan, how["daz"], 0), tuple(args))
     return out[-1], flags
 
 

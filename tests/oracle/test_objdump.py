@@ -43,8 +43,15 @@ def number(m: re.Match[str]) -> str:
 
 def canonical(text: str) -> str:
     mnemonic, _, rest = text.lower().replace("#", "").partition(" ")
+    rest = re.sub(r"\d+\.\d+(e[+-]\d+)?", lambda m: f"{float(m[0]):.8f}", rest)
     rest = re.sub(r"(?<![\w.])-?(0x[0-9a-f]+|\d+(?!\.\d))\b", number, rest.replace(" ", ""))
     return f"{mnemonic} {rest.removesuffix(',dyn')}".strip()
+
+
+def listed(m: re.Match[str]) -> str:
+    """A range of vector registers, which goes round after the last, one by one."""
+    first, last = int(m[1]), int(m[3])
+    return "{ " + ", ".join(f"v{(first + k) % 32}{m[2]}" for k in range((last - first) % 32 + 1)) + " }"
 
 
 def theirs(text: str, pc: int, names: tuple[tuple[str, str], ...]) -> str:
@@ -53,6 +60,7 @@ def theirs(text: str, pc: int, names: tuple[tuple[str, str], ...]) -> str:
     if text.startswith((".4byte", ".2byte", ".inst", ".word")):
         return "-"
     text = re.sub(r"([0-9a-f]+) <.*>$", lambda m: str(int(m[1], 16) - pc), text)
+    text = re.sub(r"\{v(\d+)(\.\w+)-v(\d+)\.\w+\}", listed, text)
     for other, own in names:
         text = re.sub(rf"(?<=[ .]){other}\b", own, text)
     return text

@@ -77,13 +77,14 @@ typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
     mix(f);                                              \
   }
 /* rne rtz rdn rup rmm and dynamic */
-#define MODES(name, text, out)                                                         \
-  OP(name##_0, text ", rne" out)                                                       \
-  OP(name##_1, text ", rtz" out)                                                       \
-  OP(name##_2, text ", rdn" out)                                                       \
-  OP(name##_3, text ", rup" out)                                                       \
-  OP(name##_4, text ", rmm" out) OP(name##_5, text out) static op_fn *const name[] = { \
-      name##_0, name##_1, name##_2, name##_3, name##_4, name##_5};
+#define MODES(name, text, out)   \
+  OP(name##_0, text ", rne" out) \
+  OP(name##_1, text ", rtz" out) \
+  OP(name##_2, text ", rdn" out) \
+  OP(name##_3, text ", rup" out) \
+  OP(name##_4, text ", rmm" out) \
+  OP(name##_5, text out)         \
+  static op_fn *const name[] = {name##_0, name##_1, name##_2, name##_3, name##_4, name##_5};
 #define FLOAT               "\n\tfmv.x.d %0, ft1"
 #define ARITH(op, fmt)      MODES(op##_##fmt, #op "." #fmt " ft1, ft0, fs5", FLOAT)
 #define FUSED(op, fmt)      MODES(op##_##fmt, #op "." #fmt " ft1, ft0, fs5, fa5", FLOAT)
@@ -93,15 +94,17 @@ typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
 #define COMPARE(op, fmt)    OP(op##_##fmt, #op "." #fmt " %0, ft0, fs5")
 #define BOTH(F)             F(s) F(d)
 
-#define ALL(fmt)                                                                                           \
-  ARITH(fadd, fmt)                                                                                         \
-  ARITH(fsub, fmt)                                                                                         \
-  ARITH(fmul, fmt)                                                                                         \
-  ARITH(fdiv, fmt)                                                                                         \
-  FUSED(fmadd, fmt) FUSED(fmsub, fmt) FUSED(fnmadd, fmt) FUSED(fnmsub, fmt) TO_INT(w, fmt) TO_INT(wu, fmt) \
-      TO_INT(l, fmt) TO_INT(lu, fmt) FROM_INT(l, fmt) FROM_INT(lu, fmt) PLAIN(fmin, fmt) PLAIN(fmax, fmt)  \
-          PLAIN(fsgnj, fmt) PLAIN(fsgnjn, fmt) PLAIN(fsgnjx, fmt) COMPARE(feq, fmt) COMPARE(flt, fmt)      \
-              COMPARE(fle, fmt) MODES(fsqrt_##fmt, "fsqrt." #fmt " ft1, ft0", FLOAT)                       \
+#define ALL(fmt)                                                                                      \
+  ARITH(fadd, fmt)                                                                                    \
+  ARITH(fsub, fmt)                                                                                    \
+  ARITH(fmul, fmt)                                                                                    \
+  ARITH(fdiv, fmt)                                                                                    \
+  FUSED(fmadd, fmt)                                                                                   \
+  FUSED(fmsub, fmt)                                                                                   \
+  FUSED(fnmadd, fmt) FUSED(fnmsub, fmt) TO_INT(w, fmt) TO_INT(wu, fmt) TO_INT(l, fmt) TO_INT(lu, fmt) \
+      FROM_INT(l, fmt) FROM_INT(lu, fmt) PLAIN(fmin, fmt) PLAIN(fmax, fmt) PLAIN(fsgnj, fmt)          \
+          PLAIN(fsgnjn, fmt) PLAIN(fsgnjx, fmt) COMPARE(feq, fmt) COMPARE(flt, fmt) COMPARE(fle, fmt) \
+              MODES(fsqrt_##fmt, "fsqrt." #fmt " ft1, ft0", FLOAT)                                    \
                   OP(fclass_##fmt, "fclass." #fmt " %0, ft0")
 BOTH(ALL)
 FROM_INT(w, s)
@@ -109,15 +112,16 @@ FROM_INT(wu, s)
 /* exact */
 OP(d_from_w, "fcvt.d.w ft1, %2" FLOAT)
 OP(d_from_wu, "fcvt.d.wu ft1, %2" FLOAT)
-OP(d_from_s, "fcvt.d.s ft1, ft0" FLOAT) MODES(s_from_d, "fcvt.s.d ft1, ft0", FLOAT)
+OP(d_from_s, "fcvt.d.s ft1, ft0" FLOAT)
+MODES(s_from_d, "fcvt.s.d ft1, ft0", FLOAT)
 /* Results of one operation that are operands of the next. */
 #define CHAIN(fmt)                                                                                    \
   OP(chain_##fmt, "fmul." #fmt " ft1, ft0, fs5\n\tfadd." #fmt " fs5, ft1, fa5\n\tfmv.x.d %0, ft1\n\t" \
                   "fmv.x.d t0, fs5\n\tfsub." #fmt " ft1, fs5, ft0\n\tfdiv." #fmt " ft1, fs5, ft1\n\t" \
                   "slli %0, %0, 1\n\tadd %0, %0, t0\n\tfmv.x.d t0, ft1\n\tadd %0, %0, t0")
-    BOTH(CHAIN)
+BOTH(CHAIN)
 
-        static void run(const char *name, int mode, op_fn *op, const uint64_t *v, int n, int operands) {
+static void run(const char *name, int mode, op_fn *op, const uint64_t *v, int n, int operands) {
   sum = 0;
   for (int i = 0; i < n; i++)
     for (int k = 0; k < (operands > 1 ? n : 1); k++) op(v[i], v[k], v[(i * 7 + k * 3) % n]);
@@ -135,16 +139,18 @@ static void modes(const char *name, op_fn *const op[6], const uint64_t *v, int n
 
 #define M(op, v, n) modes(#op, op, v, N(v), n);
 #define P(op, v, n) run(#op, 0, op, v, N(v), n);
-#define EACH(fmt, v)                                                                                         \
-  M(fadd_##fmt, v, 2)                                                                                        \
-  M(fsub_##fmt, v, 2)                                                                                        \
-  M(fmul_##fmt, v, 2)                                                                                        \
-  M(fdiv_##fmt, v, 2)                                                                                        \
-  M(fmadd_##fmt, v, 2) M(fmsub_##fmt, v, 2) M(fnmadd_##fmt, v, 2) M(fnmsub_##fmt, v, 2) M(fsqrt_##fmt, v, 1) \
-      M(w_from_##fmt, v, 1) M(wu_from_##fmt, v, 1) M(l_from_##fmt, v, 1) M(lu_from_##fmt, v, 1)              \
-          M(fmt##_from_l, whole, 1) M(fmt##_from_lu, whole, 1) P(fmin_##fmt, v, 2) P(fmax_##fmt, v, 2)       \
-              P(fsgnj_##fmt, v, 2) P(fsgnjn_##fmt, v, 2) P(fsgnjx_##fmt, v, 2) P(feq_##fmt, v, 2)            \
-                  P(flt_##fmt, v, 2) P(fle_##fmt, v, 2) P(fclass_##fmt, v, 1)
+#define EACH(fmt, v)                                                                                \
+  M(fadd_##fmt, v, 2)                                                                               \
+  M(fsub_##fmt, v, 2)                                                                               \
+  M(fmul_##fmt, v, 2)                                                                               \
+  M(fdiv_##fmt, v, 2)                                                                               \
+  M(fmadd_##fmt, v, 2)                                                                              \
+  M(fmsub_##fmt, v, 2)                                                                              \
+  M(fnmadd_##fmt, v, 2) M(fnmsub_##fmt, v, 2) M(fsqrt_##fmt, v, 1) M(w_from_##fmt, v, 1)            \
+      M(wu_from_##fmt, v, 1) M(l_from_##fmt, v, 1) M(lu_from_##fmt, v, 1) M(fmt##_from_l, whole, 1) \
+          M(fmt##_from_lu, whole, 1) P(fmin_##fmt, v, 2) P(fmax_##fmt, v, 2) P(fsgnj_##fmt, v, 2)   \
+              P(fsgnjn_##fmt, v, 2) P(fsgnjx_##fmt, v, 2) P(feq_##fmt, v, 2) P(flt_##fmt, v, 2)     \
+                  P(fle_##fmt, v, 2) P(fclass_##fmt, v, 1)
 
 int main(void) {
   EACH(s, narrow)
