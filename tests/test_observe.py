@@ -143,7 +143,7 @@ def test_latency_of_translations(hot: Path) -> None:
 
 def test_counters_are_of_all_threads(process: Path) -> None:
     """The thread translates its function once more in code memory of its own."""
-    trace = run("user", "--accel", "jit", "--trace", "blocks", "--stats", "--json", process, "once").stderr
+    trace = run("user", "--accel", "jit", "--jit", "threshold=4", "--trace", "blocks", "--stats", "--json", process, "once").stderr
     last = json.loads(trace.splitlines()[-1])["jit"]
     child = os.fsdecode(b"work_child")
     mine = [line for line in trace.splitlines() if line.startswith("block") and child not in line]

@@ -523,7 +523,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi") ||
-      !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("movbe") || !__builtin_cpu_supports("lzcnt"))
+      !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("lzcnt"))
     return 77;
   set_up();
   nforms = forms_read(argv[1], forms);

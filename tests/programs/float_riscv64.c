@@ -94,6 +94,7 @@ typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
 #define COMPARE(op, fmt)    OP(op##_##fmt, #op "." #fmt " %0, ft0, fs5")
 #define BOTH(F)             F(s) F(d)
 
+/* clang-format off */ /* it has two opinions on these lines, in turn */
 #define ALL(fmt)                                                                                      \
   ARITH(fadd, fmt)                                                                                    \
   ARITH(fsub, fmt)                                                                                    \
@@ -120,6 +121,7 @@ MODES(s_from_d, "fcvt.s.d ft1, ft0", FLOAT)
                   "fmv.x.d t0, fs5\n\tfsub." #fmt " ft1, fs5, ft0\n\tfdiv." #fmt " ft1, fs5, ft1\n\t" \
                   "slli %0, %0, 1\n\tadd %0, %0, t0\n\tfmv.x.d t0, ft1\n\tadd %0, %0, t0")
 BOTH(CHAIN)
+/* clang-format on */
 
 static void run(const char *name, int mode, op_fn *op, const uint64_t *v, int n, int operands) {
   sum = 0;
@@ -139,18 +141,19 @@ static void modes(const char *name, op_fn *const op[6], const uint64_t *v, int n
 
 #define M(op, v, n) modes(#op, op, v, N(v), n);
 #define P(op, v, n) run(#op, 0, op, v, N(v), n);
-#define EACH(fmt, v)                                                                                \
-  M(fadd_##fmt, v, 2)                                                                               \
-  M(fsub_##fmt, v, 2)                                                                               \
-  M(fmul_##fmt, v, 2)                                                                               \
-  M(fdiv_##fmt, v, 2)                                                                               \
-  M(fmadd_##fmt, v, 2)                                                                              \
-  M(fmsub_##fmt, v, 2)                                                                              \
-  M(fnmadd_##fmt, v, 2) M(fnmsub_##fmt, v, 2) M(fsqrt_##fmt, v, 1) M(w_from_##fmt, v, 1)            \
-      M(wu_from_##fmt, v, 1) M(l_from_##fmt, v, 1) M(lu_from_##fmt, v, 1) M(fmt##_from_l, whole, 1) \
-          M(fmt##_from_lu, whole, 1) P(fmin_##fmt, v, 2) P(fmax_##fmt, v, 2) P(fsgnj_##fmt, v, 2)   \
-              P(fsgnjn_##fmt, v, 2) P(fsgnjx_##fmt, v, 2) P(feq_##fmt, v, 2) P(flt_##fmt, v, 2)     \
-                  P(fle_##fmt, v, 2) P(fclass_##fmt, v, 1)
+#define EACH(fmt, v)                                                                                  \
+  M(fadd_##fmt, v, 2)                                                                                 \
+  M(fsub_##fmt, v, 2)                                                                                 \
+  M(fmul_##fmt, v, 2)                                                                                 \
+  M(fdiv_##fmt, v, 2)                                                                                 \
+  M(fmadd_##fmt, v, 2)                                                                                \
+  M(fmsub_##fmt, v, 2)                                                                                \
+  M(fnmadd_##fmt, v, 2)                                                                               \
+  M(fnmsub_##fmt, v, 2)                                                                               \
+  M(fsqrt_##fmt, v, 1) M(w_from_##fmt, v, 1) M(wu_from_##fmt, v, 1) M(l_from_##fmt, v, 1)             \
+      M(lu_from_##fmt, v, 1) M(fmt##_from_l, whole, 1) M(fmt##_from_lu, whole, 1) P(fmin_##fmt, v, 2) \
+          P(fmax_##fmt, v, 2) P(fsgnj_##fmt, v, 2) P(fsgnjn_##fmt, v, 2) P(fsgnjx_##fmt, v, 2)        \
+              P(feq_##fmt, v, 2) P(flt_##fmt, v, 2) P(fle_##fmt, v, 2) P(fclass_##fmt, v, 1)
 
 int main(void) {
   EACH(s, narrow)

@@ -78,7 +78,7 @@ static void set_mxcsr(struct x86_64_vcpu *s, uint64_t x) {
 static void save_extended(struct vcpu *v, struct user_frame *f, unsigned fp) {
   const struct x86_64_vcpu *s = state(v);
   const bool avx = has_avx(v);
-  frame_put(f, fp + CWD, 0x37f, 2);
+  frame_put(f, fp + CWD, s->FCW, 2);
   frame_put(f, fp + MXCSR, (uint32_t)s->MXCTL << 6 | s->MXFLAGS, 4);
   frame_put(f, fp + MXCSR_MASK, 0xffff, 4);
   for (unsigned i = 0; i < 16; i++) memcpy(f->bytes + fp + XMM + 16 * i, &s->v[i], 16);
@@ -127,6 +127,7 @@ static void save(struct vcpu *v, struct user_frame *f) {
 static void clear_extended(struct x86_64_vcpu *s) {
   memset(s->v, 0, sizeof s->v);
   set_mxcsr(s, 0x1f80);
+  s->FCW = 0x37f;
 }
 
 /* Handlers start with it: arch/x86/kernel/signal.c, handle_signal. */
@@ -160,6 +161,7 @@ static void restore_extended(struct x86_64_vcpu *s, const struct user_frame *f) 
   clear_extended(s);
   if (!f->more_size) return;
   set_mxcsr(s, frame_get(f, FRAME + MXCSR, 4));
+  s->FCW = (uint16_t)((frame_get(f, FRAME + CWD, 2) & 0x1f7f) | 0x40); /* as FLDCW keeps it */
   for (unsigned i = 0; i < 16; i++) {
     if (have & XF_SSE) memcpy(&s->v[i], f->bytes + FRAME + XMM + 16 * i, 16);
     if (have & XF_AVX) memcpy((char *)&s->v[i] + 16, f->bytes + FRAME + YMM + 16 * i, 16);
