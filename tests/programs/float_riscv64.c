@@ -141,6 +141,7 @@ static void modes(const char *name, op_fn *const op[6], const uint64_t *v, int n
 
 #define M(op, v, n) modes(#op, op, v, N(v), n);
 #define P(op, v, n) run(#op, 0, op, v, N(v), n);
+/* clang-format off */
 #define EACH(fmt, v)                                                                                  \
   M(fadd_##fmt, v, 2)                                                                                 \
   M(fsub_##fmt, v, 2)                                                                                 \
@@ -154,6 +155,7 @@ static void modes(const char *name, op_fn *const op[6], const uint64_t *v, int n
       M(lu_from_##fmt, v, 1) M(fmt##_from_l, whole, 1) M(fmt##_from_lu, whole, 1) P(fmin_##fmt, v, 2) \
           P(fmax_##fmt, v, 2) P(fsgnj_##fmt, v, 2) P(fsgnjn_##fmt, v, 2) P(fsgnjx_##fmt, v, 2)        \
               P(feq_##fmt, v, 2) P(flt_##fmt, v, 2) P(fle_##fmt, v, 2) P(fclass_##fmt, v, 1)
+/* clang-format on */
 
 int main(void) {
   EACH(s, narrow)
