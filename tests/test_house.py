@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_LINES = 1000
+MAX_COLUMNS, MAX_DESCRIPTION = 110, 4500        # of descriptions: the width, the lines of one processor
 # Folders that know processors only through descriptions, not even in comments.
 NEUTRAL = ("gen", "runtime/ir", "runtime/mem", "runtime/interp", "hostcg")
 NAMES = ["riscv", "riscv32", "rv32", "rv64", "aarch64", "armv8", "arm32", "Arm", "ARM", "x86", "x64", "i386", "amd64", "RISC-V"]
@@ -41,6 +42,15 @@ def test_no_processor_is_named_where_descriptions_rule() -> None:
 def test_no_file_is_too_long() -> None:
     files = tracked(kinds=(".c", ".h", ".S", ".py", ".j2", ".yaml", ".lua", ".md")) + ["configure.py"]
     assert not [f"{f}: {n} lines" for f in files if (n := len(lines(f))) > MAX_LINES]
+
+
+def test_descriptions_fit_the_page() -> None:
+    files = tracked("isa", kinds=(".yaml",))
+    assert not [f"{f}:{n}" for f in files for n, line in enumerate(lines(f), 1)
+                if len(line) > MAX_COLUMNS and f.startswith("isa/arm64")]
+    for isa in (p.stem for p in (ROOT / "isa").glob("*.yaml")):
+        own = [f for f in files if f.startswith((f"isa/{isa}/", f"isa/{isa}.yaml"))]
+        assert sum(len(lines(f)) for f in own) <= MAX_DESCRIPTION, isa
 
 
 def test_c_files_open_with_what_they_are_for() -> None:

@@ -20,6 +20,15 @@ def cell(s: str) -> str:
     return f"`{' '.join(s.split())}`".replace("|", "\\|") if s.strip() else ""
 
 
+def one_line(s: str) -> str:
+    """Statements of several lines as one; a line inside brackets goes on."""
+    out, depth = "", 0
+    for x in filter(None, map(str.strip, s.splitlines())):
+        out += (" " if depth else "; ") * bool(out) + x
+        depth += sum(map(x.count, "([")) - sum(map(x.count, ")]"))
+    return out
+
+
 def dedent(t: Text) -> str:
     return t.s.rstrip("\n")
 
@@ -217,7 +226,7 @@ def machine(isa: Isa) -> dict[str, str]:
                 cell(" ".join(h.reads)), cell(" ".join(h.writes)), h.ends, h.oracle.replace("|", "\\|")]
                for h in isa.helpers.values()]
     defs = [[cell(d.name if d.params is None else f"{d.name}({', '.join(d.params)})"),
-             cell("; ".join(x.strip() for x in d.body.s.splitlines() if x.strip()))] for d in isa.defs.values()]
+             cell(one_line(d.body.s))] for d in isa.defs.values()]
     return {
         "features": table(["feature", "bit", "by default", "is"],
                           [[cell(f.name), str(i), "on" if f.default else "off", f.text]
