@@ -3,6 +3,7 @@ cache operations, system registers. Each snippet ends with its exit status in x0
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -148,3 +149,36 @@ def test_written_code(tmp_path: Path) -> None:
     assert outcome([str(ISOMER), "user", *engine.options(), str(elf)])[0] == 4 + 3 + 2
     if shutil.which("qemu-aarch64"):
         assert outcome(["qemu-aarch64", str(elf)])[0] == 9
+
+
+CAPABILITIES = r"""
+#include <stdio.h>
+#include <sys/auxv.h>
+int main(void) {
+  char line[4096];
+  printf("%lx %lx\n", getauxval(AT_HWCAP), getauxval(AT_HWCAP2));
+  FILE *f = fopen("/proc/cpuinfo", "r");
+  while (f && fgets(line, sizeof line, f)) fputs(line, stdout);
+  return 0;
+}
+"""
+
+
+def test_capabilities(tmp_path: Path) -> None:
+    """What the auxiliary vector and /proc/cpuinfo say is the same by Linux's header, and a real processor may say so."""
+    if why := programs.missing("arm64"):
+        pytest.skip(why)
+    source, elf = tmp_path / "caps.c", tmp_path / "caps"
+    source.write_text(CAPABILITIES)
+    subprocess.run(["aarch64-linux-gnu-gcc", "-static", "-O1", str(source), "-o", str(elf)], check=True)
+    header = Path("/usr/aarch64-linux-gnu/include/asm/hwcap.h").read_text()
+    bits = {(word == "2", int(n)): name.lower()
+            for word, name, n in re.findall(r"^#define\s+HWCAP(2?)_(\w+)\s+\(1U?L* << (\d+)\)", header, re.M)}
+    first, *rest = outcome([str(ISOMER), "user", *engine.options(), str(elf)])[1].decode().splitlines()
+    words = [int(x, 16) for x in first.split()]
+    said = next(x for x in rest if x.startswith("Features")).split(":")[1].split()
+    assert sorted(said) == sorted(name for (second, n), name in bits.items() if words[second] >> n & 1)
+    assert len(said) == sum(x.bit_count() for x in words)
+    if shutil.which("qemu-aarch64"):
+        theirs = [int(x, 16) for x in outcome(["qemu-aarch64", "-cpu", "max", str(elf)])[1].split()[:2]]
+        assert [a & ~b for a, b in zip(words, theirs)] == [0, 0]

@@ -19,7 +19,8 @@ class Llvm:
 
 
 RV = "+m,+a,+f,+d,+zicsr,+zifencei,+zba,+zbb,+zbs,+zicond,+zicbom,+zicboz,+zihintpause,+sstc"
-A64 = "+bti,+pauth,+rdm,+dotprod,+neon,+fp-armv8,+fullfp16,+lse,+crc,+rcpc-immo,+aes,+sha2,+jsconv,+flagm,+altnzcv,+pan,+el3"
+A64 = ("+bti,+pauth,+rdm,+dotprod,+neon,+fp-armv8,+fullfp16,+lse,+crc,+rcpc-immo,+aes,+sha2,+jsconv,+flagm,+altnzcv,+pan,+el3,+complxnum,+fp16fml,+fptoint,+i8mm,"
+       "+sha3")
 LLVM = {
     "riscv64": Llvm("riscv64", RV + ",+c", 0, {2: RV + ",+c", 4: RV}, halfwords=True),
     "arm64": Llvm("aarch64", A64, 0, {4: A64}, mode="claimed"),

@@ -15,7 +15,7 @@ SKIP = {
 }
 # What C does (helpers) has no twin in Python: tests/unit/test_arm64_el1.c, test_arm64_walk.c.
 BY_C = {name: "a helper" for name in ("eret", "msr.spsel", "tlbi*", "s1e*", "dc.[ci]v*", "dc.civac", "ic.ivau", "ldtr.*", "mrs", "msr")}
-LATER = {"JSCVT", "LRCPC2", "FlagM", "FlagM2"}
+LATER = {"JSCVT", "LRCPC2", "FlagM", "FlagM2", "FCMA", "FHM", "FRINTTS", "I8MM", "SHA512", "SHA3"}
 HELPERS = {name: (lambda s, *a: ()) for name in ("isync", "clrex")}
 
 

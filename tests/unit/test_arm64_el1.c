@@ -328,11 +328,11 @@ static void test_registers(void **state) {
   assert_int_equal(s->x[0], UINT64_C(0x1100000001110011));
   expect_done(MRS_X0_MMFR1);
   assert_int_equal(s->x[0], 0x100002); /* PAN, HAFDBS */
-  /* AES with PMULL, SHA-1, SHA-256, CRC32, LSE, RDM, DotProd, FlagM2 */
+  /* AES with PMULL, SHA-1, SHA-512, CRC32, LSE, RDM, SHA-3, DotProd, FHM, FlagM2 */
   expect_done(MRS_X0_ISAR0);
-  assert_int_equal(s->x[0], UINT64_C(0x0020100010211120));
-  expect_done(MRS_X0_ISAR1); /* JSCVT, LRCPC2 */
-  assert_int_equal(s->x[0], 0x201000);
+  assert_int_equal(s->x[0], UINT64_C(0x0021100110212120));
+  expect_done(MRS_X0_ISAR1); /* JSCVT, FCMA, LRCPC2, FRINTTS, I8MM */
+  assert_int_equal(s->x[0], UINT64_C(0x0010000100211000));
   s->x[0] = ~UINT64_C(0); /* SCTLR: endianness and what is absent stay */
   expect_done(MSR_SCTLR_X0);
   assert_int_equal(s->SCTLR_EL1, UINT64_C(0x34dddb9f));

@@ -64,9 +64,12 @@ static const struct hwcap {
     {"crc32", ARM64_FEATURE_CRC32, 0, 7},    {"atomics", ARM64_FEATURE_LSE, 0, 8},
     {"fphp", ARM64_FEATURE_FP16, 0, 9},      {"asimdhp", ARM64_FEATURE_FP16, 0, 10},
     {"asimdrdm", ARM64_FEATURE_RDM, 0, 12},  {"jscvt", ARM64_FEATURE_JSCVT, 0, 13},
-    {"lrcpc", ARM64_FEATURE_LRCPC, 0, 15},   {"asimddp", ARM64_FEATURE_DotProd, 0, 20},
+    {"fcma", ARM64_FEATURE_FCMA, 0, 14},     {"lrcpc", ARM64_FEATURE_LRCPC, 0, 15},
+    {"sha3", ARM64_FEATURE_SHA3, 0, 17},     {"asimddp", ARM64_FEATURE_DotProd, 0, 20},
+    {"sha512", ARM64_FEATURE_SHA512, 0, 21}, {"asimdfhm", ARM64_FEATURE_FHM, 0, 23},
     {"ilrcpc", ARM64_FEATURE_LRCPC2, 0, 26}, {"flagm", ARM64_FEATURE_FlagM, 0, 27},
-    {"flagm2", ARM64_FEATURE_FlagM2, 1, 7},
+    {"flagm2", ARM64_FEATURE_FlagM2, 1, 7},  {"frint", ARM64_FEATURE_FRINTTS, 1, 8},
+    {"i8mm", ARM64_FEATURE_I8MM, 1, 13},
 };
 /* Frame of a signal handler without SVE: arch/arm64/kernel/signal.c. */
 enum { SIGNAL_FRAME = 4720 };
@@ -82,7 +85,7 @@ static void user_auxv(const struct vcpu *v, struct user_auxv *out) {
 
 /* arch/arm64/kernel/cpuinfo.c */
 static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, size_t n) {
-  char list[160] = "";
+  char list[256] = "";
   for (unsigned i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++) {
     size_t len = strlen(list);
     if (v->c->features >> hwcaps[i].feature & 1)
