@@ -97,7 +97,7 @@ def place(isa: Isa, leaf: Leaf, s: str, where: Text) -> Part:
     if fmt is None:
         f = leaf.fields.get(name)
         return Reg(name, view_of(isa, leaf, f.view, where)) if f and f.view else Int(name, "u")
-    if fmt in isa.formats or fmt == "sysreg" and isa.sysregs:
+    if fmt in isa.formats or fmt in SYSREG and isa.sysregs:
         return Named(name, fmt, m[3] == "!")
     if m[3]:
         raise DescError(where, f'"!" is for formats that name values, not "{fmt}"')
@@ -106,6 +106,10 @@ def place(isa: Isa, leaf: Leaf, s: str, where: Text) -> Part:
     if fmt in ("x", "pc", "f"):
         return Int(name, "s" if fmt == "pc" else fmt)
     raise DescError(where, f'no format "{fmt}"')
+
+
+# Formats for system registers: all, those that can be read, those that can be written; the values say which are left out.
+SYSREG = {"sysreg": "", "sysreg_read": "write", "sysreg_write": "read"}
 
 
 def operand(leaf: Leaf, name: str, where: Text) -> str:
@@ -130,7 +134,8 @@ def view_of(isa: Isa, leaf: Leaf, view: str, where: Text) -> str:
 
 
 def format_values(isa: Isa, name: str) -> dict[int, str]:
-    """Values and names of a format; `sysreg` stands for the ISA's system registers unless declared."""
+    """Values and names of a format; those of SYSREG stand for the ISA's system registers unless declared."""
     if name in isa.formats:
         return isa.formats[name]
-    return {r.num: r.name for r in isa.sysregs.values()}
+    other = SYSREG[name]
+    return {r.num: other == "read" and r.written_as or r.name for r in isa.sysregs.values() if not other or r.only() != other}

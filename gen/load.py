@@ -442,7 +442,7 @@ def value_names(key: Text, node: Node) -> dict[int, str]:
 
 def sysreg_rows(isa: Isa, key: Text, node: Node, widths: list[int]) -> list[SysReg]:
     m = mapping(node, f'system register "{key.s}"')
-    known(m, "for num width fields reset mask read write access storage requires note ref", f'"{key.s}"', "num")
+    known(m, "for num width fields reset mask read write access storage requires note ref written_as", f'"{key.s}"', "num")
     loops: list[dict[str, int]] = [{}]
     if "for" in m.items:
         t = get_text(m, "for")
@@ -458,6 +458,7 @@ def sysreg_rows(isa: Isa, key: Text, node: Node, widths: list[int]) -> list[SysR
         rows.append(SysReg(name, sysreg_num(get_text(m, "num"), names, widths), get_int(m, "width", 64, 1, 2048), key,
                            storage=get_int(m, "storage", 1, 0, 1) == 1, vars=names, read=row_text(m, "read", names),
                            write=row_text(m, "write", names), access=row_text(m, "access", names), note=get_str(m, "note"),
+                           written_as=get_str(m, "written_as"),
                            requires=expand.features(isa, get(m, "requires"))))
         r = rows[-1]
         if "reset" in m.items:

@@ -230,6 +230,11 @@ class SysReg:
     requires: list[str] = field(default_factory=list)
     note: str = ""
     vars: dict[str, int] = field(default_factory=dict)
+    written_as: str = ""            # its name where it is written, if that is another
+
+    def only(self) -> str:
+        """"read" or "write" if `access` allows nothing else."""
+        return {"w": "read", "!w": "write"}.get(self.access.s.strip(), "") if self.access else ""
 
 
 @dataclass
