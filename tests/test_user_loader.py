@@ -213,6 +213,27 @@ def test_bad_files_are_refused_in_one_line(build, tmp_path: Path) -> None:
         refused(user(f), 126, str(f), text)
 
 
+# Writes to a segment of zeros and ends with 7.
+ZEROS = {
+    "native": "mov $zeros, %rbx\n mov $7, %edi\n add (%rbx), %edi\n mov %rdi, (%rbx)\n mov $60, %eax\n syscall\n",
+    "riscv64": "lla t0, zeros\n ld a0, (t0)\n addi a0, a0, 7\n sd a0, (t0)\n li a7, 93\n ecall\n",
+    "arm64": "adrp x1, zeros\n ldr x0, [x1]\n add x0, x0, #7\n str x0, [x1]\n mov x8, #93\n svc #0\n",
+}  # fmt: skip
+
+
+def test_a_segment_of_zeros_may_lie_beyond_the_file(build, tmp_path: Path) -> None:
+    """Linux does not look where in the file nothing is to be read; linkers write such headers."""
+    for where, gcc in (("native", "gcc"), (build.isa, build.gcc)):
+        (tmp_path / "p.S").write_text(f".globl _start\n_start: {ZEROS[where]}\n.bss\n.balign 4096\nzeros: .space 9000\n")
+        out = tmp_path / where
+        subprocess.run([gcc, "-nostdlib", "-static", str(tmp_path / "p.S"), "-o", str(out)], check=True)
+        data = out.read_bytes()
+        zeros, = (at for at in segments(data) if not struct.unpack_from("<Q", data, at + 32)[0])
+        out.write_bytes(patched(data, zeros + 8, "<Q", 1 << 32))
+    assert run(tmp_path / "native").returncode == 7
+    assert user(tmp_path / build.isa).returncode == 7
+
+
 def test_files_that_are_not_there_or_not_allowed(build, tmp_path: Path) -> None:
     b = build("args")
     refused(user(tmp_path / "nothing"), 127, "nothing", "No such file")
