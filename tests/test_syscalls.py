@@ -1,7 +1,7 @@
 """System calls of user mode: the description against the kernel's headers of each architecture, and programs against what they
 do natively.
 
-The programs print results and error names; they are built for the host and as riscv64 guests.
+The programs print results and error names; they are built for the host and as guests.
 """
 
 from __future__ import annotations
@@ -135,11 +135,17 @@ def run(command: list[str], cwd: Path, **more: object) -> subprocess.CompletedPr
                           env={"PATH": os.environ["PATH"]}, **more)
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in SOURCES.glob("sys_*.c")))
-def test_same_as_native(name: str, tmp_path: Path) -> None:
-    if why := programs.missing("riscv64"):
+@pytest.fixture(params=programs.WHOLE)
+def whole(request: pytest.FixtureRequest) -> str:
+    """An ISA whose guests can be programs of the C library."""
+    if why := programs.missing(request.param):
         pytest.skip(why)
-    native, guest = build(SOURCES / f"{name}.c", "x86_64", tmp_path / "native"), build(SOURCES / f"{name}.c", "riscv64", tmp_path / "guest")
+    return request.param
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in SOURCES.glob("sys_*.c")))
+def test_same_as_native(whole: str, name: str, tmp_path: Path) -> None:
+    native, guest = build(SOURCES / f"{name}.c", "x86_64", tmp_path / "native"), build(SOURCES / f"{name}.c", whole, tmp_path / "guest")
     expected = run([str(native)], tmp_path / "n")
     got = run([str(ISOMER), "user", *engine.options(), str(guest)], tmp_path / "g")
     assert expected.returncode == 0 and len(expected.stdout.splitlines()) > 10
@@ -158,13 +164,11 @@ def test_layouts_in_use(isa: str, tmp_path: Path) -> None:
     assert (got.returncode, got.stdout, got.stderr) == (42, expected.stdout, "")
 
 
-def test_hostile_pointers(tmp_path: Path) -> None:
+def test_hostile_pointers(whole: str, tmp_path: Path) -> None:
     """Every call, every pointer: unmapped, Isomer's own, read-only, at the end of the address space. Errors are the native ones."""
-    if why := programs.missing("riscv64"):
-        pytest.skip(why)
     source = tmp_path / "hostile.c"
     source.write_text(hostile.program(description()))
-    native, guest = (build(source, isa, tmp_path / isa, "-O0") for isa in ("x86_64", "riscv64"))
+    native, guest = (build(source, isa, tmp_path / isa, "-O0") for isa in ("x86_64", whole))
     expected = run([str(native)], tmp_path / "n")
     got = run([str(ISOMER), "user", *engine.options(), str(guest)], tmp_path / "g")
     assert expected.returncode == 0 and len(expected.stdout.splitlines()) > 500
@@ -236,13 +240,11 @@ int main(void) {
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])
-def test_isomers_own_memory_is_out_of_reach(engine: str, tmp_path: Path) -> None:
+def test_isomers_own_memory_is_out_of_reach(whole: str, engine: str, tmp_path: Path) -> None:
     """A running program is given addresses of Isomer's own mappings: no call reads, writes or changes them."""
-    if why := programs.missing("riscv64"):
-        pytest.skip(why)
     source = tmp_path / "p.c"
     source.write_text(FOREIGN)
-    guest = build(source, "riscv64", tmp_path / "guest")
+    guest = build(source, whole, tmp_path / "guest")
     p = subprocess.Popen([str(ISOMER), "user", "--accel", engine, str(guest)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert p.stdin and p.stdout and p.stdout.readline() == "ready\n"
     maps = [line.split() for line in Path(f"/proc/{p.pid}/maps").read_text().splitlines()]
@@ -265,11 +267,9 @@ def test_isomers_own_memory_is_out_of_reach(engine: str, tmp_path: Path) -> None
     assert p.wait(60) == 7 and p.stderr and not p.stderr.read()
 
 
-def test_own_descriptors_are_hidden(tmp_path: Path) -> None:
+def test_own_descriptors_are_hidden(whole: str, tmp_path: Path) -> None:
     """With descriptors of Isomer's own in the process (--stats keeps one): none is open to the program, none can be closed."""
-    if why := programs.missing("riscv64"):
-        pytest.skip(why)
-    guest = build(SOURCES / "sys_fds.c", "riscv64", tmp_path / "guest")
+    guest = build(SOURCES / "sys_fds.c", whole, tmp_path / "guest")
     native = build(SOURCES / "sys_fds.c", "x86_64", tmp_path / "native")
     expected = run([str(native)], tmp_path / "n")
     got = run([str(ISOMER), "user", *engine.options(), "--stats", str(guest)], tmp_path / "g")
@@ -319,16 +319,14 @@ int main(void) {
 """
 
 
-def test_strace_prints_like_strace(tmp_path: Path) -> None:
+def test_strace_prints_like_strace(whole: str, tmp_path: Path) -> None:
     """Lines of the same program under strace(1) and --strace."""
-    if why := programs.missing("riscv64"):
-        pytest.skip(why)
     import shutil
     if not shutil.which("strace"):
         pytest.skip("strace is not installed (scripts/setup installs it)")
     source = tmp_path / "p.c"
     source.write_text(STRACED.replace("flock(fd, 2 | 4)", "syscall(SYS_flock, fd, 2 | 4)"))
-    native, guest = build(source, "x86_64", tmp_path / "native"), build(source, "riscv64", tmp_path / "guest")
+    native, guest = build(source, "x86_64", tmp_path / "native"), build(source, whole, tmp_path / "guest")
     expected = run(["strace", str(native)], tmp_path / "n")
     got = run([str(ISOMER), "user", *engine.options(), "--strace", str(guest)], tmp_path / "g")
     if "ptrace" in expected.stderr:
@@ -342,15 +340,13 @@ def test_strace_prints_like_strace(tmp_path: Path) -> None:
     assert tail(got.stderr) == tail(expected.stderr)
 
 
-def test_counters(tmp_path: Path) -> None:
+def test_counters(whole: str, tmp_path: Path) -> None:
     """--stats counts calls, errors, calls and requests that nothing knows."""
-    if why := programs.missing("riscv64"):
-        pytest.skip(why)
     source = tmp_path / "p.c"
     source.write_text("#include <sys/ioctl.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n"
                       "int main(void) { for (int i = 0; i < 3; i++) close(99); syscall(9999); syscall(9999);\n"
                       "syscall(425, 1, 0); ioctl(1, 0x12345678, 0); return 0; }\n")
-    guest = build(source, "riscv64", tmp_path / "guest")
+    guest = build(source, whole, tmp_path / "guest")
     text = run([str(ISOMER), "user", *engine.options(), "--stats", str(guest)], tmp_path / "t").stderr
     for line in (r"system call close +3, errors 3", r"system call 9999 answered ENOSYS +2",
                  r"system call 425 \(io_uring_setup\) answered ENOSYS +1", r"ioctl 0x12345678 answered ENOTTY +1"):

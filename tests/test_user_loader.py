@@ -25,12 +25,7 @@ from lib import engine, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 SOURCES = ROOT / "tests" / "programs" / "loader"
-LIBRARIES = Path("/usr/riscv64-linux-gnu")
-GCC = programs.TARGETS["riscv64"].gcc
 ENV = {"PATH": os.environ["PATH"], "TEST_VALUE": "a b=c", "LC_ALL": "C"}
-
-pytestmark = pytest.mark.skipif(bool(programs.missing("riscv64")), reason=programs.missing("riscv64"))
-
 
 @dataclass(frozen=True)
 class Built:
@@ -44,21 +39,28 @@ def compile_c(gcc: str, source: Path, out: Path, *flags: str) -> Path:
     return out
 
 
-@pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory):
-    """Programs of tests/programs/loader, for this machine and for the guest; those of one kind share a directory."""
-    top = tmp_path_factory.mktemp("loader")
-    done: dict[str, Built] = {}
+class Guest:
+    """Programs of tests/programs/loader, for this machine and for a guest; those of one kind share a directory."""
 
-    def get(name: str) -> Built:
-        if name not in done:
-            for d in ("native", "static", "dynamic"):
-                (top / d).mkdir(exist_ok=True)
-            source = SOURCES / f"{name}.c"
-            done[name] = Built(compile_c("gcc", source, top / "native" / name), compile_c(GCC, source, top / "static" / name, "-static"),
-                               compile_c(GCC, source, top / "dynamic" / name))
-        return done[name]
-    return get
+    def __init__(self, isa: str, top: Path) -> None:
+        self.isa, self.gcc, self.libraries, self.top = isa, programs.TARGETS[isa].gcc, programs.libraries(isa), top
+        self.done: dict[str, Built] = {}
+        for d in ("native", "static", "dynamic"):
+            (top / d).mkdir()
+
+    def __call__(self, name: str) -> Built:
+        if name not in self.done:
+            source, top = SOURCES / f"{name}.c", self.top
+            self.done[name] = Built(compile_c("gcc", source, top / "native" / name), compile_c(self.gcc, source, top / "static" / name, "-static"),
+                                    compile_c(self.gcc, source, top / "dynamic" / name))
+        return self.done[name]
+
+
+@pytest.fixture(scope="module", params=programs.WHOLE)
+def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    if why := programs.missing(request.param):
+        pytest.skip(why)
+    return Guest(request.param, tmp_path_factory.mktemp("loader"))
 
 
 def run(*command: object, **more) -> subprocess.CompletedProcess[str]:
@@ -88,54 +90,84 @@ def test_start_is_as_on_linux(build, kind: str) -> None:
     guest = getattr(b, kind)
     native = run("./auxv", "one", "", "three", cwd=b.native.parent)
     assert "wrong" not in native.stdout, native.stdout
-    got = user("-L", LIBRARIES, "./auxv", "one", "", "three", cwd=guest.parent)
+    got = user("-L", build.libraries, "./auxv", "one", "", "three", cwd=guest.parent)
     expected = native.stdout
     if kind == "static":
         expected = expected.replace("dynamic linker is an ELF file: ok\n", "")
     assert got.stdout == expected, got.stderr
-    qemu = shutil.which(programs.TARGETS["riscv64"].qemu)
-    assert "version LINUX_4.15" in got.stderr                       # riscv: Linux's vdso.lds.S
-    if qemu:
-        assert run(qemu, "-L", LIBRARIES, guest).stderr.split("hwcap")[1] == got.stderr.split("hwcap")[1]
+    version, hwcap = re.search(r"version (\S+) hwcap ([0-9a-f]+)", got.stderr).groups()
+    assert version == VERSIONS[build.isa]
+    assert int(hwcap, 16) == hwcaps(build)
 
 
-def test_registers_are_clean_at_the_start(tmp_path: Path) -> None:
+# Linux's vdso.lds.S.
+VERSIONS = {"riscv64": "LINUX_4.15", "arm64": "LINUX_2.6.39", "x86_64": "LINUX_2.6"}
+
+
+def hwcaps(build: Guest) -> int:
+    """AT_HWCAP: what /proc/cpuinfo names, with the bits of the kernel's header."""
+    info = user(build("proc").static).stderr
+    if build.isa == "riscv64":                                      # a bit for each letter
+        return sum(1 << ord(c) - ord("a") for c in re.search(r"^isa\t\t: rv64([a-z]+)", info, re.M)[1])
+    bits = dict(re.findall(r"#define HWCAP_(\w+)\s+\(1 << (\d+)\)", (build.libraries / "include/asm/hwcap.h").read_text()))
+    named = re.search(r"^Features\t: (.*)$", info, re.M)[1].upper().split()
+    assert {"FP", "ASIMD", "ATOMICS"} <= set(named)
+    return sum(1 << int(bits[n]) for n in named if n in bits)
+
+
+# _start of a program without a C library, with as many branches to `bad` as there are registers to be zero.
+CLEAN = {
+    "riscv64": "".join(f"  bnez x{i}, bad\n" for i in range(1, 32) if i != 2) +
+               "  andi a0, sp, 15\n  bnez a0, bad\n  li a0, 7\n  j out\nbad: li a0, 1\nout: li a7, 93\n  ecall\n",
+    "arm64": "".join(f"  cbnz x{i}, bad\n" for i in range(31)) +
+             "  mov x1, sp\n  tst x1, #15\n  b.ne bad\n  mov x0, #7\n  b out\nbad: mov x0, #1\nout: mov x8, #93\n  svc #0\n",
+}  # fmt: skip
+
+
+def assembled(build: Guest, tmp_path: Path, text: str, *flags: str) -> Path:
+    source, guest = tmp_path / "p.S", tmp_path / "p"
+    source.write_text(text)
+    subprocess.run([build.gcc, "-nostdlib", *flags, str(source), "-o", str(guest)], check=True)
+    return guest
+
+
+def test_registers_are_clean_at_the_start(build, tmp_path: Path) -> None:
     """Linux's ELF_PLAT_INIT clears all but the stack pointer."""
-    source = tmp_path / "start.S"
-    registers = [f"x{i}" for i in range(1, 32) if i != 2]
-    source.write_text(".globl _start\n_start:\n" + "".join(f"  bnez {r}, bad\n" for r in registers) +
-                      "  andi a0, sp, 15\n  bnez a0, bad\n  li a0, 7\n  j out\nbad: li a0, 1\nout: li a7, 93\n  ecall\n")
-    guest = tmp_path / "start"
-    subprocess.run([GCC, "-nostdlib", "-static", str(source), "-o", str(guest)], check=True)
-    assert user(guest).returncode == 7
+    assert user(assembled(build, tmp_path, ".globl _start\n_start:\n" + CLEAN[build.isa], "-static")).returncode == 7
+
+
+# Exits with the bits of its first address above 32, the low ones up to its alignment being zero; data and zeros are in place.
+PLACE = {
+    "riscv64": " lla t0, value\n ld t1, (t0)\n li t2, 42\n bne t1, t2, bad\n lla t0, zeros + 8000\n ld t1, (t0)\n bnez t1, bad\n"
+               " sd t0, (t0)\n lla t0, __ehdr_start\n srli a0, t0, 32\n slli t1, t0, 64 - ALIGN\n beqz t1, out\n"
+               "bad: li a0, 1\nout: li a7, 93\n ecall\n",
+    "arm64": " adrp x1, value\n ldr x2, [x1, :lo12:value]\n cmp x2, #42\n b.ne bad\n adrp x1, zeros + 8000\n add x1, x1, :lo12:zeros + 8000\n"
+             " ldr x2, [x1]\n cbnz x2, bad\n str x1, [x1]\n adrp x1, __ehdr_start\n add x1, x1, :lo12:__ehdr_start\n lsr x0, x1, #32\n"
+             " lsl x2, x1, #(64 - ALIGN)\n cbz x2, out\nbad: mov x0, #1\nout: mov x8, #93\n svc #0\n",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("flags, align", [(["-static-pie", "-Wl,--no-dynamic-linker"], 12), (["-static-pie", "-Wl,--no-dynamic-linker", "-Wl,-z,max-page-size=0x200000"], 21),
                                           (["-static", "-Wl,-Ttext-segment=0x7000000"], 12)])
-def test_where_a_static_program_lies(tmp_path: Path, flags: list[str], align: int) -> None:
-    """Exits with the bits of its first address above 32, the low ones up to its alignment being zero; data and zeros are in place."""
-    source = tmp_path / "p.S"
-    source.write_text(".globl _start\n_start: lla t0, value\n ld t1, (t0)\n li t2, 42\n bne t1, t2, bad\n lla t0, zeros + 8000\n ld t1, (t0)\n bnez t1, bad\n"
-                      " sd t0, (t0)\n lla t0, __ehdr_start\n srli a0, t0, 32\n" + f" slli t1, t0, {64 - align}\n beqz t1, out\n"
-                      "bad: li a0, 1\nout: li a7, 93\n ecall\n.data\nvalue: .quad 42\n.bss\n.balign 8\nzeros: .space 9000\n")
-    guest = tmp_path / "p"
-    subprocess.run([GCC, "-nostdlib", *flags, str(source), "-o", str(guest)], check=True)
+def test_where_a_static_program_lies(build, tmp_path: Path, flags: list[str], align: int) -> None:
+    guest = assembled(build, tmp_path, ".globl _start\n_start:\n" + PLACE[build.isa].replace("ALIGN", str(align)) +
+                      ".data\n.balign 8\nvalue: .quad 42\n.bss\n.balign 8\nzeros: .space 9000\n", *flags)
     assert user(guest).returncode == (0x2a if "-static-pie" in flags else 0)
 
 
 def test_vdso_is_a_shared_object_with_linux_names(tmp_path: Path) -> None:
     names = {
-        "riscv64": ("LINUX_4.15", {"__vdso_rt_sigreturn", "__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getcpu",
-                                   "__vdso_flush_icache", "__vdso_riscv_hwprobe"}),
-        "arm64": ("LINUX_2.6.39", {"__kernel_rt_sigreturn", "__kernel_clock_gettime", "__kernel_gettimeofday", "__kernel_clock_getres"}),
-        "x86_64": ("LINUX_2.6", {"__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_time", "__vdso_getcpu",
-                                 "clock_gettime", "gettimeofday", "clock_getres", "time", "getcpu"}),
+        "riscv64": {"__vdso_rt_sigreturn", "__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getcpu",
+                    "__vdso_flush_icache", "__vdso_riscv_hwprobe"},
+        "arm64": {"__kernel_rt_sigreturn", "__kernel_clock_gettime", "__kernel_gettimeofday", "__kernel_clock_getres"},
+        "x86_64": {"__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_time", "__vdso_getcpu",
+                   "clock_gettime", "gettimeofday", "clock_getres", "time", "getcpu"},
     }
-    for isa, (version, wanted) in names.items():
+    for isa, wanted in names.items():
         image = ROOT / f"out/gen/vdso/{isa}.so"
         r = run("readelf", "-WaD", image)
         assert r.returncode == 0 and "Warning" not in r.stderr and "Error" not in r.stderr, r.stderr
-        assert set(re.findall(rf"(\w+)@@{re.escape(version)}", r.stdout)) == wanted
+        assert set(re.findall(rf"(\w+)@@{re.escape(VERSIONS[isa])}", r.stdout)) == wanted
         assert "linux-vdso.so.1" in r.stdout and re.search(r"LOAD +0x000000 0x0+ .* R E 0x1000", r.stdout)
         assert image.stat().st_size <= 4096
 
@@ -181,6 +213,27 @@ def test_bad_files_are_refused_in_one_line(build, tmp_path: Path) -> None:
         refused(user(f), 126, str(f), text)
 
 
+# Writes to a segment of zeros and ends with 7.
+ZEROS = {
+    "native": "mov $zeros, %rbx\n mov $7, %edi\n add (%rbx), %edi\n mov %rdi, (%rbx)\n mov $60, %eax\n syscall\n",
+    "riscv64": "lla t0, zeros\n ld a0, (t0)\n addi a0, a0, 7\n sd a0, (t0)\n li a7, 93\n ecall\n",
+    "arm64": "adrp x1, zeros\n ldr x0, [x1]\n add x0, x0, #7\n str x0, [x1]\n mov x8, #93\n svc #0\n",
+}  # fmt: skip
+
+
+def test_a_segment_of_zeros_may_lie_beyond_the_file(build, tmp_path: Path) -> None:
+    """Linux does not look where in the file nothing is to be read; linkers write such headers."""
+    for where, gcc in (("native", "gcc"), (build.isa, build.gcc)):
+        (tmp_path / "p.S").write_text(f".globl _start\n_start: {ZEROS[where]}\n.bss\n.balign 4096\nzeros: .space 9000\n")
+        out = tmp_path / where
+        subprocess.run([gcc, "-nostdlib", "-static", str(tmp_path / "p.S"), "-o", str(out)], check=True)
+        data = out.read_bytes()
+        zeros, = (at for at in segments(data) if not struct.unpack_from("<Q", data, at + 32)[0])
+        out.write_bytes(patched(data, zeros + 8, "<Q", 1 << 32))
+    assert run(tmp_path / "native").returncode == 7
+    assert user(tmp_path / build.isa).returncode == 7
+
+
 def test_files_that_are_not_there_or_not_allowed(build, tmp_path: Path) -> None:
     b = build("args")
     refused(user(tmp_path / "nothing"), 127, "nothing", "No such file")
@@ -196,7 +249,8 @@ def test_files_that_are_not_there_or_not_allowed(build, tmp_path: Path) -> None:
     assert user(plain).returncode == 1 if os.geteuid() == 0 else user(plain).returncode == 126
     (tmp_path / "loop").symlink_to("loop")
     refused(user(tmp_path / "loop"), 126, "symbolic links")
-    refused(user("--isa", "arm64", b.static), 126, "is for riscv64")
+    other = next(i for i in programs.WHOLE if i != build.isa)
+    refused(user("--isa", other, b.static), 126, f"is for {build.isa}")
     refused(user("-L", tmp_path / "nowhere", b.static), 120, "sysroot", "nowhere")
     refused(user("-L", plain, b.static), 120, "not a directory")
 
@@ -217,7 +271,7 @@ def test_dynamic_linker_is_missing_or_wrong(build, tmp_path: Path) -> None:
     bad = tmp_path / "endless"
     bad.write_bytes(data)
     bad.chmod(0o755)
-    refused(user("-L", LIBRARIES, bad), 126, "does not end")
+    refused(user("-L", build.libraries, bad), 126, "does not end")
 
 
 # ---- scripts --------------------------------------------------------------------------------------------------------------
@@ -313,12 +367,12 @@ def test_execution_by_descriptor_and_by_name(build, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def sysroot(tmp_path: Path) -> Path:
+def sysroot(build, tmp_path: Path) -> Path:
     root = tmp_path / "root"
     for d in ("etc/deep", "only/here", "tmp", "proc", "usr/lib"):
         (root / d).mkdir(parents=True)
     (root / "lib").symlink_to("usr/lib")
-    for f in (LIBRARIES / "lib").iterdir():
+    for f in (build.libraries / "lib").iterdir():
         if re.match(r"(ld-linux|libc\.so)", f.name):
             shutil.copy(f, root / "usr/lib" / f.name)
     (root / "etc/hostname").write_text("inside\n")
@@ -409,12 +463,15 @@ def test_sysroot_of_the_environment(build, sysroot: Path) -> None:
 @pytest.mark.parametrize("kind", ["static", "dynamic"])
 def test_proc_shows_the_program(build, kind: str) -> None:
     b = build("proc")
-    native, guest = run(b.native, "x", "y z", ""), user("-L", LIBRARIES, getattr(b, kind), "x", "y z", "")
+    native, guest = run(b.native, "x", "y z", ""), user("-L", build.libraries, getattr(b, kind), "x", "y z", "")
     assert "wrong" not in native.stdout, native.stdout
     assert guest.stdout == native.stdout, guest.stderr
-    assert "machine riscv64\n" in guest.stderr
-    isa = re.search(r"^isa\t\t: (rv64imafdc\S*)$", guest.stderr, re.M)
-    assert isa and "zicsr" in isa[1] and guest.stderr.count("hart\t\t:") == os.sysconf("SC_NPROCESSORS_ONLN")
+    machine, first = {"riscv64": ("riscv64", "hart\t\t:"), "arm64": ("aarch64", "processor\t:")}[build.isa]
+    assert f"machine {machine}\n" in guest.stderr
+    assert guest.stderr.count(first) == os.sysconf("SC_NPROCESSORS_ONLN")
+    if build.isa == "riscv64":
+        isa = re.search(r"^isa\t\t: (rv64imafdc\S*)$", guest.stderr, re.M)
+        assert isa and "zicsr" in isa[1]
 
 
 # ---- confinement ----------------------------------------------------------------------------------------------------------
@@ -526,7 +583,7 @@ def test_the_kernel_starts_programs(build, tmp_path: Path) -> None:
     steps = (f"mount -t binfmt_misc none {tmp_path}/fs || exit 77; {ISOMER} user --binfmt install --binfmt-dir {tmp_path}/fs || exit 1; "
              f"exec 3>&1; bash -c 'exec -a \"other name\" {build('args').static} \"a b\" c'; {tmp_path}/script z; {build('args').dynamic} d; "
              f"{ISOMER} user --binfmt remove --binfmt-dir {tmp_path}/fs; {build('args').static} || exit 42")
-    r = run("unshare", "-Urm", "sh", "-c", steps, env=ENV | {"ISOMER_SYSROOT": str(LIBRARIES)})
+    r = run("unshare", "-Urm", "sh", "-c", steps, env=ENV | {"ISOMER_SYSROOT": str(build.libraries)})
     if r.returncode == 77 or "unshare failed" in r.stderr:
         pytest.skip(r.stderr)
     static, dynamic = build("args").static, build("args").dynamic

@@ -39,6 +39,7 @@ TARGETS = {
     "x86_64": Target("gcc", ("-march=x86-64", "-fcf-protection=none"), ("-mgeneral-regs-only",), (), "qemu-x86_64"),
 }
 
+WHOLE = ("riscv64", "arm64")  # ISAs complete enough for programs of a C library and a distribution
 SCALAR = ("sha256", "quicksort", "fib", "bytecode", "atomics")
 PROGRAMS = [(isa, p) for isa in TARGETS for p in SCALAR] + [("arm64", "vec"), ("x86_64", "vec")]
 
@@ -47,6 +48,11 @@ def missing(isa: str) -> str:
     """Empty, or why this ISA's programs cannot be built here."""
     gcc = TARGETS[isa].gcc
     return "" if shutil.which(gcc) else f"{gcc} is not installed (scripts/setup installs it)"
+
+
+def libraries(isa: str) -> Path:
+    """The root that holds the cross compiler's shared C library; it may not be there."""
+    return Path("/usr") / TARGETS[isa].gcc.removesuffix("-gcc")
 
 
 def build(isa: str, program: str, outdir: Path) -> Path:

@@ -25,13 +25,13 @@ sys.path.insert(0, str(ROOT))
 from scripts.lib import guest as products  # noqa: E402
 from scripts.lib.debian import FetchError  # noqa: E402
 from scripts.lib.sysroot import Sysroot  # noqa: E402
-from . import engine  # noqa: E402
+from . import engine, programs  # noqa: E402
 
 ISOMER = ROOT / os.environ.get("ISOMER_OUT", "out") / "isomer"
 CACHE = Path(os.environ.get("ISOMER_CACHE") or ROOT / "out" / "cache").absolute()
 FULL = os.environ.get("ISOMER_FULL") == "1"
 RUNNER = os.environ.get("ISOMER_TEST_RUNNER", "isomer")
-ISAS = ("riscv64", "arm64")
+ISAS = programs.WHOLE
 GNU = {"arm64": "aarch64"}  # names that differ there
 ISA = ISAS[0]  # of the guest; every test runs with each of ISAS (tests/user/conftest.py)
 HANGS = 7200.0 if FULL else 600.0  # seconds after which a program is taken to hang; never a measure of speed
