@@ -201,7 +201,8 @@ static bool dead(const struct cg *g, ref r) {
 /* An FP comparison raises its flags where it stands: nothing in between may leave the block or look at them. */
 static bool may_wait(const struct cg *g, ref from, ref to) {
   const int sticky = g->b->guest->sticky;
-  if (ir_op_info[ins_of(g, from)->op].kind != 'F') return true;
+  const struct ir_ins *c = ins_of(g, from);
+  if (ir_op_info[c->op].kind != 'F' || g->b->fp[c->aux].quiet == IR_SILENT) return true;
   for (ref r = from + 1; r < to; r++) {
     const struct ir_ins *i = ins_of(g, r);
     if (leaves(i->op) || ((i->op == IR_GET || i->op == IR_PUT) && (int)i->aux == sticky)) return false;

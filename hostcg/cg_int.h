@@ -46,8 +46,9 @@ struct late {
   /* LATE_SOFT, LATE_NAN (reg: an operand that may be a NaN too; exit: 1 + its spill) */
   uint64_t op; /* cg_soft_op; the NaN */
   uint8_t reg[3], nargs, dest;
+  bool silent; /* LATE_FALSE: nothing was raised; the status is in the frame */
 };
-enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT, LATE_SOFT, LATE_NAN, LATE_FALSE };
+enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT, LATE_SOFT, LATE_NAN, LATE_FALSE, LATE_STATUS };
 /* A constant behind the block. */
 struct literal {
   uint32_t at; /* end of the distance in the code that reads it */

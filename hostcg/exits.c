@@ -448,7 +448,12 @@ void write_lates(struct cg *g) {
       }
       jump_to(g, l->retry);
       break;
+    case LATE_STATUS:
+      g->p = cg_load_status(g->p, CG_FRAME_STATUS);
+      jump_to(g, l->retry);
+      break;
     case LATE_FALSE:
+      if (l->silent) g->p = cg_load_status(g->p, CG_FRAME_STATUS);
       g->p = cg_no_equal(g->p);
       jump_to(g, l->retry);
       break;

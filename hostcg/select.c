@@ -45,8 +45,8 @@ static bool does(const struct cg_rule *r, const struct ir_fp *f) {
   if (f->ftz != FP_FTZ_KEEP || (f->daz != FP_DAZ_KEEP && f->daz != FP_DAZ_KEEP_ID)) return false;
   return allows(r, CG_DAZ, f->daz) && allows(r, CG_RM, f->rm) && allows(r, CG_NAN_RULE, f->nan) &&
          allows(r, CG_TINY, f->tiny) && allows(r, CG_MINMAX, f->minmax) && allows(r, CG_BAD, f->bad) &&
-         allows(r, CG_BITS, f->bits == 64) && allows(r, CG_SIGN, f->sign) && allows(r, CG_QUIET, f->quiet) &&
-         allows(r, CG_EXACT, f->exact);
+         allows(r, CG_BITS, f->bits == 64) && allows(r, CG_SIGN, f->sign) &&
+         allows(r, CG_QUIET, f->quiet != IR_NOT_QUIET) && allows(r, CG_EXACT, f->exact);
 }
 
 /* Of integers, a rule for vector registers: the operands are in such, and the result is wanted there. */
@@ -230,14 +230,22 @@ static uint64_t default_nan(const struct ir_ins *i) {
 /* Writes a rule's code, and notes what lies out of line. */
 static void emit(struct cg *g, const struct cg_rule *r, struct cg_operands *o, const struct ir_ins *i) {
   static const uint8_t kinds[] = {[CG_SOFT] = LATE_SOFT, [CG_NAN] = LATE_NAN, [CG_FALSE] = LATE_FALSE};
+  const struct ir_fp *how = how_of(g, i);
+  const bool silent = how && how->quiet == IR_SILENT && is_compare(i->op);
   o->nfar = 0;
+  if (silent) g->p = cg_store_status(g->p, CG_FRAME_STATUS);
   g->p = r->emit(g->p, o);
+  if (silent && !o->nfar) { /* of a NaN the status becomes what it was; the condition stays */
+    g->p = cg_branch(g->p, CG_UNORDERED_64_GIVES);
+    new_late(g, LATE_STATUS, 0)->retry = g->p;
+  }
   for (unsigned k = 0; k < o->nfar; k++) {
     struct late *l = new_late(g, kinds[r->far], 0);
     l->from = o->far[k];
     l->retry = g->p;
     l->size = g->v[i - g->b->ins].bytes;
     l->dest = (uint8_t)o->d;
+    l->silent = silent;
     l->op = r->far == CG_SOFT ? soft_op(g, i) : default_nan(i);
     l->nargs = r->nargs;
     for (unsigned n = 0; n < r->nargs; n++) l->reg[n] = (uint8_t)((int)n == r->tie ? o->d : o->r[n]);
