@@ -326,7 +326,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   g->c = *c;
   g->p = c->at;
   g->error = 0;
-  g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = g->unseen = 0;
+  g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = 0;
   g->nheld = cg_held(b->guest, g->held_slot, g->held_reg);
   g->count = b->exit[b->ins[last].c].count;
   analyse(g);
@@ -337,6 +337,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
     g->at = r;
     if (c->end - g->p < CG_ROOM) return -ENOSPC;
     if (dead(g, r) || g->v[r].folded) continue;
+    if (!g->v[r].alias) settle_uses(g, r);
     if (!lower(g, r)) {
       if (!for_interpreter(g, r)) {
         *bad = r;

@@ -115,6 +115,7 @@ struct cg_place {
   uint16_t slot; /* CG_TARGET: where the guest goes on */
   uint8_t where, at;
   uint8_t bytes; /* of the slot in memory */
+  uint8_t raw;   /* 4, 8: a float of so many bytes; any NaN stands for the default one */
   uint32_t offset;
   int64_t number;
   uint64_t high; /* bits 64.. of a constant */
