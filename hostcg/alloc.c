@@ -143,6 +143,7 @@ static int16_t spill_place(struct cg *g, uint32_t v, bool is_wide) {
 static void spill(struct cg *g, uint32_t v, unsigned reg) {
   struct value *x = &g->v[v];
   if (x->spill >= 0) return;
+  settle(g, v);
   x->spill = spill_place(g, v, x->bytes == 16);
   store_reg(g, reg, CG_STACK, cg_spill_at((unsigned)x->spill), is_vector(reg) ? x->bytes : 8);
 }

@@ -201,7 +201,8 @@ static bool dead(const struct cg *g, ref r) {
 /* An FP comparison raises its flags where it stands: nothing in between may leave the block or look at them. */
 static bool may_wait(const struct cg *g, ref from, ref to) {
   const int sticky = g->b->guest->sticky;
-  if (ir_op_info[ins_of(g, from)->op].kind != 'F') return true;
+  const struct ir_ins *c = ins_of(g, from);
+  if (ir_op_info[c->op].kind != 'F' || g->b->fp[c->aux].quiet == IR_SILENT) return true;
   for (ref r = from + 1; r < to; r++) {
     const struct ir_ins *i = ins_of(g, r);
     if (leaves(i->op) || ((i->op == IR_GET || i->op == IR_PUT) && (int)i->aux == sticky)) return false;
@@ -325,7 +326,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   g->c = *c;
   g->p = c->at;
   g->error = 0;
-  g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = g->unseen = 0;
+  g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = 0;
   g->nheld = cg_held(b->guest, g->held_slot, g->held_reg);
   g->count = b->exit[b->ins[last].c].count;
   analyse(g);
@@ -336,6 +337,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
     g->at = r;
     if (c->end - g->p < CG_ROOM) return -ENOSPC;
     if (dead(g, r) || g->v[r].folded) continue;
+    if (!g->v[r].alias) settle_uses(g, r);
     if (!lower(g, r)) {
       if (!for_interpreter(g, r)) {
         *bad = r;

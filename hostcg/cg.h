@@ -115,6 +115,7 @@ struct cg_place {
   uint16_t slot; /* CG_TARGET: where the guest goes on */
   uint8_t where, at;
   uint8_t bytes; /* of the slot in memory */
+  uint8_t raw;   /* 4, 8: a float of so many bytes; any NaN stands for the default one */
   uint32_t offset;
   int64_t number;
   uint64_t high; /* bits 64.. of a constant */
@@ -191,7 +192,7 @@ static inline uint32_t cg_soft_op(unsigned op, bool is64, const struct ir_fp *f)
   return w | (uint32_t)f->rm << 9 | (uint32_t)f->nan << 12 | (uint32_t)f->tiny << 14 |
          (uint32_t)f->daz << 15 | (uint32_t)f->ftz << 17 | (uint32_t)f->minmax << 19 |
          (uint32_t)f->bad << 21 | (uint32_t)(f->bits == 64) << 23 | (uint32_t)f->sign << 24 |
-         (uint32_t)f->quiet << 25 | (uint32_t)f->exact << 26;
+         (uint32_t)f->quiet << 25 | (uint32_t)f->exact << 27;
 }
 static inline struct ir_fp cg_soft_how(uint32_t w) {
   return (struct ir_fp){.rm = w >> 9 & 7,
@@ -203,8 +204,8 @@ static inline struct ir_fp cg_soft_how(uint32_t w) {
                         .bad = w >> 21 & 3,
                         .bits = w >> 23 & 1 ? 64 : 32,
                         .sign = w >> 24 & 1,
-                        .quiet = w >> 25 & 1,
-                        .exact = w >> 26 & 1};
+                        .quiet = w >> 25 & 3,
+                        .exact = w >> 27 & 1};
 }
 /* The guest's sticky bits for every set of flags that the host can have raised. */
 void cg_sticky(const struct ir_guest *guest, uint32_t table[64]);

@@ -29,6 +29,7 @@ struct value {
   bool kept;      /* an exit needs it */
   bool home;      /* held slot: memory has it */
   bool folded;    /* computed by its users: a compare before its branch, an address, a pair */
+  bool raw;       /* may be a NaN that is not yet made the default one (nan.c) */
   bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
   int64_t near;
 };
@@ -43,11 +44,21 @@ struct late {
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
-  /* LATE_SOFT, LATE_NAN (reg: an operand that may be a NaN too; exit: 1 + its spill) */
-  uint64_t op; /* cg_soft_op; the NaN */
+  uint64_t op; /* LATE_SOFT: cg_soft_op */
   uint8_t reg[3], nargs, dest;
+  bool silent; /* LATE_FALSE: nothing was raised; the status is in the frame */
 };
-enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT, LATE_SOFT, LATE_NAN, LATE_FALSE };
+enum late_kind {
+  LATE_COLD,
+  LATE_JUMP,
+  LATE_SLOW,
+  LATE_COUNT,
+  LATE_SOFT,
+  LATE_NAN,
+  LATE_NANS,
+  LATE_FALSE,
+  LATE_STATUS
+};
 /* A constant behind the block. */
 struct literal {
   uint32_t at; /* end of the distance in the code that reads it */
@@ -75,7 +86,6 @@ struct cg {
   uint32_t pinned;           /* registers that must not be given away now */
   uint64_t spills;           /* in use */
   uint32_t wide_spills;
-  ref unseen; /* the entry whose NaN the next one looks for; 0: none */
   unsigned nuses, nlates, nliterals;
   uint32_t spill_of[CG_SPILLS + CG_WIDE_SPILLS];
   uint32_t count; /* of the main path */
@@ -178,6 +188,17 @@ void write_literals(struct cg *g); /* last of all */
 /* The guest's sticky flags with what the host has raised, in a register; the host's are forgotten. */
 unsigned read_flags(struct cg *g, uint32_t offset, unsigned bytes);
 void drop_flags(struct cg *g);
+
+/* nan.c */
+/* Whether the operation's result may be raw, if it has a rule that does nothing about NaNs. */
+bool may_stay_raw(const struct cg *g, const struct ir_ins *i);
+/* Before entry r is lowered: what it must not have raw. */
+void settle_uses(struct cg *g, ref r);
+void settle(struct cg *g, uint32_t v); /* the value is not raw from here on; flags are lost */
+void settle_places(struct cg *g, const struct cg_place *p, unsigned n);
+/* Out of line: each of two values, or the one, becomes the default NaN if it is one; the default NaN into a register. */
+void repair_nans(struct cg *g, unsigned a, unsigned b, bool f32);
+void write_default_nan(struct cg *g, unsigned reg, bool f32);
 
 /* late.c: fills g->late_value. */
 void late_values(struct cg *g);

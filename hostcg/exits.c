@@ -35,6 +35,7 @@ static void locate(struct cg *g, struct cg_place *p, uint32_t v) {
   } else if (x->reg >= 0) {
     p->where = CG_IN_REG;
     p->at = (uint8_t)x->reg;
+    p->raw = x->raw ? x->bytes : 0;
   } else if (x->spill >= 0) {
     p->where = CG_IN_SPILL;
     p->at = (uint8_t)x->spill;
@@ -269,6 +270,7 @@ static void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
 static void to_boundary(struct cg *g, const struct cg_exit *x) {
   const struct cg_place *p = &g->place[x->first];
   const unsigned vector = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
+  settle_places(g, p, x->n);
   for (unsigned n = 0; n < x->n; n++)
     if (destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG) write_home(g, p[n].at, p[n].offset, p[n].bytes);
   move_all(g, p, x->n);
@@ -438,17 +440,19 @@ void write_lates(struct cg *g) {
       jump_to(g, l->retry);
       break;
     case LATE_NAN:
-      load_constant(g, l->dest, l->op, 0, 8);
-      if (l->nargs) {
-        g->p = l->size == 4 ? cg_unordered_32(g->p, l->reg[0]) : cg_unordered_64(g->p, l->reg[0]);
-        g->p = cg_branch(g->p, CG_UNORDERED_64_GIVES ^ 1);
-        cg_patch(g->p, l->retry);
-        load_constant(g, l->reg[0], l->op, 0, 8);
-        if (l->exit) store_reg(g, l->reg[0], CG_STACK, cg_spill_at(l->exit - 1), 8);
-      }
+      write_default_nan(g, l->dest, l->size == 4);
+      jump_to(g, l->retry);
+      break;
+    case LATE_NANS:
+      repair_nans(g, l->reg[0], l->reg[1], l->size == 4);
+      jump_to(g, l->retry);
+      break;
+    case LATE_STATUS:
+      g->p = cg_load_status(g->p, CG_FRAME_STATUS);
       jump_to(g, l->retry);
       break;
     case LATE_FALSE:
+      if (l->silent) g->p = cg_load_status(g->p, CG_FRAME_STATUS);
       g->p = cg_no_equal(g->p);
       jump_to(g, l->retry);
       break;
@@ -540,6 +544,9 @@ void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_ex
     default:
       memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 ? 16 : 8);
       if (p[i].slot == CG_PART && p[i].bytes == 4) value[i].low = (uint32_t)value[i].low;
+      if (p[i].raw == 8 && value[i].low << 1 > UINT64_C(0x7ff) << 53)
+        value[i].low = UINT64_C(0x7ff8000000000000);
+      if (p[i].raw == 4 && (uint32_t)value[i].low << 1 > 0xffu << 24) value[i].low = 0x7fc00000;
       break;
     }
   }

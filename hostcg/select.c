@@ -45,8 +45,8 @@ static bool does(const struct cg_rule *r, const struct ir_fp *f) {
   if (f->ftz != FP_FTZ_KEEP || (f->daz != FP_DAZ_KEEP && f->daz != FP_DAZ_KEEP_ID)) return false;
   return allows(r, CG_DAZ, f->daz) && allows(r, CG_RM, f->rm) && allows(r, CG_NAN_RULE, f->nan) &&
          allows(r, CG_TINY, f->tiny) && allows(r, CG_MINMAX, f->minmax) && allows(r, CG_BAD, f->bad) &&
-         allows(r, CG_BITS, f->bits == 64) && allows(r, CG_SIGN, f->sign) && allows(r, CG_QUIET, f->quiet) &&
-         allows(r, CG_EXACT, f->exact);
+         allows(r, CG_BITS, f->bits == 64) && allows(r, CG_SIGN, f->sign) &&
+         allows(r, CG_QUIET, f->quiet != IR_NOT_QUIET) && allows(r, CG_EXACT, f->exact);
 }
 
 /* Of integers, a rule for vector registers: the operands are in such, and the result is wanted there. */
@@ -85,22 +85,6 @@ static const struct cg_rule *choose_as(const struct cg *g, const struct ir_ins *
 
 static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, const ref *args) {
   return choose_as(g, i, args, how_of(g, i));
-}
-
-/* The entry's NaN need not be looked for when the next entry has it as operand and looks at its own result: that is a NaN
- * then, and both are made right out of line. Nothing in between leaves the block or sees the value. */
-static bool next_looks(const struct cg *g, ref r) {
-  const struct ir_ins *i = ins_of(g, r);
-  ref s = r + 1;
-  if (i->op > IR_FSQRT || i->op < IR_FADD) return false;
-  while (s < g->b->n && (ins_of(g, s)->op == IR_NOP || ins_of(g, s)->op == IR_CONST || g->v[s].alias)) s++;
-  const struct ir_ins *n = ins_of(g, s);
-  const ref args[3] = {n->a, n->b, n->c};
-  bool uses = false;
-  if (n->op > IR_FSQRT || n->op < IR_FADD || n->type != i->type) return false;
-  for (unsigned k = 0; k < ir_op_info[n->op].nargs; k++) uses |= value_of(g, args[k]) == r;
-  const struct cg_rule *rule = uses ? choose(g, n, args) : NULL;
-  return rule && rule->far == CG_NAN;
 }
 
 bool gives_condition(const struct cg *g, ref cond) {
@@ -223,36 +207,29 @@ static bool lower_soft(struct cg *g, ref ref_) {
   return true;
 }
 
-static uint64_t default_nan(const struct ir_ins *i) {
-  return i->type == IT_F64 ? UINT64_C(0x7ff8000000000000) : UINT64_C(0x7fc00000);
-}
-
 /* Writes a rule's code, and notes what lies out of line. */
 static void emit(struct cg *g, const struct cg_rule *r, struct cg_operands *o, const struct ir_ins *i) {
   static const uint8_t kinds[] = {[CG_SOFT] = LATE_SOFT, [CG_NAN] = LATE_NAN, [CG_FALSE] = LATE_FALSE};
+  const struct ir_fp *how = how_of(g, i);
+  const bool silent = how && how->quiet == IR_SILENT && is_compare(i->op);
   o->nfar = 0;
+  if (silent) g->p = cg_store_status(g->p, CG_FRAME_STATUS);
   g->p = r->emit(g->p, o);
+  if (silent && !o->nfar) { /* of a NaN the status becomes what it was; the condition stays */
+    g->p = cg_branch(g->p, CG_UNORDERED_64_GIVES);
+    new_late(g, LATE_STATUS, 0)->retry = g->p;
+  }
   for (unsigned k = 0; k < o->nfar; k++) {
     struct late *l = new_late(g, kinds[r->far], 0);
     l->from = o->far[k];
     l->retry = g->p;
     l->size = g->v[i - g->b->ins].bytes;
     l->dest = (uint8_t)o->d;
-    l->op = r->far == CG_SOFT ? soft_op(g, i) : default_nan(i);
+    l->silent = silent;
+    if (r->far == CG_SOFT) l->op = soft_op(g, i);
     l->nargs = r->nargs;
     for (unsigned n = 0; n < r->nargs; n++) l->reg[n] = (uint8_t)((int)n == r->tie ? o->d : o->r[n]);
-    if (r->far == CG_NAN) { /* an operand that was not looked at, if it is needed any longer */
-      const ref args[3] = {i->a, i->b, i->c};
-      l->nargs = 0;
-      for (unsigned n = 0; n < r->nargs && !l->nargs; n++)
-        if (g->unseen && value_of(g, args[n]) == g->unseen && !dies(g, g->unseen) && l->reg[n] != o->d) {
-          l->reg[0] = (uint8_t)o->r[n];
-          l->exit = (uint32_t)(g->v[g->unseen].spill + 1); /* its copy in memory, if there is one */
-          l->nargs = 1;
-        }
-    }
   }
-  g->unseen = 0;
 }
 
 /* Everything that a condition reads is in registers then, and nothing has to be loaded between it and its user. */
@@ -301,13 +278,13 @@ bool lower_rule(struct cg *g, ref ref_) {
   struct cg_operands o = {0};
   uint32_t used = 0;
   const struct cg_rule *r = choose(g, i, args);
-  bool unseen = false;
-  if (r && r->far == CG_NAN && !g->unseen && next_looks(g, ref_)) {
+  bool raw = false;
+  if (r && r->far == CG_NAN && may_stay_raw(g, i)) {
     struct ir_fp as = *how_of(g, i);
     as.nan = FP_NAN_FIRST_OPERAND;
     const struct cg_rule *plain = choose_as(g, i, args, &as);
-    unseen = plain && plain->far == CG_NEAR;
-    if (unseen) r = plain;
+    raw = plain && plain->far == CG_NEAR;
+    if (raw) r = plain;
   }
   if (!r) return is_fp(i->op) || i->op == IR_FCLASS ? lower_soft(g, ref_) : false;
   if (r->arg[0].kind == CG_CC) { /* the flags live from the condition to the instruction */
@@ -323,7 +300,7 @@ bool lower_rule(struct cg *g, ref ref_) {
     for (unsigned n = 0; n < r->ntemps; n++) o.t[n] = take_any(g, kind_mask(r->temp[n]) & ~used, -1);
   }
   emit(g, r, &o, i);
-  if (unseen) g->unseen = ref_;
+  g->v[ref_].raw = raw;
   if (r->kind == CG_CC) {
     g->pinned = 0;
     o.d = take(g, UINT32_MAX, g->v[ref_].hint);

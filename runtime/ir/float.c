@@ -31,6 +31,16 @@ ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how
   return ir_emit(l, op, t, a, b, c, intern(l, how));
 }
 
+void ir_silence(struct lift *l, ref from) {
+  for (ref r = from; r < l->b->n; r++) {
+    struct ir_ins *i = &l->b->ins[r];
+    if (i->op < IR_FEQ || i->op > IR_FUN) continue;
+    struct ir_fp how = l->b->fp[i->aux];
+    how.quiet = IR_SILENT;
+    i->aux = intern(l, &how);
+  }
+}
+
 ref ir_fclass(struct lift *l, ref a) { return ir_emit(l, IR_FCLASS, IT_I32, a, 0, 0, 0); }
 
 uint64_t ir_fp_compute(unsigned op, bool d, const struct ir_fp *f, const uint64_t operand[3],
@@ -62,6 +72,7 @@ uint64_t ir_fp_compute(unsigned op, bool d, const struct ir_fp *f, const uint64_
   case IR_FRINT: r = d ? fp64_round_to_int(e, a, f->exact) : fp32_round_to_int(e, a, f->exact); break;
   default: r = d ? fp64_class(a) : fp32_class(a); break;
   }
-  *flags |= env.flags;
+  const bool compares = op >= IR_FEQ && op <= IR_FUN;
+  if (!compares || f->quiet != IR_SILENT) *flags |= env.flags;
   return r;
 }

@@ -19,6 +19,9 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
 ref ir_fold_cast(struct lift *l, enum ir_type t, ref a);
 ref ir_fold_lane(struct lift *l, enum ir_type t, ref a, unsigned bits, unsigned lane);
 
+/* float.c: comparisons from entry `from` on raise nothing. */
+void ir_silence(struct lift *l, ref from);
+
 /* state.c */
 ref ir_slot_value(struct lift *l, unsigned slot);
 unsigned ir_exit_interp(struct lift *l); /* exit that runs the current instruction in the interpreter */

@@ -187,12 +187,14 @@ struct ir_ins {
 _Static_assert(sizeof(struct ir_ins) == 16, "entries are small");
 
 /* How an FP operation rounds and what it does with NaNs: the ISA's rules, with the rounding mode of the context. */
+/* When comparisons raise invalid: for every NaN, for signalling ones, never. */
+enum ir_quiet { IR_NOT_QUIET, IR_QUIET, IR_SILENT };
 struct ir_fp {
   uint8_t rm, nan, tiny, daz, ftz; /* as struct fp_env */
   uint8_t minmax;                  /* FMIN, FMAX: enum fp_minmax; zeros are ordered */
   uint8_t bad;                     /* FTOI: enum fp_bad */
   uint8_t bits, sign;              /* FTOI, ITOF: the integer's */
-  uint8_t quiet;                   /* comparisons: only signalling NaNs raise invalid */
+  uint8_t quiet;                   /* comparisons: enum ir_quiet */
   uint8_t exact;                   /* FRINT: raises inexact */
 };
 

@@ -97,11 +97,27 @@ void ir_put(struct lift *l, unsigned slot, unsigned width, ref value) {
   l->pend[i] = (struct lift_pend){(uint16_t)slot, (uint16_t)value};
 }
 
-/* Sticky FP flags are in memory at once: operations that follow add to them. At the instruction's end. */
+/* Is v the flags as they were read before comparisons and nothing else that could raise them, or show them? */
+static bool only_compared_since(const struct lift *l, ref v) {
+  const struct ir_ins *i = ir_at(l, v);
+  const int sticky = l->guest->sticky;
+  if (!l->fold || i->op != IR_GET || (int)i->aux != sticky || l->guest->denormals) return false;
+  for (ref r = v + 1; r < l->b->n; r++) {
+    i = ir_at(l, r);
+    const char kind = ir_op_info[i->op].kind;
+    if (kind == 'E' || (kind == 'F' && !(i->op >= IR_FEQ && i->op <= IR_FUN))) return false;
+    if (i->op == IR_GET && (int)i->aux == sticky) return false;
+  }
+  return true;
+}
+
+/* Sticky FP flags are in memory at once: operations that follow add to them. At the instruction's end. C's isless and the like
+ * read them, compare and write them back: then the comparison raises nothing, and nothing has to be written. */
 static void settle_sticky(struct lift *l) {
   for (unsigned i = 0; i < l->npend; i++) {
     if ((int)l->pend[i].slot != l->guest->sticky) continue;
-    l->barrier = ir_append(l, IR_PUT, IT_NONE, l->pend[i].value, 0, 0, l->pend[i].slot);
+    if (only_compared_since(l, l->pend[i].value)) ir_silence(l, l->pend[i].value);
+    else l->barrier = ir_append(l, IR_PUT, IT_NONE, l->pend[i].value, 0, 0, l->pend[i].slot);
     l->pend[i] = l->pend[--l->npend];
     return;
   }

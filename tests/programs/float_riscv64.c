@@ -67,7 +67,9 @@ static const uint64_t whole[] = {0,
 /* In registers that translated code keeps between blocks, and in others. */
 #define TAKE "fsflags zero\n\tfmv.d.x ft0, %2\n\tfmv.d.x fs5, %3\n\tfmv.d.x fa5, %4\n\t"
 #define GIVE "\n\tfrflags %1"
-#define USES : "=&r"(r), "=&r"(f) : "r"(a), "r"(b), "r"(c) : "ft0", "fs5", "fa5", "ft1", "t0", "memory"
+static uint64_t room[6];
+#define USES \
+  : "=&r"(r), "=&r"(f) : "r"(a), "r"(b), "r"(c), "r"(room) : "ft0", "fs5", "fa5", "ft1", "t0", "memory"
 typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
 #define OP(name, text)                                   \
   static void name(uint64_t a, uint64_t b, uint64_t c) { \
@@ -121,12 +123,31 @@ MODES(s_from_d, "fcvt.s.d ft1, ft0", FLOAT)
                   "fmv.x.d t0, fs5\n\tfsub." #fmt " ft1, fs5, ft0\n\tfdiv." #fmt " ft1, fs5, ft1\n\t" \
                   "slli %0, %0, 1\n\tadd %0, %0, t0\n\tfmv.x.d t0, ft1\n\tadd %0, %0, t0")
 BOTH(CHAIN)
+/* Comparisons whose flags are put back, as C's isless does it; before them a division by zero may raise one. */
+#define BACK(op, fmt)                                                                                  \
+  OP(back_##op##_##fmt, "fdiv." #fmt " ft1, ft0, fs5\n\tfrflags t0\n\t" #op "." #fmt " %0, fs5, fa5\n\t" \
+                        "fsflags t0\n\tbnez %0, 1f\n\tfmul." #fmt " ft1, ft1, ft1\n1:\tslli t0, t0, 8\n\tadd %0, %0, t0")
+#define PUT_BACK(fmt) BACK(flt, fmt) BACK(fle, fmt) BACK(feq, fmt)
+BOTH(PUT_BACK)
+/* What is no arithmetic keeps payloads of NaNs, results of arithmetic have none: in memory, in registers, at the end of a
+ * loop, whose sum is a NaN from some round on. */
+#define LOOP(fmt, ld, st, size)                                                                              \
+  OP(loop_##fmt, st " ft0, 0(%5)\n\t" st " fs5, " #size "(%5)\n\t" st " fa5, 2*" #size "(%5)\n\tmv t0, %5\n\tli %0, 3\n\t" \
+                 "fmv.d ft1, fa5\n1:\t" ld " ft0, 0(t0)\n\tfsgnjx." #fmt " fs5, ft0, fa5\n\t"                \
+                 "fmul." #fmt " ft0, ft0, fa5\n\tfadd." #fmt " ft1, ft1, ft0\n\t" st " fs5, 0(t0)\n\t"         \
+                 st " ft0, 3*" #size "(t0)\n\t" "addi t0, t0, " #size "\n\taddi %0, %0, -1\n\tbnez %0, 1b\n\t" \
+                 "fmv.x.d %0, ft1\n\tfmv.x.d t0, ft0\n\tadd %0, %0, t0\n\tfmv.x.d t0, fs5\n\tslli t0, t0, 1\n\tadd %0, %0, t0")
+LOOP(s, "flw", "fsw", 4)
+LOOP(d, "fld", "fsd", 8)
 /* clang-format on */
 
 static void run(const char *name, int mode, op_fn *op, const uint64_t *v, int n, int operands) {
   sum = 0;
   for (int i = 0; i < n; i++)
-    for (int k = 0; k < (operands > 1 ? n : 1); k++) op(v[i], v[k], v[(i * 7 + k * 3) % n]);
+    for (int k = 0; k < (operands > 1 ? n : 1); k++) {
+      op(v[i], v[k], v[(i * 7 + k * 3) % n]);
+      for (int w = 0; w < N(room); w++) mix(room[w]), room[w] = 0;
+    }
   printf("%s %d %016llx\n", name, mode, (unsigned long long)sum);
 }
 
@@ -167,6 +188,14 @@ int main(void) {
   P(d_from_s, narrow, 1)
   P(chain_s, narrow, 2)
   P(chain_d, wide, 2)
+  P(back_flt_s, narrow, 2)
+  P(back_fle_s, narrow, 2)
+  P(back_feq_s, narrow, 2)
+  P(back_flt_d, wide, 2)
+  P(back_fle_d, wide, 2)
+  P(back_feq_d, wide, 2)
+  P(loop_s, narrow, 2)
+  P(loop_d, wide, 2)
   M(s_from_d, wide, 1)
   /* Flags stay until they are cleared, through calls and system calls. */
   double x = 1, y = 3, z;

@@ -253,8 +253,8 @@ static uint32_t how(void) {
                                        .bad = (r >> 20 & 3) % 3,
                                        .bits = bits[r >> 22 & 1],
                                        .sign = r >> 23 & 1,
-                                       .quiet = r >> 24 & 1,
-                                       .exact = r >> 25 & 1};
+                                       .quiet = (r >> 24 & 3) % 3,
+                                       .exact = r >> 26 & 1};
   return block.nfp++;
 }
 

@@ -263,6 +263,47 @@ static void words_stay_words(void **state) {
   free(r);
 }
 
+/* Comparisons between reading the FP flags and writing the same back raise nothing, and the flags are not written. */
+static void flags_put_back_are_not_written(void **state) {
+  (void)state;
+  static const struct {
+    const char *lines[7];
+    unsigned puts, silent;
+  } cases[] = {
+      {{"csrrs t0, fflags, zero", "flt.d t1, fa0, fa1", "csrrw zero, fflags, t0", "ret", NULL}, 0, 1},
+      {{"csrrs t0, fflags, zero", "fle.s t1, fa0, fa1", "feq.s t2, fa1, fa2", "csrrw zero, fflags, t0", "ret",
+        NULL},
+       0,
+       2},
+      {{"csrrs t0, fflags, zero", "flt.d t1, fa0, fa1", "fadd.d fa0, fa0, fa1, rne", "csrrw zero, fflags, t0",
+        "ret", NULL},
+       1,
+       0},
+      {{"csrrs t0, fflags, zero", "flt.d t1, fa0, fa1", "csrrs t2, fflags, zero", "csrrw zero, fflags, t0",
+        "ret", NULL},
+       1,
+       0},
+      {{"csrrs t0, fflags, zero", "flt.d t1, fa0, fa1", "ld t2, 0(a0)", "csrrw zero, fflags, t0", "ret",
+        NULL},
+       1,
+       0},
+      {{"csrrs t0, fflags, zero", "flt.d t1, fa0, fa1", "csrrw zero, fflags, t1", "ret", NULL}, 1, 0},
+  };
+  for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    struct rig *r = rig("riscv64");
+    unsigned silent = 0;
+    assemble(r, 0, cases[i].lines);
+    form(r, 0, &ir_policy_default);
+    for (unsigned k = 1; k < r->block.n; k++) {
+      const struct ir_ins *n = &r->block.ins[k];
+      silent += n->op >= IR_FEQ && n->op <= IR_FUN && r->block.fp[n->aux].quiet == IR_SILENT;
+    }
+    assert_int_equal(uses(r, IR_PUT), cases[i].puts);
+    assert_int_equal(silent, cases[i].silent);
+    free(r);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ends_at_a_backward_branch),
@@ -273,6 +314,7 @@ int main(void) {
       cmocka_unit_test(flags_for_faults_only_are_cold),
       cmocka_unit_test(names_its_context),
       cmocka_unit_test(words_stay_words),
+      cmocka_unit_test(flags_put_back_are_not_written),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
