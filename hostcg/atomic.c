@@ -58,7 +58,7 @@ static unsigned reach(struct cg *g, const struct ir_ins *i, unsigned a, unsigned
     return a;
   }
   announce(g, i->c, a, 0, bytes);
-  tlb_check(g, i->c, t, u, a, bytes, ACCESS_WRITE);
+  tlb_check(g, i->c, t, u, a, 0, bytes, ACCESS_WRITE);
   g->p = cg_add(g->p, t, a);
   return t;
 }
@@ -223,8 +223,7 @@ static bool lower_probe(struct cg *g, ref r) {
   const bool follow = write && stores_follow(g, r, (unsigned)n);
   if (g->c.direct && !follow && (write || n > 1)) return false;
   int32_t o = 0;
-  unsigned a = g->c.direct ? direct_base(g, i->a, &o) : need(g, i->a, UINT32_MAX),
-           t = take(g, UINT32_MAX, -1);
+  unsigned a = direct_base(g, i->a, &o), t = take(g, UINT32_MAX, -1);
   if (follow) {
     g->p = cg_lea(g->p, t, a, o);
     g->p = cg_in_page(g->p, t, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - n);
@@ -232,7 +231,7 @@ static bool lower_probe(struct cg *g, ref r) {
     late_exit(g, i->c);
   } else if (!g->c.direct) {
     unsigned u = take(g, UINT32_MAX, -1);
-    tlb_check(g, i->c, t, u, a, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
+    tlb_check(g, i->c, t, u, a, o, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
   } else {
     may_fault(g, direct_check(g, i->c, i->a, a, o, 1));
     g->p = cg_load_u8(g->p, t, a, o);

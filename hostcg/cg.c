@@ -220,6 +220,7 @@ static void analyse(struct cg *g) {
   const struct ir_block *b = g->b;
   late_values(g);
   count_uses(g);
+  find_windows(g);
   g->nuses = 1;
   for (unsigned r = b->n - 1; r; r--) {
     const struct ir_ins *i = &b->ins[r];
@@ -239,8 +240,8 @@ static void analyse(struct cg *g) {
       int64_t k;
       bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && v->nargs == 1 && !v->kept &&
                 gives_condition(g, a) && may_wait(g, a, r);
-      bool address = n == 0 && has_address(i->op) && g->c.direct && x->op == IR_ADD &&
-                     v->address_uses == v->nargs && !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
+      bool address = n == 0 && has_address(i->op) && x->op == IR_ADD && v->address_uses == v->nargs &&
+                     !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
       bool pair = x->op == IR_PAIR && !v->kept && v->nargs == 1 && takes_pair(i->op);
       const uint32_t at = i->op == IR_ARG ? r + 1 : r; /* operand of the next one */
       if (cc || address || pair) {
@@ -252,6 +253,8 @@ static void analyse(struct cg *g) {
         used(g, a, at, kind_of_use(g, r, n));
       }
     }
+    if (g->window_of[r] && g->window[g->window_of[r] - 1].first != r)
+      used(g, WINDOW(g->window_of[r] - 1), r, ANYWHERE);
     /* What this one overwrites is best computed where its result is wanted. */
     if (g->v[r].hint >= 0 && ir_op_info[i->op].nargs && i->op != IR_LOAD && i->op != IR_SELECT) {
       struct value *v = &g->v[value_of(g, i->a)];

@@ -7,14 +7,16 @@
 #include "host/host.h"
 
 enum {
-  MAX_VALUES = IR_MAX_INS + CG_MAX_HELD,
+  MAX_WINDOWS = 32,
+  MAX_VALUES = IR_MAX_INS + CG_MAX_HELD + MAX_WINDOWS,
   MAX_USES = 4 * IR_MAX_INS,
   MAX_PLACES = 32768,
   MAX_EXITS = 2 * IR_MAX_EXIT,
   MAX_LITERALS = 512,
 };
 
-/* A value: an entry of the block, or IR_MAX_INS + i: what held slot i has in its home. */
+/* A value: an entry of the block; from HELD(0) on what the held slots have in their homes; from WINDOW(0) on what is added to
+ * guest addresses in the windows. */
 struct value {
   uint32_t last;  /* entry at which it is needed last; 0: not at all */
   uint32_t uses;  /* list of uses as operand still to come */
@@ -37,6 +39,19 @@ struct use {
   uint32_t at, next;
 };
 
+/* An access: where it is and with which registers. */
+struct mem_op {
+  uint8_t bits, reg; /* what is loaded or stored */
+  bool store, sign, wide;
+};
+/* Accesses near each other, of which the first looks into the TLB for all. Distances from the common root of the addresses. */
+struct window {
+  ref first;
+  uint32_t root;
+  int64_t low, high;
+  unsigned n, kinds; /* 1 << enum access */
+};
+
 /* A stub that is written behind the block. */
 struct late {
   uint8_t *from;  /* end of the rel32 that leads here */
@@ -47,11 +62,18 @@ struct late {
   uint64_t op; /* LATE_SOFT: cg_soft_op */
   uint8_t reg[3], nargs, dest;
   bool silent; /* LATE_FALSE: nothing was raised; the status is in the frame */
+  /* LATE_SLOW: temp is free. LATE_WINDOW: so are temp and other, unless `save` */
+  uint8_t *also, *back; /* end of another rel32 that leads here; behind the access */
+  int32_t offset;       /* of the access from `address` */
+  uint8_t temp, other;
+  bool save;
+  struct mem_op mem;
 };
 enum late_kind {
   LATE_COLD,
   LATE_JUMP,
   LATE_SLOW,
+  LATE_WINDOW,
   LATE_COUNT,
   LATE_SOFT,
   LATE_NAN,
@@ -97,6 +119,9 @@ struct cg {
   unsigned nfaults;
   struct late late[MAX_EXITS];
   struct literal literal[MAX_LITERALS];
+  unsigned nwindows;
+  struct window window[MAX_WINDOWS];
+  uint8_t window_of[IR_MAX_INS]; /* by access: number of its window + 1, 0: none */
   struct value v[MAX_VALUES];
   uint8_t late_value
       [IR_MAX_INS]; /* not 0: computed by the runtime, in so many operations, when an exit is taken */
@@ -106,6 +131,7 @@ struct cg {
 
 #define CG_NO_SPILLS UINT64_C(1) /* places of spills that have another use: CG_FRAME_LIMIT */
 #define HELD(i)      ((uint32_t)(IR_MAX_INS + (i)))
+#define WINDOW(i)    ((uint32_t)(IR_MAX_INS + CG_MAX_HELD + (i)))
 #define GENERAL      (uint32_t)(CG_HELD_MASK | CG_FREE_MASK) /* registers that are given to values */
 #define VECTORS      (uint32_t)(CG_HELD_VECTORS_MASK | CG_FREE_VECTORS_MASK)
 static inline bool is_vector(unsigned reg) { return reg >= CG_VECTOR; }
@@ -178,7 +204,6 @@ unsigned new_exit(struct cg *g, unsigned exit, bool cold);
 void late_exit(struct cg *g, unsigned exit);
 void late_to(struct cg *g, unsigned x); /* to exit x, a cold one that was made for this place */
 struct late *new_late(struct cg *g, enum late_kind kind, unsigned exit);
-void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size, unsigned access);
 /* Leaves here. */
 void leave(struct cg *g, unsigned exit);
 void leave_to_interpreter(struct cg *g, unsigned exit); /* runs the instruction of the exit */
@@ -214,13 +239,22 @@ unsigned direct_base(struct cg *g, ref address, int32_t *o);
 /* With all registers of the access taken: leaves through an exit made here, which is returned for its fault, unless `bytes`
  * there (a and o as above) are where the guest may be. */
 unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes);
-/* Writes the check of a software TLB with temporaries t and u; t has what is added to the address in register a then. */
 /* The value that the address is a fixed distance from. */
 uint32_t root_of(const struct cg *g, ref address, int64_t *distance);
-void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
-               enum access access);
+/* Writes loads and stores of guest memory at b + x + o, x as the TLB has it. */
+void write_access(struct cg *g, const struct mem_op *m, unsigned b, unsigned x, int32_t o);
 /* A store is about to happen: tells the runtime when it wants to know. */
 void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes);
+
+/* window.c: the software TLB. */
+void find_windows(struct cg *g);
+/* Writes the check for `bytes` at register a + o, with temporaries t and u; t has what is added to guest addresses then. */
+void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o, unsigned bytes,
+               enum access access);
+/* Writes access r, with all its registers but temporaries taken, and its check unless an earlier one has made it. */
+void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int32_t o);
+void write_slow(struct cg *g, const struct late *l);
+void write_window(struct cg *g, const struct late *l);
 
 /* atomic.c */
 bool lower_atomic(struct cg *g, ref r);

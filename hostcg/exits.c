@@ -154,15 +154,6 @@ void late_exit(struct cg *g, unsigned exit) {
 
 void late_to(struct cg *g, unsigned x) { new_late(g, LATE_COLD, x); }
 
-void late_slow(struct cg *g, unsigned exit, uint8_t *retry, unsigned address, unsigned size,
-               unsigned access) {
-  struct late *l = new_late(g, LATE_SLOW, exit);
-  l->retry = retry;
-  l->address = (uint8_t)address;
-  l->size = (uint8_t)size;
-  l->access = (uint8_t)access;
-}
-
 void cg_patch(uint8_t *patch, const uint8_t *to) {
   int32_t d = (int32_t)(to - patch);
   memcpy(patch - 4, &d, 4);
@@ -427,14 +418,8 @@ void write_lates(struct cg *g) {
       g->p = cg_const32(g->p, CG_RESULT, (int32_t)g->c.first_exit);
       jump_to(g, g->c.common->link);
       break;
-    case LATE_SLOW:
-      g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + l->exit));
-      g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, l->size | l->access << 8);
-      g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, l->address);
-      g->p = cg_call(g->p);
-      cg_patch(g->p, g->c.common->slow);
-      jump_to(g, l->retry);
-      break;
+    case LATE_SLOW: write_slow(g, l); break;
+    case LATE_WINDOW: write_window(g, l); break;
     case LATE_SOFT:
       write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);
       jump_to(g, l->retry);

@@ -5,7 +5,6 @@
 #include "hostcg/cg_int.h"
 #include "mem/access.h"
 #include "mem/space.h"
-#include "mem/tlb.h"
 
 void may_fault(struct cg *g, unsigned x) {
   if (g->nfaults == IR_MAX_INS) {
@@ -33,16 +32,18 @@ static uint8_t *load_direct(uint8_t *p, unsigned bits, bool sign, bool is64, uns
 }
 
 static uint8_t *load_indexed(uint8_t *p, unsigned bits, bool sign, bool is64, unsigned d, unsigned b,
-                             unsigned x) {
+                             unsigned x, int32_t o) {
   switch (bits) {
   case 8:
-    return !sign ? cg_xload_u8(p, d, b, x) : is64 ? cg_xload_s8_64(p, d, b, x) : cg_xload_s8_32(p, d, b, x);
+    return !sign  ? cg_xload_u8(p, d, b, x, o)
+           : is64 ? cg_xload_s8_64(p, d, b, x, o)
+                  : cg_xload_s8_32(p, d, b, x, o);
   case 16:
-    return !sign  ? cg_xload_u16(p, d, b, x)
-           : is64 ? cg_xload_s16_64(p, d, b, x)
-                  : cg_xload_s16_32(p, d, b, x);
-  case 32: return sign && is64 ? cg_xload_s32(p, d, b, x) : cg_xload_u32(p, d, b, x);
-  default: return cg_xload_64(p, d, b, x);
+    return !sign  ? cg_xload_u16(p, d, b, x, o)
+           : is64 ? cg_xload_s16_64(p, d, b, x, o)
+                  : cg_xload_s16_32(p, d, b, x, o);
+  case 32: return sign && is64 ? cg_xload_s32(p, d, b, x, o) : cg_xload_u32(p, d, b, x, o);
+  default: return cg_xload_64(p, d, b, x, o);
   }
 }
 
@@ -55,26 +56,13 @@ static uint8_t *store_direct(uint8_t *p, unsigned bits, unsigned b, int32_t o, u
   }
 }
 
-static uint8_t *store_indexed(uint8_t *p, unsigned bits, unsigned b, unsigned x, unsigned a) {
+static uint8_t *store_indexed(uint8_t *p, unsigned bits, unsigned b, unsigned x, int32_t o, unsigned a) {
   switch (bits) {
-  case 8: return cg_xstore_8(p, b, x, a);
-  case 16: return cg_xstore_16(p, b, x, a);
-  case 32: return cg_xstore_32(p, b, x, a);
-  default: return cg_xstore_64(p, b, x, a);
+  case 8: return cg_xstore_8(p, b, x, o, a);
+  case 16: return cg_xstore_16(p, b, x, o, a);
+  case 32: return cg_xstore_32(p, b, x, o, a);
+  default: return cg_xstore_64(p, b, x, o, a);
   }
-}
-
-void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
-               enum access access) {
-  uint8_t *retry = g->p;
-  unsigned x = new_exit(g, exit, true);
-  g->p =
-      cg_tlb_entry(g->p, t, a, GUEST_PAGE_BITS - 5, ((1 << TLB_BITS) - 1) << 5, offsetof(struct vcpu, tlb));
-  g->p = cg_tlb_want(g->p, u, a, bytes - 1, offsetof(struct vcpu, tag_data));
-  g->p = cg_tlb_test(g->p, u, t, offsetof(struct tlb_entry, tag) + 8 * access);
-  g->p = cg_branch(g->p, CG_TLB_TEST_GIVES);
-  late_slow(g, x, retry, a, bytes, access);
-  g->p = cg_load_64(g->p, t, t, offsetof(struct tlb_entry, addend));
 }
 
 unsigned direct_base(struct cg *g, ref address, int32_t *o) {
@@ -98,15 +86,21 @@ static bool fits_register(const struct cg *g, ref r, unsigned bits) {
   const unsigned type = ins_of(g, r)->type;
   return type != IT_V256 && bits <= 8 * g->v[value_of(g, r)].bytes;
 }
-static void load_vector(struct cg *g, unsigned bits, unsigned d, unsigned b, unsigned x) {
-  g->p = bits == 32   ? cg_xvload_32(g->p, d, b, x)
-         : bits == 64 ? cg_xvload_64(g->p, d, b, x)
-                      : cg_xvload_128(g->p, d, b, x);
-}
-static void store_vector(struct cg *g, unsigned bits, unsigned b, unsigned x, unsigned a) {
-  g->p = bits == 32   ? cg_xvstore_32(g->p, b, x, a)
-         : bits == 64 ? cg_xvstore_64(g->p, b, x, a)
-                      : cg_xvstore_128(g->p, b, x, a);
+
+void write_access(struct cg *g, const struct mem_op *m, unsigned b, unsigned x, int32_t o) {
+  const unsigned r = m->reg;
+  if (!is_vector(r)) {
+    g->p = m->store ? store_indexed(g->p, m->bits, b, x, o, r)
+                    : load_indexed(g->p, m->bits, m->sign, m->wide, r, b, x, o);
+  } else if (m->store) {
+    g->p = m->bits == 32   ? cg_xvstore_32(g->p, b, x, o, r)
+           : m->bits == 64 ? cg_xvstore_64(g->p, b, x, o, r)
+                           : cg_xvstore_128(g->p, b, x, o, r);
+  } else {
+    g->p = m->bits == 32   ? cg_xvload_32(g->p, r, b, x, o)
+           : m->bits == 64 ? cg_xvload_64(g->p, r, b, x, o)
+                           : cg_xvload_128(g->p, r, b, x, o);
+  }
 }
 
 uint32_t root_of(const struct cg *g, ref address, int64_t *distance) {
@@ -143,22 +137,17 @@ static bool lower_load(struct cg *g, ref r) {
   if (!fits_register(g, r, bits)) return false;
   const bool any = any_register(bits) && !sign && (bits == 8u * g->v[r].bytes || !g->v[r].vector);
   if (!any && g->v[r].bytes == 16) return false;
-  if (g->c.direct) {
-    int32_t o;
-    unsigned a = direct_base(g, i->a, &o), d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
+  int32_t o;
+  unsigned a = direct_base(g, i->a, &o), d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
+  if (!g->c.direct) {
+    const struct mem_op m = {.bits = (uint8_t)bits, .reg = (uint8_t)d, .sign = sign, .wide = wide(i)};
+    access_window(g, r, &m, a, o);
+  } else {
     may_fault(g, direct_check(g, i->c, i->a, a, o, bits / 8));
     if (is_vector(d)) load_reg(g, d, a, o, bits / 8);
     else g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
-    result(g, r, d);
-  } else {
-    unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1);
-    unsigned d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
-    unsigned u = is_vector(d) ? take(g, UINT32_MAX, -1) : d;
-    tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_READ);
-    if (is_vector(d)) load_vector(g, bits, d, a, t);
-    else g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
-    result(g, r, d);
   }
+  result(g, r, d);
   (void)order; /* loads of the host are acquiring; sequentially consistent stores have the barrier */
   return true;
 }
@@ -179,10 +168,14 @@ static bool lower_store(struct cg *g, ref r) {
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
   if (!fits_register(g, i->b, bits)) return false;
   const uint32_t kinds = any_register(bits) ? GENERAL | VECTORS : GENERAL;
-  if (g->c.direct) {
-    int32_t o;
-    unsigned a = direct_base(g, i->a, &o), v = need_any(g, i->b, kinds),
-             x = direct_check(g, i->c, i->a, a, o, bits / 8);
+  int32_t o;
+  unsigned a = direct_base(g, i->a, &o), v = need_any(g, i->b, kinds);
+  if (!g->c.direct) {
+    const struct mem_op m = {.bits = (uint8_t)bits, .reg = (uint8_t)v, .store = true};
+    announce(g, i->c, a, o, bits / 8);
+    access_window(g, r, &m, a, o);
+  } else {
+    unsigned x = direct_check(g, i->c, i->a, a, o, bits / 8);
     if (g->c.alone) {
       announce(g, i->c, a, o, bits / 8);
       x = new_exit(g, i->c, true);
@@ -190,13 +183,6 @@ static bool lower_store(struct cg *g, ref r) {
     may_fault(g, x);
     if (is_vector(v)) store_reg(g, v, a, o, bits / 8);
     else g->p = store_direct(g->p, bits, a, o, v);
-  } else {
-    unsigned a = need(g, i->a, UINT32_MAX), v = need_any(g, i->b, kinds);
-    announce(g, i->c, a, 0, bits / 8);
-    unsigned t = take(g, UINT32_MAX, -1), u = take(g, UINT32_MAX, -1);
-    tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
-    if (is_vector(v)) store_vector(g, bits, a, t, v);
-    else g->p = store_indexed(g->p, bits, a, t, v);
   }
   if (order == ORDER_SEQCST) g->p = cg_barrier(g->p);
   return true;
