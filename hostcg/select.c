@@ -103,11 +103,15 @@ static bool next_looks(const struct cg *g, ref r) {
   return rule && rule->far == CG_NAN;
 }
 
-bool gives_condition(const struct cg *g, ref cond) {
+const struct cg_rule *rule_of_condition(const struct cg *g, ref cond) {
   const struct ir_ins *i = ins_of(g, cond);
   const ref args[3] = {i->a, i->b, i->c};
-  if (!is_compare(i->op)) return false;
-  const struct cg_rule *r = choose(g, i, args);
+  return choose(g, i, args);
+}
+
+bool gives_condition(const struct cg *g, ref cond) {
+  if (!is_compare(ins_of(g, cond)->op)) return false;
+  const struct cg_rule *r = rule_of_condition(g, cond);
   return r && r->kind == CG_CC;
 }
 
