@@ -238,8 +238,9 @@ static void analyse(struct cg *g) {
       struct value *v = &g->v[a];
       const struct ir_ins *x = &b->ins[a];
       int64_t k;
-      bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) && v->nargs == 1 && !v->kept &&
-                gives_condition(g, a) && may_wait(g, a, r);
+      bool cc = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT) &&
+                (g->late_value[a] || (v->nargs == 1 && !v->kept)) && gives_condition(g, a) &&
+                may_wait(g, a, r);
       bool address = n == 0 && has_address(i->op) && x->op == IR_ADD && v->address_uses == v->nargs &&
                      !v->kept && number_of(g, x->b, &k) && k == (int32_t)k;
       bool pair = x->op == IR_PAIR && !v->kept && v->nargs == 1 && takes_pair(i->op);

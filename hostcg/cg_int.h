@@ -186,8 +186,9 @@ void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, u
 bool lower_rule(struct cg *g, ref r);
 /* Puts the condition into the flags and returns it. */
 unsigned condition(struct cg *g, ref cond);
-/* Whether the comparison can be left to the entry that uses its condition. */
+/* Whether the comparison can be left to the entry that uses its condition; by which rule. */
 bool gives_condition(const struct cg *g, ref cond);
+const struct cg_rule *rule_of_condition(const struct cg *g, ref cond);
 /* Whether operand n is best in a vector register. `result`: so is the entry's own value. */
 bool wants_vector(const struct cg *g, const struct ir_ins *i, unsigned n, bool result);
 /* An FP operation by software: operands in registers, the result into one. */
@@ -198,6 +199,8 @@ void write_soft(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3],
 void load_value(struct cg *g, ref r, unsigned reg);
 
 /* exits.c */
+/* What is in no register, into one. Flags stay. */
+void fetch(struct cg *g, const struct cg_place *p, unsigned reg);
 /* Records where everything is for this way out, now; its number in g->exit. */
 unsigned new_exit(struct cg *g, unsigned exit, bool cold);
 /* The branch just written (its rel32 ends at g->p) leads to this exit. */
@@ -229,6 +232,12 @@ void write_default_nan(struct cg *g, unsigned reg, bool f32);
 void late_values(struct cg *g);
 /* What the late value r is made of is needed at `at`. */
 void late_needed(struct cg *g, ref r, uint32_t at);
+
+/* flags.c */
+/* Whether the comparison can be made by each of its users. `need`: what it needs then; *sum: a difference that it needs not. */
+bool may_compare_late(const struct cg *g, ref r, ref need[2], ref *sum);
+/* Late comparisons of an exit to another block into their slots; everything is where the exit's places say. */
+void write_conditions(struct cg *g, const struct cg_exit *x);
 
 /* memory.c */
 bool lower_memory(struct cg *g, ref r);

@@ -235,8 +235,7 @@ static void move_all(struct cg *g, const struct cg_place *p, unsigned n) {
   }
 }
 
-/* What is in no register, into one. */
-static void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
+void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
   const unsigned bytes = size_of(p) == 16 ? 16 : 8;
   switch (p->where) {
   case CG_IN_SPILL: load_reg(g, reg, CG_STACK, cg_spill_at(p->at), bytes); break;
@@ -262,8 +261,10 @@ static void to_boundary(struct cg *g, const struct cg_exit *x) {
   const struct cg_place *p = &g->place[x->first];
   const unsigned vector = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
   settle_places(g, p, x->n);
+  write_conditions(g, x);
   for (unsigned n = 0; n < x->n; n++)
-    if (destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG) write_home(g, p[n].at, p[n].offset, p[n].bytes);
+    if (p[n].slot != CG_PART && destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG)
+      write_home(g, p[n].at, p[n].offset, p[n].bytes);
   move_all(g, p, x->n);
   /* What stands in homes is read before other homes are written; the free registers are free now, but for the target. */
   for (unsigned n = 0; n < x->n; n++) {
@@ -273,6 +274,7 @@ static void to_boundary(struct cg *g, const struct cg_exit *x) {
   for (unsigned n = 0; n < x->n; n++) {
     int d = destination(g, &p[n]);
     if (p[n].where == CG_IN_REG || (d >= 0 && p[n].where == CG_IN_HOME)) continue;
+    if (p[n].slot == CG_PART || p[n].where == CG_IN_PART) continue;
     const unsigned t = d >= 0 ? (unsigned)d : p[n].bytes == 16 ? vector : scratch(0);
     fetch(g, &p[n], t);
     if (d < 0) write_home(g, t, p[n].offset, p[n].bytes);

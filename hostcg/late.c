@@ -1,5 +1,6 @@
-/* Values that only ways out through the runtime need: flags that a fault would show, most of all. Nothing computes them in
- * code; their operands are kept, and the runtime computes them when such a way is taken. Decides which they are. */
+/* Values that only ways out need: flags that a fault would show, most of all. The main path does not compute them; their
+ * operands are kept, and the runtime computes them when such a way is taken, or code on a way to another block (flags.c).
+ * Decides which they are. */
 #include <string.h>
 
 #include "hostcg/cg_int.h"
@@ -27,6 +28,17 @@ static void want(uint8_t *need, ref r, enum need how) {
   if (need[r] < how) need[r] = (uint8_t)how;
 }
 
+/* A comparison that its users make by themselves: jumps and selections, and ways to other blocks, of its operands. */
+static bool want_late(const struct cg *g, uint8_t *need, ref r) {
+  ref args[2], sum;
+  if (!may_compare_late(g, r, args, &sum)) return false;
+  want(need, r, LATE);
+  want(need, sum, LATE);
+  want(need, args[0], NOW);
+  want(need, args[1], NOW);
+  return true;
+}
+
 /* r is computed after all, and so are its operands. */
 static void now(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
@@ -49,13 +61,22 @@ void late_values(struct cg *g) {
       const struct ir_exit *e = &b->exit[i->c];
       const struct ir_snap *s = &b->snap[e->snap];
       want(need, e->target, NOW);
-      for (unsigned n = 0; n < s->n; n++)
-        want(need, b->snap_value[s->first + n].value, is_cold(e->kind) ? LATE : NOW);
+      for (unsigned n = 0; n < s->n; n++) {
+        const struct ir_slot_value *v = &b->snap_value[s->first + n];
+        if (is_cold(e->kind)) want(need, v->value, LATE);
+        else if (!(b->guest->slots[v->slot].bytes == 1 && held_index(g, v->slot) < 0 &&
+                   want_late(g, need, v->value)))
+          want(need, v->value, NOW);
+      }
     }
     if (kind != 'E' && kind != 'F' && need[r] == NOT) continue;
     const bool later = kind == 'P' && need[r] == LATE && can(g, r);
     g->late_value[r] = later;
-    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) want(need, args[n], later ? LATE : NOW);
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) {
+      const bool tested = n == 0 && (i->op == IR_GUARD || i->op == IR_SELECT);
+      if (later) want(need, args[n], LATE);
+      else if (!tested || !want_late(g, need, args[n])) want(need, args[n], NOW);
+    }
   }
   for (ref r = 1; r < b->n; r++) {
     const struct ir_ins *i = &b->ins[r];

@@ -87,11 +87,15 @@ static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, 
   return choose_as(g, i, args, how_of(g, i));
 }
 
-bool gives_condition(const struct cg *g, ref cond) {
+const struct cg_rule *rule_of_condition(const struct cg *g, ref cond) {
   const struct ir_ins *i = ins_of(g, cond);
   const ref args[3] = {i->a, i->b, i->c};
-  if (!is_compare(i->op)) return false;
-  const struct cg_rule *r = choose(g, i, args);
+  return choose(g, i, args);
+}
+
+bool gives_condition(const struct cg *g, ref cond) {
+  if (!is_compare(ins_of(g, cond)->op)) return false;
+  const struct cg_rule *r = rule_of_condition(g, cond);
   return r && r->kind == CG_CC;
 }
 

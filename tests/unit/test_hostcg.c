@@ -18,13 +18,14 @@
 #include "mem/tlb.h"
 #include "os/cpu.h"
 
-enum { SLOTS = 24, HELD = 6, WORDS = 16, STICKY = SLOTS };
+enum { FLAGS = 24, SLOTS = 32, HELD = 6, WORDS = 16, STICKY = SLOTS };
 
-/* A guest of 64-bit slots 0..15, of which the first ones are held, and 32-bit slots behind. */
+/* A guest of 64-bit slots 0..15, of which the first ones are held, 32-bit slots behind, and flags from FLAGS on. */
 struct guest_state {
   struct vcpu head;
   uint64_t x[16];
-  uint32_t y[SLOTS - 16];
+  uint32_t y[FLAGS - 16];
+  uint8_t flag[SLOTS - FLAGS];
   uint8_t sticky;
   uint64_t passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
 };
@@ -121,9 +122,12 @@ static int setup(void **unused) {
   isa.name = "test";
   for (unsigned i = 0; i < 16; i++)
     slots[i] = (struct ir_slot_info){.offset = offsetof(struct guest_state, x[i]), .bits = 64, .bytes = 8};
-  for (unsigned i = 16; i < SLOTS; i++)
+  for (unsigned i = 16; i < FLAGS; i++)
     slots[i] =
         (struct ir_slot_info){.offset = offsetof(struct guest_state, y[i - 16]), .bits = 32, .bytes = 4};
+  for (unsigned i = FLAGS; i < SLOTS; i++)
+    slots[i] =
+        (struct ir_slot_info){.offset = offsetof(struct guest_state, flag[i - FLAGS]), .bits = 1, .bytes = 1};
   guest = (struct ir_guest){.isa = &isa,
                             .nslots = SLOTS + 1,
                             .slots = slots,
@@ -325,6 +329,24 @@ static void random_vector(struct pools *p) {
   }
 }
 
+/* Flags of a difference, as an instruction that compares sets them; one of them may be tested too. */
+static void random_flags(struct pools *q, uint16_t value[SLOTS]) {
+  const bool is64 = rnd() & 1;
+  struct pool *p = is64 ? &q->w : &q->h;
+  const enum ir_type t = is64 ? IT_I64 : IT_I32;
+  const uint64_t k = interesting();
+  const ref a = any(p), b = rnd() & 1 ? any(p) : constant(t, k);
+  ref d = block.ins[b].op == IR_CONST && rnd() & 1
+              ? append(IR_ADD, t, a, constant(t, -(uint64_t)block.konst[block.ins[b].aux]), 0, 0)
+              : append(IR_SUB, t, a, b, 0, 0);
+  const ref f[] = {append(IR_LTS, IT_I32, d, constant(t, 0), 0, 0), append(IR_EQ, IT_I32, b, a, 0, 0),
+                   append(IR_LEU, IT_I32, b, a, 0, 0), append(IR_SUBO, IT_I32, a, b, 0, 0)};
+  for (unsigned i = 0; i < 4; i++)
+    if (rnd() & 7) value[FLAGS + i] = (uint16_t)f[i];
+  if (rnd() & 1) add(&q->b, f[rnd() % 4]);
+  if (rnd() & 1) add(p, d);
+}
+
 static void random_block(unsigned length, bool loads, bool floats) {
   static struct pools q;
   uint16_t value[SLOTS] = {0};
@@ -334,6 +356,7 @@ static void random_block(unsigned length, bool loads, bool floats) {
   for (unsigned i = 0; i < SLOTS; i++) {
     if (rnd() & 1) continue;
     if (i < 16) q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
+    else if (i >= FLAGS) q.b.at[q.b.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
     else q.h.at[q.h.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
   }
   q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, 15);
@@ -386,7 +409,11 @@ static void random_block(unsigned length, bool loads, bool floats) {
       else append(IR_PUT, IT_NONE, any(&q.w), 0, 0, slot), written |= 1u << slot;
       break;
     }
-    case 14: value[16 + rnd() % (SLOTS - 16)] = (uint16_t)any(&q.h); break;
+    case 14:
+      if (rnd() & 1) value[16 + rnd() % (FLAGS - 16)] = (uint16_t)any(&q.h);
+      else if (rnd() & 1) value[FLAGS + rnd() % (SLOTS - FLAGS)] = (uint16_t)any(&q.b);
+      else random_flags(&q, value);
+      break;
     case 15:
       if (rnd() & 1) { /* a way out that is taken sometimes, cold or by a jump */
         bool jump = rnd() & 1;
@@ -424,7 +451,8 @@ static void random_block(unsigned length, bool loads, bool floats) {
 
 static void randomize(void) {
   for (unsigned i = 0; i < 16; i++) state->x[i] = interesting();
-  for (unsigned i = 0; i < SLOTS - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < FLAGS - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < SLOTS - FLAGS; i++) state->flag[i] = rnd() & 1;
   for (unsigned i = 0; i < WORDS; i++) memory[i] = interesting();
   state->sticky = rnd() & 31;
 }
@@ -496,7 +524,8 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       memcpy(memory, memory_before, MEMORY);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  state->sticky == after.sticky && !memcmp(memory, memory_after, MEMORY) &&
+                  !memcmp(state->flag, after.flag, sizeof after.flag) && state->sticky == after.sticky &&
+                  !memcmp(memory, memory_after, MEMORY) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
@@ -506,9 +535,12 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
           if (state->x[i] != after.x[i])
             fprintf(stderr, "slot %u: %#llx, should be %#llx\n", i, (unsigned long long)state->x[i],
                     (unsigned long long)after.x[i]);
-        for (unsigned i = 0; i < SLOTS - 16; i++)
+        for (unsigned i = 0; i < FLAGS - 16; i++)
           if (state->y[i] != after.y[i])
             fprintf(stderr, "slot %u: %#x, should be %#x\n", i + 16, state->y[i], after.y[i]);
+        for (unsigned i = 0; i < SLOTS - FLAGS; i++)
+          if (state->flag[i] != after.flag[i])
+            fprintf(stderr, "slot %u: %#x, should be %#x\n", i + FLAGS, state->flag[i], after.flag[i]);
         fprintf(stderr, "flags %#x, should be %#x\n", state->sticky, after.sticky);
         fprintf(stderr, "%s, exit %d, should be %td, to %#llx, should be %#llx\n",
                 c.direct ? "direct" : "tlb", taken.exit ? taken.exit->kind : -1, o.exit - block.exit,
@@ -563,6 +595,35 @@ static void test_many_live_values_are_spilled(void **unused) {
   assert_int_equal(run(&c), CG_GOES);
   assert_int_equal(state->x[4], want);
   assert_int_equal(taken.target, 0x1234);
+}
+
+/* Flags that only a jump out of the block needs cost the main path nothing but the comparison of its guard. */
+static void test_flags_are_made_on_the_way_out(void **unused) {
+  (void)unused;
+  size_t size[2];
+  for (unsigned flags = 0; flags < 2; flags++) {
+    uint16_t value[SLOTS] = {0};
+    struct cg_config c = config(cg_features());
+    begin();
+    const ref a = append(IR_GET, IT_I64, 0, 0, 0, 0), b = append(IR_GET, IT_I64, 0, 0, 0, 1);
+    const ref d = append(IR_SUB, IT_I64, a, b, 0, 0), zero = constant(IT_I64, 0);
+    const ref f[] = {append(IR_LTS, IT_I32, d, zero, 0, 0), append(IR_EQ, IT_I32, a, b, 0, 0),
+                     append(IR_LEU, IT_I32, b, a, 0, 0), append(IR_SUBO, IT_I32, a, b, 0, 0)};
+    for (unsigned i = 0; i < 4 && flags; i++) value[FLAGS + i] = (uint16_t)f[i];
+    append(IR_GUARD, IT_NONE, f[1], 1, leave(IX_JUMP, 0, value, constant(IT_I64, 0x111)), 0);
+    uint16_t none[SLOTS] = {0};
+    append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, none, constant(IT_I64, 0x222)), 0);
+    randomize();
+    state->x[0] = 5, state->x[1] = 7;
+    c.alone = false;
+    run(&c);
+    assert_int_equal(taken.target, 0x111);
+    if (flags) assert_memory_equal(state->flag, ((const uint8_t[]){1, 0, 0, 0}), 4);
+    /* The guard's branch leads over the rest of the main path, to the code of its exit. */
+    size[flags] = (size_t)(result.code_end - result.entry);
+  }
+  /* A comparison of registers, and four bytes set in memory: 3 + 4 * 7, and short ways of saying less. */
+  assert_in_range(size[1] - size[0], 1, 3 + 4 * 7);
 }
 
 /* Two held slots exchanged at an exit, three in a circle. */
@@ -688,6 +749,7 @@ int main(void) {
       cmocka_unit_test(test_random_floats_and_vectors),
       cmocka_unit_test(test_without_features),
       cmocka_unit_test(test_many_live_values_are_spilled),
+      cmocka_unit_test(test_flags_are_made_on_the_way_out),
       cmocka_unit_test(test_exit_moves_are_parallel),
       cmocka_unit_test(test_ways_lead_where_they_are_linked),
       cmocka_unit_test(test_a_slice_too_short_runs_nothing),
