@@ -198,8 +198,11 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
 uint32_t root_of(const struct cg *g, ref address, int64_t *distance);
 void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, unsigned bytes,
                enum access access);
-/* A store is about to happen: tells the runtime when it wants to know. */
-void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes);
+/* An access is about to happen: tells the runtime when it wants to know. */
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes, enum cg_seen_kind kind);
+/* And what it read or wrote: a register into the field at `field` of struct cg_seen; all registers and flags stay. */
+void witness(struct cg *g, unsigned reg, size_t field, unsigned bytes);
+#define SEEN(field) offsetof(struct cg_seen, field)
 
 /* atomic.c */
 bool lower_atomic(struct cg *g, ref r);

@@ -136,6 +136,31 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
   return x;
 }
 
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes, enum cg_seen_kind kind) {
+  if (!g->c.alone) return;
+  const unsigned t = o ? take(g, UINT32_MAX, -1) : a, x = new_exit(g, exit, true);
+  const enum access right = kind == CG_LOAD || kind == CG_LOADX ? ACCESS_READ : ACCESS_WRITE;
+  if (o) g->p = cg_lea(g->p, t, a, o);
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
+  g->p =
+      cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)CG_ACCESS(bytes, right, kind, g->exit[x].count));
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->slow);
+}
+
+void witness(struct cg *g, unsigned reg, size_t field, unsigned bytes) {
+  if (!g->c.alone) return;
+  uint32_t any = GENERAL;
+  if (!is_vector(reg)) any &= ~(1u << reg);
+  const unsigned t = (unsigned)__builtin_ctz(any);
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_TEMP, t);
+  g->p = cg_load_64(g->p, t, CG_VCPU, offsetof(struct vcpu, helpers));
+  g->p = cg_load_64(g->p, t, t, offsetof(struct cg_env, seen));
+  store_reg(g, reg, t, (int32_t)field, is_vector(reg) ? bytes : 8);
+  g->p = cg_load_64(g->p, t, CG_STACK, CG_FRAME_TEMP);
+}
+
 static bool lower_load(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
@@ -146,32 +171,29 @@ static bool lower_load(struct cg *g, ref r) {
   if (g->c.direct) {
     int32_t o;
     unsigned a = direct_base(g, i->a, &o), d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
-    may_fault(g, direct_check(g, i->c, i->a, a, o, bits / 8));
+    unsigned x = direct_check(g, i->c, i->a, a, o, bits / 8);
+    if (g->c.alone) {
+      announce(g, i->c, a, o, bits / 8, CG_LOAD);
+      x = new_exit(g, i->c, true);
+    }
+    may_fault(g, x);
     if (is_vector(d)) load_reg(g, d, a, o, bits / 8);
     else g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
+    witness(g, d, SEEN(value), bits / 8);
     result(g, r, d);
   } else {
     unsigned a = need(g, i->a, UINT32_MAX), t = take(g, UINT32_MAX, -1);
     unsigned d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
     unsigned u = is_vector(d) ? take(g, UINT32_MAX, -1) : d;
+    announce(g, i->c, a, 0, bits / 8, CG_LOAD);
     tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_READ);
     if (is_vector(d)) load_vector(g, bits, d, a, t);
     else g->p = load_indexed(g->p, bits, sign, wide(i), d, a, t);
+    witness(g, d, SEEN(value), bits / 8);
     result(g, r, d);
   }
   (void)order; /* loads of the host are acquiring; sequentially consistent stores have the barrier */
   return true;
-}
-
-void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes) {
-  if (!g->c.alone) return;
-  unsigned t = take(g, UINT32_MAX, -1), x = new_exit(g, exit, true);
-  g->p = cg_lea(g->p, t, a, o);
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)(bytes | ACCESS_WRITE << 8));
-  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->slow);
 }
 
 static bool lower_store(struct cg *g, ref r) {
@@ -184,19 +206,21 @@ static bool lower_store(struct cg *g, ref r) {
     unsigned a = direct_base(g, i->a, &o), v = need_any(g, i->b, kinds),
              x = direct_check(g, i->c, i->a, a, o, bits / 8);
     if (g->c.alone) {
-      announce(g, i->c, a, o, bits / 8);
+      announce(g, i->c, a, o, bits / 8, CG_STORE);
       x = new_exit(g, i->c, true);
     }
     may_fault(g, x);
     if (is_vector(v)) store_reg(g, v, a, o, bits / 8);
     else g->p = store_direct(g->p, bits, a, o, v);
+    witness(g, v, SEEN(wrote), bits / 8);
   } else {
     unsigned a = need(g, i->a, UINT32_MAX), v = need_any(g, i->b, kinds);
-    announce(g, i->c, a, 0, bits / 8);
+    announce(g, i->c, a, 0, bits / 8, CG_STORE);
     unsigned t = take(g, UINT32_MAX, -1), u = take(g, UINT32_MAX, -1);
     tlb_check(g, i->c, t, u, a, bits / 8, ACCESS_WRITE);
     if (is_vector(v)) store_vector(g, bits, a, t, v);
     else g->p = store_indexed(g->p, bits, a, t, v);
+    witness(g, v, SEEN(wrote), bits / 8);
   }
   if (order == ORDER_SEQCST) g->p = cg_barrier(g->p);
   return true;
