@@ -43,7 +43,7 @@ static const struct {
 /* An aligned access of `bytes` that writes, with everything it needs in registers: the register that has the host's address
  * (t or the address itself), and the exit of its fault in *x. t, u: temporaries. */
 static unsigned reach(struct cg *g, const struct ir_ins *i, unsigned a, unsigned t, unsigned u,
-                      unsigned bytes, unsigned *x) {
+                      unsigned bytes, enum cg_seen_kind kind, unsigned *x) {
   *x = UINT32_MAX;
   if (g->c.direct) *x = direct_check(g, i->c, i->a, a, 0, bytes);
   if (bytes > 1) { /* whole for every processor only when aligned */
@@ -53,11 +53,11 @@ static unsigned reach(struct cg *g, const struct ir_ins *i, unsigned a, unsigned
   }
   if (g->c.direct) {
     if (!g->c.alone) return a;
-    announce(g, i->c, a, 0, bytes);
+    announce(g, i->c, a, 0, bytes, kind);
     *x = new_exit(g, i->c, true);
     return a;
   }
-  announce(g, i->c, a, 0, bytes);
+  announce(g, i->c, a, 0, bytes, kind);
   tlb_check(g, i->c, t, u, a, 0, bytes, ACCESS_WRITE);
   g->p = cg_add(g->p, t, a);
   return t;
@@ -90,13 +90,13 @@ static bool lower_rmw(struct cg *g, ref r) {
   const unsigned bits = IR_MEM_BITS(i->aux), op = IR_MEM_RMW(i->aux), w = index_of(bits);
   const bool whole = bits >= 32, used = g->v[r].last != 0;
   if (op > IR_RMW_ANDNOT || bits > 64 || (operation[op].exact && !whole)) return false;
-  two_fn *blind = !used && whole ? operation[op].blind[bits == 64] : NULL;
+  two_fn *blind = !used && whole && !g->c.alone ? operation[op].blind[bits == 64] : NULL;
   unsigned x;
   if (!blind && operation[op].new[0]) {
     free_compared(g);
     unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX), d = take(g, UINT32_MAX, -1),
              t = g->c.direct ? 0 : take(g, UINT32_MAX, -1);
-    unsigned at = reach(g, i, a, t, d, bits / 8, &x);
+    unsigned at = reach(g, i, a, t, d, bits / 8, CG_RMW, &x);
     access(g, x);
     load_compared(g, bits, at);
     const uint8_t *again = g->p;
@@ -106,20 +106,24 @@ static bool lower_rmw(struct cg *g, ref r) {
     g->p = cas[w](g->p, at, d);
     g->p = cg_branch(g->p, CG_CAS_8_GIVES ^ 1);
     cg_patch(g->p, again);
+    witness(g, d, SEEN(wrote), bits / 8);
+    witness(g, CG_COMPARED, SEEN(value), bits / 8);
     result(g, r, CG_COMPARED);
     return true;
   }
   unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX),
            d = take(g, UINT32_MAX, blind ? -1 : g->v[r].hint), t = g->c.direct ? 0 : take(g, UINT32_MAX, -1);
-  unsigned at = reach(g, i, a, t, d, bits / 8, &x);
+  unsigned at = reach(g, i, a, t, d, bits / 8, op == IR_RMW_SWAP ? CG_RMW : CG_ADD, &x);
   if (blind) {
     access(g, x);
     g->p = blind(g->p, at, v);
     return true;
   }
   g->p = cg_move(g->p, d, v);
+  witness(g, d, SEEN(wrote), bits / 8);
   access(g, x);
   g->p = (op == IR_RMW_SWAP ? swap : fetch_add)[w](g->p, d, at);
+  witness(g, d, SEEN(value), bits / 8);
   result(g, r, d);
   return true;
 }
@@ -133,10 +137,13 @@ static bool lower_cas(struct cg *g, ref r) {
   free_compared(g);
   unsigned a = need(g, i->a, UINT32_MAX), v = need(g, new, UINT32_MAX), u = take(g, UINT32_MAX, -1),
            t = g->c.direct ? 0 : take(g, UINT32_MAX, -1);
-  unsigned at = reach(g, i, a, t, u, bits / 8, &x);
+  unsigned at = reach(g, i, a, t, u, bits / 8, CG_CAS, &x);
   load_value(g, i->b, CG_COMPARED);
+  witness(g, CG_COMPARED, SEEN(expect), bits / 8);
+  witness(g, v, SEEN(wrote), bits / 8);
   access(g, x);
   g->p = cas[index_of(bits)](g->p, at, v);
+  witness(g, CG_COMPARED, SEEN(value), bits / 8);
   result(g, r, CG_COMPARED);
   return true;
 }
@@ -151,7 +158,11 @@ static bool lower_load_ex(struct cg *g, ref r) {
   const unsigned bits = IR_MEM_BITS(i->aux);
   if (bits > 64 || !g->c.direct) return false;
   unsigned a = need(g, i->a, UINT32_MAX), d = take(g, UINT32_MAX, -1), t = take(g, UINT32_MAX, -1);
-  const unsigned x = direct_check(g, i->c, i->a, a, 0, bits / 8);
+  unsigned x = direct_check(g, i->c, i->a, a, 0, bits / 8);
+  if (g->c.alone) {
+    announce(g, i->c, a, 0, bits / 8, CG_LOADX);
+    x = new_exit(g, i->c, true);
+  }
   access(g, x);
   switch (bits) {
   case 8: g->p = cg_load_u8(g->p, d, a, 0); break;
@@ -159,6 +170,7 @@ static bool lower_load_ex(struct cg *g, ref r) {
   case 32: g->p = cg_load_u32(g->p, d, a, 0); break;
   default: g->p = cg_load_64(g->p, d, a, 0); break;
   }
+  witness(g, d, SEEN(value), bits / 8);
   g->p = cg_load_64(g->p, t, CG_VCPU, offsetof(struct vcpu, c));
   g->p = cg_store_64(g->p, t, EXCL(addr), a);
   g->p = cg_store_64(g->p, t, EXCL(value), d);
@@ -176,7 +188,7 @@ static bool lower_store_ex(struct cg *g, ref r) {
   free_compared(g);
   unsigned a = need(g, i->a, UINT32_MAX), v = need(g, i->b, UINT32_MAX), d = take(g, UINT32_MAX, -1),
            t = take(g, UINT32_MAX, -1);
-  reach(g, i, a, t, d, bits / 8, &x);
+  reach(g, i, a, t, d, bits / 8, CG_STOREX, &x);
   g->p = cg_const32(g->p, d, 0);
   g->p = cg_load_64(g->p, t, CG_VCPU, offsetof(struct vcpu, c));
   g->p = cg_is_8(g->p, t, EXCL(size), bits / 8);
@@ -189,6 +201,8 @@ static bool lower_store_ex(struct cg *g, ref r) {
   access(g, x);
   g->p = cas[index_of(bits)](g->p, a, v);
   g->p = cg_truth(g->p, d, CG_CAS_8_GIVES);
+  witness(g, v, SEEN(wrote), bits / 8);
+  witness(g, d, SEEN(value), 8);
   cg_patch(open, g->p);
   g->p = cg_store_k8(g->p, t, EXCL(size), 0);
   result(g, r, d);

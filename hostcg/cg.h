@@ -71,12 +71,27 @@ struct cg_ask {
 #define CG_ASK_RMW(what)  IR_MEM_RMW(what)
 #define CG_ASK_ATTR(what) ((what) >> 16 & 255u)
 
+/* Code made for comparisons (cg_config.alone) announces every access to `slow` with a word that says what it is, and leaves
+ * what it read and wrote at env->seen. */
+enum cg_seen_kind { CG_TLB_ONLY, CG_LOAD, CG_STORE, CG_RMW, CG_ADD, CG_CAS, CG_LOADX, CG_STOREX };
+struct cg_seen {
+  uint64_t value[2];  /* what was read; of STOREX: whether it stored */
+  uint64_t wrote[2];  /* of ADD the operand, of CAS and STOREX what would be written */
+  uint64_t expect[2]; /* of CAS */
+};
+#define CG_ACCESS(bytes, access, kind, insn) \
+  ((uint32_t)(bytes) | (uint32_t)(access) << 8 | (uint32_t)(kind) << 12 | (uint32_t)(insn) << 16)
+#define CG_ACCESS_BYTES(w) ((w)&255)
+#define CG_ACCESS_RIGHT(w) ((w) >> 8 & 15)
+#define CG_ACCESS_KIND(w)  ((enum cg_seen_kind)((w) >> 12 & 15))
+#define CG_ACCESS_INSN(w)  ((w) >> 16) /* instructions of the block before this one */
+
 /* Functions and words of the runtime that code uses, at vcpu->helpers. */
 struct cg_env {
   /* Registers of the block at `regs` (by number, then nothing); the spills are below. Restores the guest's state and
    * returns what `enter` returns. */
   uint64_t (*cold)(struct vcpu *v, uint32_t exit, uint64_t *regs);
-  /* True when the access can be repeated: it will hit. */
+  /* True when the access can be repeated: it will hit. `access`: CG_ACCESS. */
   uint64_t (*slow)(struct vcpu *v, uint64_t address, uint32_t access);
   /* Makes an access; false, with nothing changed, when the interpreter has to. */
   uint64_t (*ask)(struct vcpu *v, struct cg_ask *a);
@@ -84,7 +99,8 @@ struct cg_env {
   uint64_t (*handler)(struct vcpu *v, uint32_t exit, int64_t count);
   /* The operation that cg_soft_op packed, by software; raises the guest's sticky flags. */
   uint64_t (*soft)(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
-  uint32_t sticky[64]; /* cg_sticky */
+  uint32_t sticky[64];  /* cg_sticky */
+  struct cg_seen *seen; /* of the access announced last */
   /* True when `next` is code for this address, to be entered at a boundary. */
   uint64_t (*look)(struct vcpu *v, uint64_t pc);
   const void *next;
@@ -157,8 +173,7 @@ struct cg_config {
   bool direct;       /* guest addresses are host addresses; else the software TLB */
   bool absolute; /* the page of the block has address `page`, in code that is not shared: PCs are numbers */
   uint64_t page;
-  bool
-      alone; /* for comparisons: every way out goes to the runtime, stores are announced by `slow`, no handlers */
+  bool alone; /* for comparisons: every way out goes to the runtime, accesses are announced, no handlers */
   uint32_t first_exit; /* number of the block's first exit */
   const struct cg_common *common;
   uint8_t *at, *end; /* where the code goes */

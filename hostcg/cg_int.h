@@ -252,8 +252,11 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
 uint32_t root_of(const struct cg *g, ref address, int64_t *distance);
 /* Writes loads and stores of guest memory at b + x + o, x as the TLB has it. */
 void write_access(struct cg *g, const struct mem_op *m, unsigned b, unsigned x, int32_t o);
-/* A store is about to happen: tells the runtime when it wants to know. */
-void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes);
+/* An access is about to happen: tells the runtime when it wants to know. */
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes, enum cg_seen_kind kind);
+/* And what it read or wrote: a register into the field at `field` of struct cg_seen; all registers and flags stay. */
+void witness(struct cg *g, unsigned reg, size_t field, unsigned bytes);
+#define SEEN(field) offsetof(struct cg_seen, field)
 
 /* window.c: the software TLB. */
 void find_windows(struct cg *g);

@@ -130,6 +130,31 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
   return x;
 }
 
+void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes, enum cg_seen_kind kind) {
+  if (!g->c.alone) return;
+  const unsigned t = o ? take(g, UINT32_MAX, -1) : a, x = new_exit(g, exit, true);
+  const enum access right = kind == CG_LOAD || kind == CG_LOADX ? ACCESS_READ : ACCESS_WRITE;
+  if (o) g->p = cg_lea(g->p, t, a, o);
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
+  g->p =
+      cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)CG_ACCESS(bytes, right, kind, g->exit[x].count));
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
+  g->p = cg_call(g->p);
+  cg_patch(g->p, g->c.common->slow);
+}
+
+void witness(struct cg *g, unsigned reg, size_t field, unsigned bytes) {
+  if (!g->c.alone) return;
+  uint32_t any = GENERAL;
+  if (!is_vector(reg)) any &= ~(1u << reg);
+  const unsigned t = (unsigned)__builtin_ctz(any);
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_TEMP, t);
+  g->p = cg_load_64(g->p, t, CG_VCPU, offsetof(struct vcpu, helpers));
+  g->p = cg_load_64(g->p, t, t, offsetof(struct cg_env, seen));
+  store_reg(g, reg, t, (int32_t)field, is_vector(reg) ? bytes : 8);
+  g->p = cg_load_64(g->p, t, CG_STACK, CG_FRAME_TEMP);
+}
+
 static bool lower_load(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const unsigned bits = IR_MEM_BITS(i->aux), order = IR_MEM_ATTR(i->aux) & 15;
@@ -141,26 +166,22 @@ static bool lower_load(struct cg *g, ref r) {
   unsigned a = direct_base(g, i->a, &o), d = any ? take_wanted(g, r) : take(g, UINT32_MAX, g->v[r].hint);
   if (!g->c.direct) {
     const struct mem_op m = {.bits = (uint8_t)bits, .reg = (uint8_t)d, .sign = sign, .wide = wide(i)};
+    announce(g, i->c, a, o, bits / 8, CG_LOAD);
     access_window(g, r, &m, a, o);
   } else {
-    may_fault(g, direct_check(g, i->c, i->a, a, o, bits / 8));
+    unsigned x = direct_check(g, i->c, i->a, a, o, bits / 8);
+    if (g->c.alone) {
+      announce(g, i->c, a, o, bits / 8, CG_LOAD);
+      x = new_exit(g, i->c, true);
+    }
+    may_fault(g, x);
     if (is_vector(d)) load_reg(g, d, a, o, bits / 8);
     else g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
   }
+  witness(g, d, SEEN(value), bits / 8);
   result(g, r, d);
   (void)order; /* loads of the host are acquiring; sequentially consistent stores have the barrier */
   return true;
-}
-
-void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes) {
-  if (!g->c.alone) return;
-  unsigned t = take(g, UINT32_MAX, -1), x = new_exit(g, exit, true);
-  g->p = cg_lea(g->p, t, a, o);
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)(bytes | ACCESS_WRITE << 8));
-  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->slow);
 }
 
 static bool lower_store(struct cg *g, ref r) {
@@ -172,18 +193,19 @@ static bool lower_store(struct cg *g, ref r) {
   unsigned a = direct_base(g, i->a, &o), v = need_any(g, i->b, kinds);
   if (!g->c.direct) {
     const struct mem_op m = {.bits = (uint8_t)bits, .reg = (uint8_t)v, .store = true};
-    announce(g, i->c, a, o, bits / 8);
+    announce(g, i->c, a, o, bits / 8, CG_STORE);
     access_window(g, r, &m, a, o);
   } else {
     unsigned x = direct_check(g, i->c, i->a, a, o, bits / 8);
     if (g->c.alone) {
-      announce(g, i->c, a, o, bits / 8);
+      announce(g, i->c, a, o, bits / 8, CG_STORE);
       x = new_exit(g, i->c, true);
     }
     may_fault(g, x);
     if (is_vector(v)) store_reg(g, v, a, o, bits / 8);
     else g->p = store_direct(g->p, bits, a, o, v);
   }
+  witness(g, v, SEEN(wrote), bits / 8);
   if (order == ORDER_SEQCST) g->p = cg_barrier(g->p);
   return true;
 }

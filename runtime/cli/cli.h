@@ -57,7 +57,7 @@ struct command {
 };
 
 extern const struct command *const commands[]; /* the last is NULL */
-extern const struct command cmd_run, cmd_user, cmd_dis, cmd_asm, cmd_isa, cmd_caps, cmd_test;
+extern const struct command cmd_run, cmd_user, cmd_dis, cmd_asm, cmd_isa, cmd_caps, cmd_test, cmd_replay;
 
 /* Parses argv into config; positional arguments are moved to the front, their number to *npos. Returns -1 to go on, or
  * an exit code (help was printed, or one line of error). */
@@ -87,7 +87,7 @@ void cli_symbols_free(const struct symbols *s); /* NULL is allowed */
 
 /* Options of engines, the same for machines and programs. */
 struct engine_config {
-  const char *accel, *tier, *dump;
+  const char *accel, *tier, *dump, *reproducer;
   struct strings jit;
   bool check, perf_map, perf_dump;
 };
@@ -99,6 +99,8 @@ struct engine_config {
        "engine jit: highest tier of code: interp, block (block)"},                            \
       {"check", NULL, OPT_FLAG, offsetof(type, engine.check),                                 \
        "engine jit: compare every block with the interpreter"},                               \
+      {"reproducer", "FILE", OPT_STR, offsetof(type, engine.reproducer),                      \
+       "--check, and what it finds into a file for `isomer replay`"},                         \
       {"dump", "WHAT", OPT_STR, offsetof(type, engine.dump),                                  \
        "engine jit: ir, asm or ir,asm of all blocks, on stderr; =PC: of those that hold it"}, \
   {                                                                                           \

@@ -44,9 +44,22 @@ static int perf(const char *name, int (*keep)(void *opaque, int fd), void *opaqu
   return setting(name, number, (int)strlen(number));
 }
 
+static int reproducer(const char *path, int (*keep)(void *opaque, int fd), void *opaque) {
+  char text[200];
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    log_error("%s: %s", path, strerror(errno));
+    return -errno;
+  }
+  if (keep && (fd = keep(opaque, fd)) < 0) return fd;
+  snprintf(text, sizeof text, "%d:%s", fd, path);
+  return setting("reproducer=", text, (int)strlen(text));
+}
+
 int cli_engine(const struct engine_config *c, const struct machine *m, int (*keep)(void *opaque, int fd),
                void *opaque) {
-  int r = c->check ? engine_option("check") : 0;
+  int r = c->check || c->reproducer ? engine_option("check") : 0;
+  if (!r && c->reproducer) r = reproducer(c->reproducer, keep, opaque);
   if (!r && c->tier) r = setting("tier=", c->tier, (int)strlen(c->tier));
   if (!r && c->dump) r = dump(c->dump, m);
   if (!r && c->perf_map) r = perf("perf-map=", keep, opaque);

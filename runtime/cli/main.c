@@ -8,8 +8,8 @@
 #include "core/log.h"
 #include "script/script.h"
 
-const struct command *const commands[] = {&cmd_run, &cmd_user, &cmd_test, &cmd_dis,
-                                          &cmd_asm, &cmd_isa,  &cmd_caps, NULL};
+const struct command *const commands[] = {&cmd_run, &cmd_user, &cmd_test,   &cmd_dis, &cmd_asm,
+                                          &cmd_isa, &cmd_caps, &cmd_replay, NULL};
 
 static const char *const later[] = {"aot", "snap", "bench", "attach"};
 

@@ -1,6 +1,7 @@
-/* Comparison of translated code with the interpreter (--check): a block runs, what it did is undone, the interpreter runs
- * the same instructions from the same state, and both results must be equal, registers and memory. When they are not, ever
- * longer beginnings of the block tell which instruction it is, and what it started from is reported. */
+/* Comparison of translated code with the interpreter (--check): a block runs, the registers become again what they were, the
+ * interpreter runs the same instructions on what the block read (check_memory.c), and both results must be equal, registers and
+ * what was written. When they are not, ever longer beginnings of the block tell which instruction it is, and what it started
+ * from is reported. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,25 +10,9 @@
 
 #include "core/isa.h"
 #include "core/log.h"
-#include "jit/jit_int.h"
+#include "jit/check_int.h"
 #include "mem/tlb.h"
 #include "os/guest_access.h"
-
-enum { STORES = 256 };
-
-struct check {
-  char *before, *after,
-      *last;       /* states: at the block's start, after it, before the interpreter's last instruction */
-  gva_t excl_addr; /* the exclusive monitor at the start, of which accesses are part */
-  u128 excl_value;
-  uint8_t excl_size;
-  unsigned n;
-  struct {
-    gva_t a;
-    uint8_t *host;
-    uint8_t size, old[16], new[16];
-  } store[STORES];
-};
 
 int check_new(struct jit *j) {
   struct check *k = j->check = calloc(1, sizeof *k);
@@ -48,19 +33,14 @@ void check_free(struct jit *j) {
   j->check = NULL;
 }
 
-bool check_store(struct jit *j, gva_t a, unsigned size) {
-  struct check *k = j->check;
-  if (k->n == STORES || size > sizeof k->store[0].old) return false;
-  k->store[k->n].a = a;
-  k->store[k->n].size = (uint8_t)size;
-  k->store[k->n].host = (uint8_t *)(uintptr_t)a;
-  if (!j->direct) {
-    const struct tlb_entry *e = &j->v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
-    k->store[k->n].host += e->addend;
-  }
-  if (os_guest_read(k->store[k->n].old, (uintptr_t)k->store[k->n].host, size)) return false;
-  k->n++;
-  return true;
+static struct monitor monitor(const struct vcpu *v) {
+  return (struct monitor){v->c->excl_addr, v->c->excl_value, v->c->excl_size};
+}
+
+static void set_monitor(struct vcpu *v, const struct monitor *m) {
+  v->c->excl_addr = m->addr;
+  v->c->excl_value = m->value;
+  v->c->excl_size = m->size;
 }
 
 static uint64_t reg(const char *state, const struct reg_info *r, unsigned part) {
@@ -110,19 +90,15 @@ static void report(struct jit *j, gva_t from, int64_t n, const struct block *b) 
 
 static bool equal(struct jit *j, gva_t pc) {
   struct vcpu *v = j->v;
-  struct check *k = j->check;
+  const struct check *k = j->check;
   const struct isa *isa = v->c->isa;
+  const struct monitor *m = &k->monitor_after;
   if (v->pc != pc) return false;
   for (unsigned i = 0; i < isa->nregs; i++)
     for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++)
       if (reg((const char *)v, &isa->regs[i], p) != reg(k->after, &isa->regs[i], p)) return false;
-  for (unsigned i = 0; i < k->n; i++) {
-    uint8_t now[16];
-    if (os_guest_read(now, (uintptr_t)k->store[i].host, k->store[i].size) ||
-        memcmp(now, k->store[i].new, k->store[i].size))
-      return false;
-  }
-  return true;
+  return v->c->excl_size == m->size &&
+         (!m->size || (v->c->excl_addr == m->addr && v->c->excl_value == m->value));
 }
 
 static void differences(struct jit *j, gva_t pc) {
@@ -137,30 +113,30 @@ static void differences(struct jit *j, gva_t pc) {
         log_error("  %s: before %#" PRIx64 ", translated %#" PRIx64 ", interpreted %#" PRIx64,
                   isa->regs[i].name, reg(k->before, &isa->regs[i], p), x, y);
     }
-  for (unsigned i = 0; i < k->n; i++)
-    for (unsigned at = 0; at < k->store[i].size; at += 8) {
-      const unsigned size = k->store[i].size - at < 8 ? k->store[i].size - at : 8;
-      uint64_t x = 0, y = 0;
-      memcpy(&x, k->store[i].new + at, size);
-      if (!os_guest_read(&y, (uintptr_t)k->store[i].host + at, size) && x != y)
-        log_error("  memory at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64,
-                  k->store[i].a + at, x, y);
-    }
+  const struct monitor m = monitor(v);
+  if (m.size != k->monitor_after.size)
+    log_error("  exclusive monitor: translated %u bytes, interpreted %u", k->monitor_after.size, m.size);
+  if (!k->bad.what) return;
+  if (!k->bad.known) log_error("  %s (at %#" PRIx64 ")", k->bad.what, k->bad.a);
+  for (unsigned at = 0; k->bad.known && at < k->bad.size; at += 8) {
+    const unsigned size = k->bad.size - at < 8 ? k->bad.size - at : 8;
+    uint64_t x = 0, y = 0;
+    memcpy(&x, k->bad.translated + at, size);
+    memcpy(&y, k->bad.interpreted + at, size);
+    if (x != y)
+      log_error("  %s at %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64, k->bad.what,
+                k->bad.a + at, x, y);
+  }
 }
 
 /* ---- both sides ---- */
 
-static void undo(struct jit *j, gva_t from) {
+static void registers(struct jit *j, const char *state, const struct monitor *m, gva_t pc) {
   struct vcpu *v = j->v;
-  struct check *k = j->check;
   const size_t head = sizeof v->kick;
-  for (unsigned i = k->n; i--;)
-    os_guest_write((uintptr_t)k->store[i].host, k->store[i].old, k->store[i].size);
-  memcpy((char *)v + head, k->before + head, v->c->isa->vcpu_size - head);
-  v->pc = from;
-  v->c->excl_addr = k->excl_addr;
-  v->c->excl_value = k->excl_value;
-  v->c->excl_size = k->excl_size;
+  memcpy((char *)v + head, state + head, v->c->isa->vcpu_size - head);
+  v->pc = pc;
+  set_monitor(v, m);
 }
 
 /* Translated code from the start's state: where it goes on, and how many instructions ran; false: it only said that the
@@ -179,53 +155,73 @@ static bool translated(struct jit *j, const void *code, int64_t left, uint64_t *
     if (x->e.kind == IX_JUMP) *pc = jit_target(j, x);
   }
   memcpy(k->after, v, v->c->isa->vcpu_size);
-  for (unsigned i = 0; i < k->n; i++)
-    os_guest_read(k->store[i].new, (uintptr_t)k->store[i].host, k->store[i].size);
+  k->monitor_after = monitor(v);
+  check_settle(k, (unsigned)*n);
   return true;
 }
 
 /* n instructions of the interpreter: 0, or how it ended before. */
 static int interpreted(struct jit *j, int64_t n, bool keep) {
   struct vcpu *v = j->v;
+  struct check *k = j->check;
   const int64_t budget = v->budget;
-  while (budget - v->budget < n) {
-    if (keep) memcpy(j->check->last, v, v->c->isa->vcpu_size);
+  int rc = 0;
+  check_replay(j, true);
+  while (!rc && budget - v->budget < n) {
+    k->now = (unsigned)(budget - v->budget);
+    if (keep) memcpy(k->last, v, v->c->isa->vcpu_size);
     int step = interp_straight(v, 1);
-    if (step != STEP_NEXT && step != STEP_END && step != STEP_WAIT) return step ? step : -1;
+    if (step != STEP_NEXT && step != STEP_END && step != STEP_WAIT) rc = step ? step : -1;
   }
-  return 0;
+  check_replay(j, false);
+  return rc;
+}
+
+static bool same(struct jit *j, gva_t from, int64_t n, gva_t pc, bool keep) {
+  registers(j, j->check->before, &j->check->monitor_before, from);
+  return !interpreted(j, n, keep) && check_stored(j->check) && equal(j, pc);
 }
 
 /* Beginnings of the block, one instruction longer each, until one differs: that last instruction is reported with the
- * registers that it starts from. The block's code is not used any more. */
+ * registers that it starts from. The block's code is not used any more. Memory is made what it was before the block; what
+ * others do meanwhile does not matter, each beginning is compared on what it reads. */
 static void locate(struct jit *j, struct block *b, gva_t from, int64_t left, int64_t n) {
   struct vcpu *v = j->v;
+  struct check *k = j->check;
   const struct isa *isa = v->c->isa;
   const unsigned most = jit_options.max_insns;
   for (int64_t m = 1; m <= n; m++) {
     uint64_t result;
     int64_t ran;
     gva_t pc;
-    undo(j, from);
+    check_undo(k);
+    registers(j, k->before, &k->monitor_before, from);
+    k->n = 0;
     j->adjust = 0;
     jit_options.max_insns = (unsigned)m;
     b->code = NULL;
     int rc = jit_compile(j, b);
     jit_options.max_insns = most;
     if (rc || !translated(j, executable(j, b->code), left, &result, &ran, &pc)) continue;
-    undo(j, from);
-    if (!interpreted(j, ran, true) && equal(j, pc)) continue;
-    const struct vcpu *last = (const struct vcpu *)(const void *)j->check->last;
+    if (same(j, from, ran, pc, true) && check_there(j)) continue;
+    const struct vcpu *last = (const struct vcpu *)(const void *)k->last;
     if (!show(j, "check: the first instruction that differs: ", ran ? last->pc : from)) return;
     differences(j, pc);
     for (unsigned i = 0; i < isa->nregs; i++)
       for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++) {
-        uint64_t x = reg(j->check->last, &isa->regs[i], p);
+        uint64_t x = reg(k->last, &isa->regs[i], p);
         if (x) log_error("  before it %s%s = %#" PRIx64, isa->regs[i].name, p ? " (high)" : "", x);
       }
+    check_reproducer(j, from, m, pc);
     return;
   }
   log_error("check: no shorter block that starts there differs");
+}
+
+/* Was code lost since? Then the interpreter may have seen other instructions than the block was made of. */
+static bool code_changed(struct jit *j, uint32_t losses) {
+  cache_sync(j->v);
+  return j->losses != losses;
 }
 
 bool check_enter(struct jit *j, const void *code, int64_t left, struct block *b, uint64_t *result) {
@@ -235,23 +231,27 @@ bool check_enter(struct jit *j, const void *code, int64_t left, struct block *b,
   int64_t n;
   gva_t pc;
   memcpy(k->before, v, v->c->isa->vcpu_size);
-  k->excl_addr = v->c->excl_addr;
-  k->excl_value = v->c->excl_value;
-  k->excl_size = v->c->excl_size;
+  k->monitor_before = monitor(v);
   if (!translated(j, code, left, result, &n, &pc)) return true;
-  undo(j, from);
   j->n.checked++;
   const int64_t budget = v->budget;
+  const uint32_t losses = j->losses;
+  registers(j, k->before, &k->monitor_before, from);
   const int step = interpreted(j, n, false);
-  if (!step && equal(j, pc)) {
+  if (!step && check_stored(k) && equal(j, pc) && check_there(j)) {
     v->budget = budget;
     return true;
   }
-  if (step)
+  if (code_changed(j, losses)) {
+    registers(j, k->after, &k->monitor_after, pc);
+    v->budget = budget;
+    return true;
+  }
+  if (step && !k->bad.what)
     log_error("check: the interpreter ends with step %d after %" PRId64 " instructions", step,
               budget - v->budget);
   report(j, from, n, b);
-  if (!step) differences(j, pc);
+  differences(j, pc);
   locate(j, b, from, left, n);
   v->budget = budget;
   return false;

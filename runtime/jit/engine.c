@@ -21,6 +21,7 @@ struct jit_options jit_options = {.threshold = 24,
                                   .memory = (size_t)32 << 20,
                                   .max_insns = 48,
                                   .highest = TIER_BLOCK,
+                                  .reproducer = -1,
                                   .policy = &tier_by_count};
 
 /* ---- what runs next ---- */
@@ -192,6 +193,13 @@ static enum vcpu_exit jit_run(struct vcpu *v) { return interp_loop(v, jit_slice)
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct jit *all;
 
+bool jit_single(const struct jit *j) {
+  pthread_mutex_lock(&all_lock);
+  const bool single = all == j && !j->link;
+  pthread_mutex_unlock(&all_lock);
+  return single;
+}
+
 /* Code memory, and what belongs to translating: of programs with the first block, for most threads and programs are short. */
 int jit_ready(struct jit *j) {
   if (j->code.rw) return 0;
@@ -354,6 +362,16 @@ static int jit_option(const char *text, char *why, size_t n) {
   uint64_t k;
   if (!strcmp(text, "check")) {
     jit_options.check = true;
+    return 0;
+  }
+  if (!strcmp(text, "replaying")) {
+    jit_options.replaying = true;
+    return 0;
+  }
+  if (!strncmp(text, "reproducer=", 11)) { /* descriptor:name */
+    char *name;
+    jit_options.reproducer = (int)strtol(text + 11, &name, 10);
+    snprintf(jit_options.reproducer_name, sizeof jit_options.reproducer_name, "%s", *name ? name + 1 : "");
     return 0;
   }
   if (strncmp(text, "jit:", 4)) return observe_option(text, why, n);

@@ -29,6 +29,9 @@ struct jit_options {
   size_t memory;      /* bytes of code */
   unsigned max_insns; /* of a block */
   bool check;         /* every block on the interpreter too (check.c) */
+  bool replaying;     /* what `check` finds is known already: no file */
+  int reproducer;     /* descriptor of the file for it, or -1 */
+  char reproducer_name[256];
   unsigned
       plant; /* additions of instructions at this page offset become subtractions: what `check` must find; 0: none */
 };

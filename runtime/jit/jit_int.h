@@ -133,13 +133,14 @@ int check_new(struct jit *j);
 void check_free(struct jit *j);
 /* As `enter`, then the same instructions on the interpreter: false when the states differ, with a report logged. */
 bool check_enter(struct jit *j, const void *code, int64_t left, struct block *b, uint64_t *result);
-/* The block is about to write. */
-bool check_store(struct jit *j, gva_t a, unsigned size);
+/* The block is about to make an access, CG_ACCESS, of what lies at `host`; false: it must not. */
+bool check_access(struct jit *j, gva_t a, uint32_t what, const uint8_t *host);
 gva_t jit_target(const struct jit *j, const struct exit *x); /* of a fixed one */
 
 /* engine.c: the page that code at pc is in, if it may be executed as a whole. */
 int jit_ready(struct jit *j); /* there is code memory; -errno */
 bool jit_page(struct jit *j, gva_t pc, gpa_t *page);
+bool jit_single(const struct jit *j); /* there is no other vCPU */
 
 /* leave.c */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);

@@ -38,11 +38,11 @@ uint64_t jit_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]) {
 }
 
 uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
-  const unsigned size = what & 255;
-  const enum access access = what >> 8;
+  const unsigned size = CG_ACCESS_BYTES(what);
+  const enum access access = CG_ACCESS_RIGHT(what);
   struct tlb_spot spot;
   jit_of(v)->n.slow++;
-  if (jit_of(v)->direct) return check_store(jit_of(v), a, size);
+  if (jit_of(v)->direct) return check_access(jit_of(v), a, what, (const uint8_t *)(uintptr_t)a);
   if ((a & ~GUEST_PAGE_MASK) + size > GUEST_PAGE_SIZE) return false; /* crosses: the interpreter's */
   if (!v->tag_data) return false;
   v->c->access_len = (uint16_t)size;
@@ -51,7 +51,7 @@ uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
   if (jit_of(v)->changed) return false; /* perhaps it is this very code that is about to be written */
   const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
   if (e->tag[access] != ((a & GUEST_PAGE_MASK) | v->tag_data)) return false;
-  return !jit_of(v)->check || access != ACCESS_WRITE || check_store(jit_of(v), a, size);
+  return !CG_ACCESS_KIND(what) || check_access(jit_of(v), a, what, spot.host);
 }
 
 /* After STEP_END, what the loop around slices does: nothing of it leads elsewhere. */

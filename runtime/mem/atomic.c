@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "mem/access.h"
 #include "mem/direct.h"
+#include "mem/replay.h"
 #include "os/atomic128.h"
 #include "os/guest_access.h"
 
@@ -128,32 +129,32 @@ static int direct_cas(struct vcpu *v, gva_t a, unsigned size, const void *expect
   }
 }
 
-#define DIRECT(W, T)                                                                             \
-  static int direct_cas##W(struct vcpu *v, gva_t a, T expect, T value, T *old) {                 \
-    if (unlikely(a & (sizeof(T) - 1))) return direct_cas(v, a, sizeof(T), &expect, &value, old); \
-    while (!space_holds(v->c->space, a, sizeof(T)) || !os_guest_cas##W(a, expect, value, old)) { \
-      int rc = space_repair(v, a, sizeof(T), ACCESS_WRITE);                                      \
-      if (rc) return rc;                                                                         \
-    }                                                                                            \
-    return 0;                                                                                    \
-  }                                                                                              \
-  static int direct_load_ex##W(struct vcpu *v, gva_t a, T *out) {                                \
-    v->c->excl_size = 0;                                                                         \
-    int rc = direct_load(v, a, sizeof(T), out);                                                  \
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                                     \
-    if (rc) return rc;                                                                           \
-    v->c->excl_addr = a;                                                                         \
-    v->c->excl_size = sizeof(T);                                                                 \
-    v->c->excl_value = *out;                                                                     \
-    return 0;                                                                                    \
-  }                                                                                              \
-  static int direct_store_ex##W(struct vcpu *v, gva_t a, T value, uint8_t *ok) {                 \
-    const T expect = (T)v->c->excl_value;                                                        \
-    T old = value;                                                                               \
-    int rc = a == v->c->excl_addr ? direct_cas##W(v, a, expect, value, &old)                     \
-                                  : space_probe(v, a, sizeof(T), ACCESS_WRITE);                  \
-    *ok = !rc && a == v->c->excl_addr && old == expect;                                          \
-    return rc;                                                                                   \
+#define DIRECT(W, T)                                                                                  \
+  static int direct_cas##W(struct vcpu *v, gva_t a, T expect, T value, T *old) {                      \
+    if (unlikely(a & (sizeof(T) - 1))) return direct_cas(v, a, sizeof(T), &expect, &value, old);      \
+    while (!space_holds(v->c->space, a, sizeof(T)) || !os_guest_cas##W(a, expect, value, old)) {      \
+      int rc = space_repair(v, a, sizeof(T), ACCESS_WRITE);                                           \
+      if (rc) return rc;                                                                              \
+    }                                                                                                 \
+    return 0;                                                                                         \
+  }                                                                                                   \
+  static int direct_load_ex##W(struct vcpu *v, gva_t a, T *out) {                                     \
+    v->c->excl_size = 0;                                                                              \
+    int rc = mem_replay ? mem_replay->load(v, a, sizeof(T), out) : direct_load(v, a, sizeof(T), out); \
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);                                                          \
+    if (rc) return rc;                                                                                \
+    v->c->excl_addr = a;                                                                              \
+    v->c->excl_size = sizeof(T);                                                                      \
+    v->c->excl_value = *out;                                                                          \
+    return 0;                                                                                         \
+  }                                                                                                   \
+  static int direct_store_ex##W(struct vcpu *v, gva_t a, T value, uint8_t *ok) {                      \
+    const T expect = (T)v->c->excl_value;                                                             \
+    T old = value;                                                                                    \
+    int rc = a == v->c->excl_addr ? direct_cas##W(v, a, expect, value, &old)                          \
+                                  : space_probe(v, a, sizeof(T), ACCESS_WRITE);                       \
+    *ok = !rc && a == v->c->excl_addr && old == expect;                                               \
+    return rc;                                                                                        \
   }
 DIRECT(8, uint8_t)
 DIRECT(16, uint16_t)
@@ -173,9 +174,22 @@ DIRECT(128, u128)
     return rc;                                                                                   \
   }
 
+#define REPLAY(W, T)                                                                    \
+  static int replay_rmw##W(struct vcpu *v, gva_t a, enum mem_rmw op, T value, T *old) { \
+    int rc = mem_replay->load(v, a, sizeof(T), old);                                    \
+    if (rc) return rc;                                                                  \
+    value = combine##W(op, *old, value);                                                \
+    return mem_replay->store(v, a, sizeof(T), &value);                                  \
+  }                                                                                     \
+  static int replay_cas##W(struct vcpu *v, gva_t a, T expect, T value, T *old) {        \
+    int rc = mem_replay->load(v, a, sizeof(T), old);                                    \
+    return rc || *old != expect ? rc : mem_replay->store(v, a, sizeof(T), &value);      \
+  }
+
 #define ATOMIC(W, T, S)                                                                      \
   COMBINE(W, T, S)                                                                           \
   DIRECT_RMW(W, T)                                                                           \
+  REPLAY(W, T)                                                                               \
   static bool swap##W(const struct cell *c, T expect, T value, T *old) {                     \
     if (unlikely(!aligned(c))) return odd_cas(c, &expect, &value, old);                      \
     *old = expect;                                                                           \
@@ -184,6 +198,7 @@ DIRECT(128, u128)
   int mem_rmw##W(struct vcpu *v, gva_t a, unsigned attr, enum mem_rmw op, T value, T *old) { \
     struct cell c;                                                                           \
     T seen, next = 0;                                                                        \
+    if (unlikely(mem_replay)) return replay_rmw##W(v, a, op, value, old);                    \
     if (v->c->space) return direct_rmw##W(v, a, op, value, old);                             \
     int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
     if (rc) return rc;                                                                       \
@@ -210,6 +225,7 @@ DIRECT(128, u128)
   }                                                                                          \
   int mem_cas##W(struct vcpu *v, gva_t a, unsigned attr, T expect, T value, T *old) {        \
     struct cell c;                                                                           \
+    if (unlikely(mem_replay)) return replay_cas##W(v, a, expect, value, old);                \
     if (v->c->space) return direct_cas##W(v, a, expect, value, old);                         \
     int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
     if (!rc) swap##W(&c, expect, value, old);                                                \
@@ -217,31 +233,32 @@ DIRECT(128, u128)
   }                                                                                          \
   EXCLUSIVE(W, T)
 
-#define EXCLUSIVE(W, T)                                                               \
-  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                \
-    struct cell c;                                                                    \
-    if (v->c->space) return direct_load_ex##W(v, a, out);                             \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                            \
-    v->c->excl_size = 0;                                                              \
-    if (rc) return rc;                                                                \
-    *out = peek##W(&c);                                                               \
-    v->c->excl_addr = c.pa;                                                           \
-    v->c->excl_size = sizeof(T);                                                      \
-    v->c->excl_value = *out;                                                          \
-    return 0;                                                                         \
-  }                                                                                   \
-  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok) { \
-    struct cell c;                                                                    \
-    T old;                                                                            \
-    bool armed = v->c->excl_size == sizeof(T);                                        \
-    v->c->excl_size = 0;                                                              \
-    *ok = 0;                                                                          \
-    if (!armed) return 0;                                                             \
-    if (v->c->space) return direct_store_ex##W(v, a, value, ok);                      \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                           \
-    if (rc) return rc;                                                                \
-    if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old); \
-    return 0;                                                                         \
+#define EXCLUSIVE(W, T)                                                                 \
+  int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                  \
+    struct cell c;                                                                      \
+    if (v->c->space) return direct_load_ex##W(v, a, out);                               \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                              \
+    v->c->excl_size = 0;                                                                \
+    if (rc) return rc;                                                                  \
+    *out = peek##W(&c);                                                                 \
+    v->c->excl_addr = c.pa;                                                             \
+    v->c->excl_size = sizeof(T);                                                        \
+    v->c->excl_value = *out;                                                            \
+    return 0;                                                                           \
+  }                                                                                     \
+  int mem_store_ex##W(struct vcpu *v, gva_t a, unsigned attr, T value, uint8_t *ok) {   \
+    struct cell c;                                                                      \
+    T old;                                                                              \
+    bool armed = v->c->excl_size == sizeof(T);                                          \
+    v->c->excl_size = 0;                                                                \
+    *ok = 0;                                                                            \
+    if (!armed) return 0;                                                               \
+    if (unlikely(mem_replay)) return mem_replay->store_ex(v, a, sizeof(T), &value, ok); \
+    if (v->c->space) return direct_store_ex##W(v, a, value, ok);                        \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                             \
+    if (rc) return rc;                                                                  \
+    if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old);   \
+    return 0;                                                                           \
   }
 
 #define PEEK(W, T)                                                           \

@@ -7,6 +7,9 @@
 #include "mem/access.h"
 #include "mem/direct.h"
 #include "mem/phys.h"
+#include "mem/replay.h"
+
+__thread const struct mem_replay *mem_replay;
 
 static int bus_fault(struct vcpu *v, gva_t a, enum access access) {
   return v->c->isa->arch->bus_fault(v, a, access);
@@ -81,6 +84,7 @@ static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out
   struct tlb_spot s;
   int rc;
   check_window(attr);
+  if (unlikely(mem_replay)) return mem_replay->load(v, a, size, out);
   if (v->c->space) {
     rc = direct_load(v, a, size, out);
     if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -111,6 +115,7 @@ static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const vo
   int rc;
   uint8_t bytes[16];
   check_window(attr);
+  if (unlikely(mem_replay)) return mem_replay->store(v, a, size, in);
   if (v->c->space) {
     if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
     rc = direct_store(v, a, size, in);
@@ -167,6 +172,7 @@ int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) {
 
 int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
   struct tlb_spot s;
+  if (unlikely(mem_replay)) return mem_replay->probe(v, a, len, access);
   if (v->c->space) return space_probe(v, a, len, access);
   while (len) {
     uint64_t n = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
