@@ -57,7 +57,8 @@ static int check_header(const uint8_t *bytes, size_t n, Elf64_Ehdr *h, char *why
 static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char *why, size_t nwhy) {
   if (p->p_filesz > p->p_memsz)
     return BAD("damaged: segment %u has more bytes in the file than in memory", index);
-  if (p->p_offset > e->size || p->p_filesz > e->size - p->p_offset)
+  /* Where nothing of the file is wanted, it does not matter where in the file: linkers say what lies beyond its end. */
+  if (p->p_filesz && (p->p_offset > e->size || p->p_filesz > e->size - p->p_offset))
     return BAD("truncated: segment %u needs %llu bytes from byte %llu, the file has %zu", index,
                (ull)p->p_filesz, (ull)p->p_offset, e->size);
   if (p->p_memsz > ABSURD || p->p_vaddr + (p->p_memsz - 1) < p->p_vaddr ||
@@ -70,7 +71,7 @@ static int add_segment(struct elf *e, const Elf64_Phdr *p, unsigned index, char 
   for (; i && e->seg[i - 1].vaddr > p->p_vaddr; i--) e->seg[i] = e->seg[i - 1];
   e->seg[i] = (struct elf_segment){.vaddr = p->p_vaddr,
                                    .paddr = p->p_paddr,
-                                   .offset = p->p_offset,
+                                   .offset = p->p_filesz ? p->p_offset : 0,
                                    .filesz = p->p_filesz,
                                    .memsz = p->p_memsz,
                                    .prot = (p->p_flags & PF_R ? 1u << ACCESS_READ : 0) |
