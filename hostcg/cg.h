@@ -16,6 +16,7 @@
 #ifndef ISOMER_HOSTCG_CG_H
 #define ISOMER_HOSTCG_CG_H
 
+#include "core/isa.h"
 #include "ir/ir.h"
 
 enum {
@@ -106,7 +107,7 @@ struct cg_env {
   const void *next;
   int64_t count; /* CG_COUNT when code was left */
   uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
-  /* Places that indirect jumps know; index = address >> 1 modulo the size. */
+  /* Places that indirect jumps know; index = address >> cg_jump_shift modulo the size. */
   struct cg_jump {
     uint64_t pc;
     uint32_t key, pad;
@@ -114,6 +115,10 @@ struct cg_env {
     void *owner;      /* the runtime's */
   } jump[CG_JUMPS] __attribute__((aligned(32)));
 };
+/* Bits at the end of an address that say little about where instructions are: all 4-byte ones are told apart by the rest. */
+static inline unsigned cg_jump_shift(const struct ir_guest *guest) {
+  return guest->isa->insn_unit == 4 ? 2 : 1;
+}
 /* What `enter` returns: 1 + number of an exit that wants to be linked or handled; CG_GOES: v->pc is where to go on. */
 #define CG_GOES UINT64_MAX
 

@@ -19,6 +19,8 @@
 #define BUCKETS  4096u
 #define CTX_SETS 16u
 #define CTX_WAYS 4u
+#define FETCHED  32768u /* bits of a filter, for as many code pages as run between two flushes */
+#define LARGE    1024u
 
 /* Context (asid, mode). `id` names it in level 2 and is never reused; `tag` names it in level 1 and is. */
 struct context {
@@ -57,7 +59,11 @@ struct tables {
   struct region *region; /* last used */
   uint32_t few[TLB_FEW]; /* with tlb_limit: level 1 entries in use, + 1 */
   unsigned next_few;
-  uint32_t remote; /* atomically set: flush everything at the next poll */
+  /* Filters, by hash: pages that instructions were fetched from since flush_epoch changed last; executable huge pages that
+   * were walked since everything was flushed last. */
+  uint64_t fetched[FETCHED / 64], large[LARGE / 64];
+  uint64_t large_shifts; /* sizes of the latter */
+  uint32_t remote;       /* atomically set: flush everything at the next poll */
 };
 
 /* All tags are zero, which no context has; only read. */
@@ -155,11 +161,47 @@ static void walk_add(struct tables *t, gva_t va, uint64_t id, const struct trans
   t->shifts |= UINT64_C(1) << shift;
 }
 
+/* --- what was executed: a flush of other pages costs engines nothing that they know of addresses --- */
+
+static uint64_t filter_bit(uint64_t page, unsigned bits, uint64_t **words) {
+  const unsigned n = (unsigned)(page * 0x9e3779b97f4a7c15u >> 40) % bits;
+  *words += n / 64;
+  return UINT64_C(1) << n % 64;
+}
+
+static void note_fetch(struct tables *t, gva_t va) {
+  uint64_t *word = t->fetched, bit = filter_bit(va >> GUEST_PAGE_BITS, FETCHED, &word);
+  *word |= bit;
+}
+
+static void note_large(struct tables *t, gva_t va, unsigned shift) {
+  uint64_t *word = t->large, bit = filter_bit(va >> shift, LARGE, &word);
+  *word |= bit;
+  t->large_shifts |= UINT64_C(1) << shift;
+}
+
+/* False: no instruction was fetched through what a flush of va drops. */
+static bool maybe_fetched(struct tables *t, gva_t va) {
+  uint64_t *word = t->fetched, bit = filter_bit(va >> GUEST_PAGE_BITS, FETCHED, &word);
+  if (*word & bit) return true;
+  for (uint64_t left = t->large_shifts; left; left &= left - 1) {
+    word = t->large;
+    bit = filter_bit(va >> __builtin_ctzll(left), LARGE, &word);
+    if (*word & bit) return true;
+  }
+  return false;
+}
+
+static void new_epoch(struct vcpu *v) {
+  v->c->flush_epoch++;
+  if (v->tlb != &none) memset(tables(v->tlb)->fetched, 0, FETCHED / 8);
+}
+
 /* --- contexts --- */
 
 static void tags_exhausted(struct vcpu *v, struct tables *t) {
   l1_clear(t);
-  v->c->flush_epoch++;
+  new_epoch(v);
   memcpy(t->kept, t->recent, sizeof t->kept);
   for (unsigned s = 0; s < CTX_SETS; s++)
     for (unsigned w = 0; w < CTX_WAYS; w++) {
@@ -211,10 +253,7 @@ uint32_t tlb_context(struct vcpu *v, uint64_t asid, uint32_t mode) {
   return c->tag;
 }
 
-static void forget_tags(struct vcpu *v) {
-  v->tag_data = v->tag_fetch = v->tlb == &none ? TLB_NONE_TAG : 0;
-  v->c->flush_epoch++;
-}
+static void forget_tags(struct vcpu *v) { v->tag_data = v->tag_fetch = v->tlb == &none ? TLB_NONE_TAG : 0; }
 
 static void recompute_tags(struct vcpu *v) {
   if (v->c->isa->arch->context) v->c->isa->arch->context(v);
@@ -226,8 +265,13 @@ static void recompute_tags(struct vcpu *v) {
 
 void tlb_flush_all(struct vcpu *v) {
   struct tables *t = tables(v->tlb);
-  if (v->tlb != &none) t->min_id = t->next_id;
+  if (v->tlb != &none) {
+    t->min_id = t->next_id;
+    memset(t->large, 0, sizeof t->large);
+    t->large_shifts = 0;
+  }
   forget_tags(v);
+  new_epoch(v);
 }
 
 void tlb_reset(struct vcpu *v) {
@@ -238,6 +282,7 @@ void tlb_reset(struct vcpu *v) {
     t->next_tag = t->next_id = t->min_id = 1;
   }
   forget_tags(v);
+  new_epoch(v);
 }
 
 void tlb_flush_asid(struct vcpu *v, uint64_t asid) {
@@ -246,6 +291,7 @@ void tlb_flush_asid(struct vcpu *v, uint64_t asid) {
     for (unsigned w = 0; w < CTX_WAYS; w++)
       if (t->ctx[s][w].asid == asid) t->ctx[s][w].id = 0;
   forget_tags(v);
+  new_epoch(v);
 }
 
 static void walks_drop(struct tables *t, gva_t va, uint64_t id) {
@@ -260,6 +306,7 @@ static void flush_page(struct vcpu *v, gva_t va, bool any, uint64_t asid) {
   struct tables *t = tables(v->tlb);
   if (v->tlb == &none) {
     forget_tags(v);
+    new_epoch(v);
     return;
   }
   l1_purge(t, va & GUEST_PAGE_MASK, GUEST_PAGE_BITS);
@@ -271,6 +318,7 @@ static void flush_page(struct vcpu *v, gva_t va, bool any, uint64_t asid) {
   for (unsigned m = 0; any && m < t->nmodes; m++)
     if (t->global_id[m] >= t->min_id) walks_drop(t, va, t->global_id[m]);
   forget_tags(v);
+  if (maybe_fetched(t, va)) new_epoch(v);
 }
 
 void tlb_flush_page(struct vcpu *v, gva_t va) { flush_page(v, va, true, 0); }
@@ -384,6 +432,8 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
     if (tr.prot >> access & 1) { /* else good for this one access only */
       prot = tr.prot;
       walk_add(t, va, tr.global ? global : id, &tr);
+      if (tr.prot >> ACCESS_FETCH & 1 && tr.size > GUEST_PAGE_SIZE)
+        note_large(t, va, (unsigned)__builtin_ctzll(tr.size));
     }
   }
 
@@ -403,6 +453,7 @@ int tlb_fetch(struct vcpu *v, gva_t va, gpa_t *page, const uint8_t **host) {
   v->c->access_len = v->c->isa->insn_unit;
   int rc = tlb_resolve(v, va, ACCESS_FETCH, &s);
   if (rc) return rc;
+  if (v->tlb != &none) note_fetch(tables(v->tlb), va);
   *page = s.pa & GUEST_PAGE_MASK;
   *host = s.host ? s.host - (s.pa & ~GUEST_PAGE_MASK) : NULL;
   return 0;

@@ -97,6 +97,27 @@ static void test_elf(void **state) {
   phys_free(p);
 }
 
+/* A segment of zeros alone: linkers put its offset behind the file's end. */
+static void test_elf_zeros(void **state) {
+  (void)state;
+  struct elf e;
+  uint8_t b[4] = {1, 1, 1, 1};
+  make_elf();
+  phdr(0)->p_filesz = 0;
+  phdr(0)->p_offset = 0x10000000;
+  assert_int_equal(elf_parse(file, ELF_SIZE, &e, why, sizeof why), 0);
+  struct phys *p = phys_new();
+  assert_int_equal(phys_add_ram(p, 0x80010000, 0x3000, "ram"), 0);
+  phys_write(p, 0x80011100, "junk", 4);
+  assert_int_equal(elf_place(&e, p, why, sizeof why), 0);
+  phys_read(p, 0x80011100, b, 4);
+  assert_memory_equal(b, "\0\0\0\0", 4);
+  phys_free(p);
+  phdr(0)->p_filesz = 1;
+  assert_int_equal(elf_parse(file, ELF_SIZE, &e, why, sizeof why), -EINVAL);
+  assert_non_null(strstr(why, "truncated"));
+}
+
 /* What Linux maps for such headers (fs/binfmt_elf.c, elf_load): whole pages of the file, a zeroed rest, zero pages. */
 static void test_elf_plan(void **state) {
   (void)state;
@@ -474,10 +495,16 @@ static void test_damage(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_elf),     cmocka_unit_test(test_elf_plan), cmocka_unit_test(test_elf_program),
-      cmocka_unit_test(test_bad_elf), cmocka_unit_test(test_symbols),  cmocka_unit_test(test_symbols_as_text),
-      cmocka_unit_test(test_image),   cmocka_unit_test(test_identify), cmocka_unit_test(test_files),
-      cmocka_unit_test(test_damage)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_elf),
+                                     cmocka_unit_test(test_elf_zeros),
+                                     cmocka_unit_test(test_elf_plan),
+                                     cmocka_unit_test(test_elf_program),
+                                     cmocka_unit_test(test_bad_elf),
+                                     cmocka_unit_test(test_symbols),
+                                     cmocka_unit_test(test_symbols_as_text),
+                                     cmocka_unit_test(test_image),
+                                     cmocka_unit_test(test_identify),
+                                     cmocka_unit_test(test_files),
+                                     cmocka_unit_test(test_damage)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include "devices/board.h"
 #include "firmware/sbi.h"
 #include "mem/phys.h"
+#include "mem/tlb.h"
 
 #define RAM  0x80000000ull
 #define AREA (RAM + 0x10000)
@@ -151,12 +152,13 @@ static void ipi(void **state) {
 static void remote_fences(void **state) {
   (void)state;
   open_world(0);
-  uint32_t before = w.m->vcpu[0]->c->flush_epoch;
+  struct vcpu *v = w.m->vcpu[0];
+  v->tag_data = tlb_context(v, 0, 0);
   expect(CALL1(RFENCE, 1, 1, 0, 0x1000, 0x2000), SBI_SUCCESS, 0);
-  assert_int_not_equal(w.m->vcpu[0]->c->flush_epoch, before);
-  before = w.m->vcpu[0]->c->flush_epoch;
+  assert_int_equal(v->tag_data, 0); /* flushed */
+  uint32_t before = v->c->flush_epoch;
   expect(CALL1(RFENCE, 2, 1, 0, 0, 0, 5), SBI_SUCCESS, 0);
-  assert_int_not_equal(w.m->vcpu[0]->c->flush_epoch, before);
+  assert_int_not_equal(v->c->flush_epoch, before);
   expect(CALL1(RFENCE, 1, 1, 0, 0, UINT64_MAX), SBI_SUCCESS, 0);
   expect(CALL1(RFENCE, 1, 1, 0, UINT64_MAX - 0xfff, 0x2000), SBI_INVALID_ADDRESS, 0);
   expect(CALL1(RFENCE, 1, 8, 0, 0, 0), SBI_INVALID_PARAM, 0);

@@ -151,9 +151,7 @@ static void test_flush(void **state) {
   assert_int_equal(v->tag_data, 0);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000); /* tags recompute themselves */
   assert_int_equal(fake.walks, 16);
-  epoch = v->c->flush_epoch;
   tlb_flush_page(v, 0x12345);
-  assert_int_not_equal(v->c->flush_epoch, epoch);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000);
   assert_int_equal(fake.walks, 17);
   tlb_flush_page_asid(v, 0x13000, 1); /* another ASID: may, need not, walk again */
@@ -167,6 +165,44 @@ static void test_flush(void **state) {
   assert_int_equal(try(v, 0x10000), 0); /* until the next poll */
   tlb_poll(v);
   assert_int_equal(try(v, 0x10000), STEP_TRAP);
+  fake_free(v);
+}
+
+/* Engines forget what they know of addresses only when a flush may concern code that was fetched. */
+static void test_epoch(void **state) {
+  (void)state;
+  struct vcpu *v = fake_vcpu(0x10000);
+  gpa_t page;
+  const uint8_t *host;
+  uint32_t epoch;
+  fake_map(0x5000, FAKE_RAM, 0x1000, PR | PX);
+  fake_map(0x6000, FAKE_RAM + 0x1000, 0x1000, PR | PX);
+  fake_map(0x400000, FAKE_RAM, 0x10000, PR | PX);
+  assert_int_equal(tlb_fetch(v, 0x5000, &page, &host), 0);
+  peek(v, 0x6000);
+  epoch = v->c->flush_epoch;
+  tlb_flush_page(v, 0x6000);
+  tlb_flush_page_asid(v, 0x6000, 0);
+  assert_int_equal(v->c->flush_epoch, epoch);
+  tlb_flush_page(v, 0x5800);
+  assert_int_not_equal(v->c->flush_epoch, epoch);
+
+  /* A hit in the TLB is a fetch as well. */
+  assert_int_equal(tlb_fetch(v, 0x6000, &page, &host), 0);
+  tlb_flush_asid(v, 77);
+  assert_int_equal(tlb_fetch(v, 0x6000, &page, &host), 0);
+  epoch = v->c->flush_epoch;
+  tlb_flush_page(v, 0x6000);
+  assert_int_not_equal(v->c->flush_epoch, epoch);
+
+  /* A huge page goes as a whole, whatever was fetched of it and however it came into the TLB. */
+  peek(v, 0x403000);
+  assert_int_equal(tlb_fetch(v, 0x405000, &page, &host), 0);
+  tlb_flush_asid(v, 77);
+  assert_int_equal(tlb_fetch(v, 0x405000, &page, &host), 0);
+  epoch = v->c->flush_epoch;
+  tlb_flush_page(v, 0x40f000);
+  assert_int_not_equal(v->c->flush_epoch, epoch);
   fake_free(v);
 }
 
@@ -405,6 +441,7 @@ int main(void) {
                                      cmocka_unit_test(test_uncached_translation),
                                      cmocka_unit_test(test_contexts),
                                      cmocka_unit_test(test_flush),
+                                     cmocka_unit_test(test_epoch),
                                      cmocka_unit_test(test_global),
                                      cmocka_unit_test(test_huge),
                                      cmocka_unit_test(test_huge_evicted),

@@ -111,6 +111,7 @@ const struct arch_ops arm64_arch = {
     .illegal = illegal,
     .deliver = arm64_deliver,
     .interrupt = arm64_interrupt,
+    .interruptible = arm64_interruptible,
     .wake = arm64_wake,
     .context = arm64_context,
     .interrupt_name = arm64_interrupt_name,

@@ -65,6 +65,7 @@ int arm64_bus_fault(struct vcpu *v, gva_t va, enum access access);
 void arm64_context(struct vcpu *v);
 void arm64_deliver(struct vcpu *v);
 bool arm64_interrupt(struct vcpu *v);
+bool arm64_interruptible(struct vcpu *v);
 bool arm64_wake(struct vcpu *v);
 const char *arm64_interrupt_name(unsigned cause);
 

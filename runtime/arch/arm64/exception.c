@@ -84,6 +84,11 @@ void arm64_deliver(struct vcpu *v) {
 
 static uint64_t lines(const struct vcpu *v) { return __atomic_load_n(&v->c->irq_lines, __ATOMIC_ACQUIRE); }
 
+bool arm64_interruptible(struct vcpu *v) {
+  const uint64_t now = lines(v), masked = a64(v)->DAIF;
+  return (now >> LINE_FIQ & 1 && !(masked & DAIF_F)) || (now >> LINE_IRQ & 1 && !(masked & DAIF_I));
+}
+
 bool arm64_interrupt(struct vcpu *v) {
   const struct arm64_vcpu *s = a64(v);
   if (v->c->firmware_poll && v->c->firmware_poll(v)) return true;
