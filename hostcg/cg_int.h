@@ -30,6 +30,7 @@ struct value {
   bool home;      /* held slot: memory has it */
   bool folded;    /* computed by its users: a compare before its branch, an address, a pair */
   bool raw;       /* may be a NaN that is not yet made the default one (nan.c) */
+  bool lazy;      /* a value of 8 bytes, zeros above, that only exits need: they know it by its low half */
   bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
   int64_t near;
 };
