@@ -156,6 +156,8 @@ void store_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsign
 void load_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsigned bytes);
 void move_reg(struct cg *g, unsigned to, unsigned from, unsigned bytes);
 void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, unsigned bytes);
+/* The distance that ends here leads to a constant behind the code. */
+void reads_constant(struct cg *g, const uint8_t *end, uint64_t low, uint64_t high);
 
 /* select.c */
 bool lower_rule(struct cg *g, ref r);
