@@ -18,18 +18,20 @@
 #include "mem/tlb.h"
 #include "os/cpu.h"
 
-enum { SLOTS = 24, HELD = 6, WORDS = 16, STICKY = SLOTS };
+enum { NARROW = 24, SLOTS = 28, HELD = 6, WORDS = 16, STICKY = SLOTS };
 
-/* A guest of 64-bit slots 0..15, of which the first ones are held, and 32-bit slots behind. */
+/* A guest of 64-bit slots 0..15, of which the first ones are held, 32-bit slots and vectors behind. */
 struct guest_state {
   struct vcpu head;
   uint64_t x[16];
-  uint32_t y[SLOTS - 16];
+  uint32_t y[NARROW - 16];
+  uint64_t z[SLOTS - NARROW][2];
   uint8_t sticky;
-  uint64_t passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
+  uint64_t passed_z[SLOTS - NARROW][2],
+      passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
 };
 static struct ir_slot_info slots[SLOTS + 1];
-static const uint16_t held[] = {0, 3, 1, 2, 7, 5}, held_vectors[] = {8, 11, 9};
+static const uint16_t held[] = {0, 3, 1, 2, 7, 5}, held_vectors[] = {8, 11, 24, 9, 26};
 static struct isa isa;
 static struct ir_guest guest;
 static struct ir_block block;
@@ -121,9 +123,12 @@ static int setup(void **unused) {
   isa.name = "test";
   for (unsigned i = 0; i < 16; i++)
     slots[i] = (struct ir_slot_info){.offset = offsetof(struct guest_state, x[i]), .bits = 64, .bytes = 8};
-  for (unsigned i = 16; i < SLOTS; i++)
+  for (unsigned i = 16; i < NARROW; i++)
     slots[i] =
         (struct ir_slot_info){.offset = offsetof(struct guest_state, y[i - 16]), .bits = 32, .bytes = 4};
+  for (unsigned i = NARROW; i < SLOTS; i++)
+    slots[i] = (struct ir_slot_info){
+        .offset = offsetof(struct guest_state, z[i - NARROW]), .bits = 128, .bytes = 16};
   guest = (struct ir_guest){.isa = &isa,
                             .nslots = SLOTS + 1,
                             .slots = slots,
@@ -150,6 +155,8 @@ static int setup(void **unused) {
   struct ir_guest g = guest;
   memcpy(between, slots, sizeof between);
   for (unsigned i = 0; i < 16; i++) between[i].offset = offsetof(struct guest_state, passed[i]);
+  for (unsigned i = NARROW; i < SLOTS; i++)
+    between[i].offset = offsetof(struct guest_state, passed_z[i - NARROW]);
   g.slots = between;
   cg_write_common(&g, false, &room, &common);
   env.cold = on_cold;
@@ -325,6 +332,18 @@ static void random_vector(struct pools *p) {
   }
 }
 
+/* A scalar in a vector register: its low lane is used, a result becomes the lane, with zeros above. */
+static void random_scalar(struct pools *p, uint16_t *slot) {
+  if (rnd() & 1) {
+    ref low = append(IR_CAST, IT_I64, any(&p->d), 0, 0, 0);
+    if (!(rnd() & 3)) low = any(&p->w);
+    *slot = (uint16_t)append(IR_PAIR, IT_I128, low, constant(IT_I64, 0), 0, 0);
+  } else if (p->v.n) {
+    add(&p->d, append(IR_CAST, IT_F64, append(IR_VLANE, IT_I64, any(&p->v), 0, 0, 64), 0, 0, 0));
+    if (rnd() & 1) *slot = (uint16_t)any(&p->v);
+  }
+}
+
 static void random_block(unsigned length, bool loads, bool floats) {
   static struct pools q;
   uint16_t value[SLOTS] = {0};
@@ -333,7 +352,9 @@ static void random_block(unsigned length, bool loads, bool floats) {
   begin();
   for (unsigned i = 0; i < SLOTS; i++) {
     if (rnd() & 1) continue;
-    if (i < 16) q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
+    if (i >= NARROW && !floats) continue;
+    if (i >= NARROW) add(&q.v, append(IR_GET, IT_V128, 0, 0, 0, i));
+    else if (i < 16) q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
     else q.h.at[q.h.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
   }
   q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, 15);
@@ -376,7 +397,8 @@ static void random_block(unsigned length, bool loads, bool floats) {
     case 13: {
       unsigned slot = rnd() % 16;
       if (floats && q.d.n && rnd() & 1) { /* a slot has the bits of a float; flags are read and cleared */
-        if (rnd() & 1) value[slot] = (uint16_t)any(&q.d);
+        if (rnd() & 1) random_scalar(&q, &value[NARROW + rnd() % (SLOTS - NARROW)]);
+        else if (rnd() & 1) value[slot] = (uint16_t)any(&q.d);
         else if (rnd() & 1) append(IR_PUT, IT_NONE, any(&q.h), 0, 0, STICKY);
         else add(&q.h, append(IR_GET, IT_I32, 0, 0, 0, STICKY));
         break;
@@ -386,7 +408,7 @@ static void random_block(unsigned length, bool loads, bool floats) {
       else append(IR_PUT, IT_NONE, any(&q.w), 0, 0, slot), written |= 1u << slot;
       break;
     }
-    case 14: value[16 + rnd() % (SLOTS - 16)] = (uint16_t)any(&q.h); break;
+    case 14: value[16 + rnd() % (NARROW - 16)] = (uint16_t)any(&q.h); break;
     case 15:
       if (rnd() & 1) { /* a way out that is taken sometimes, cold or by a jump */
         bool jump = rnd() & 1;
@@ -424,7 +446,9 @@ static void random_block(unsigned length, bool loads, bool floats) {
 
 static void randomize(void) {
   for (unsigned i = 0; i < 16; i++) state->x[i] = interesting();
-  for (unsigned i = 0; i < SLOTS - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < NARROW - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < SLOTS - NARROW; i++)
+    state->z[i][0] = interesting(), state->z[i][1] = interesting();
   for (unsigned i = 0; i < WORDS; i++) memory[i] = interesting();
   state->sticky = rnd() & 31;
 }
@@ -440,11 +464,16 @@ static uint64_t execute(void) {
   uint8_t in[CG_MAX_HELD];
   const unsigned n = cg_held(&guest, kept, in);
   for (unsigned i = 0; i < n; i++) {
-    state->passed[kept[i]] = state->x[kept[i]];
-    state->x[kept[i]] = rnd();
+    const bool whole = kept[i] >= NARROW;
+    uint64_t *now = whole ? state->z[kept[i] - NARROW] : &state->x[kept[i]];
+    memcpy(whole ? state->passed_z[kept[i] - NARROW] : &state->passed[kept[i]], now, whole ? 16 : 8);
+    for (unsigned k = 0; k <= whole; k++) now[k] = rnd();
   }
   uint64_t r = enter(&state->head, code.rx + (result.entry - code.rw), 100);
-  for (unsigned i = 0; i < n && at_boundary; i++) state->x[kept[i]] = state->passed[kept[i]];
+  for (unsigned i = 0; i < n && at_boundary; i++) {
+    if (kept[i] < NARROW) state->x[kept[i]] = state->passed[kept[i]];
+    else memcpy(state->z[kept[i] - NARROW], state->passed_z[kept[i] - NARROW], 16);
+  }
   return r;
 }
 
@@ -496,7 +525,8 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       memcpy(memory, memory_before, MEMORY);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  state->sticky == after.sticky && !memcmp(memory, memory_after, MEMORY) &&
+                  !memcmp(state->z, after.z, sizeof after.z) && state->sticky == after.sticky &&
+                  !memcmp(memory, memory_after, MEMORY) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
       if (!same) {
@@ -506,9 +536,14 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
           if (state->x[i] != after.x[i])
             fprintf(stderr, "slot %u: %#llx, should be %#llx\n", i, (unsigned long long)state->x[i],
                     (unsigned long long)after.x[i]);
-        for (unsigned i = 0; i < SLOTS - 16; i++)
+        for (unsigned i = 0; i < NARROW - 16; i++)
           if (state->y[i] != after.y[i])
             fprintf(stderr, "slot %u: %#x, should be %#x\n", i + 16, state->y[i], after.y[i]);
+        for (unsigned i = 0; i < SLOTS - NARROW; i++)
+          if (memcmp(state->z[i], after.z[i], 16))
+            fprintf(stderr, "slot %u: %#llx %#llx, should be %#llx %#llx\n", i + NARROW,
+                    (unsigned long long)state->z[i][0], (unsigned long long)state->z[i][1],
+                    (unsigned long long)after.z[i][0], (unsigned long long)after.z[i][1]);
         fprintf(stderr, "flags %#x, should be %#x\n", state->sticky, after.sticky);
         fprintf(stderr, "%s, exit %d, should be %td, to %#llx, should be %#llx\n",
                 c.direct ? "direct" : "tlb", taken.exit ? taken.exit->kind : -1, o.exit - block.exit,
