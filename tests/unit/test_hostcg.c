@@ -61,6 +61,7 @@ static uint64_t rnd(void) {
   seed ^= seed << 17;
   return seed * UINT64_C(0x2545f4914f6cdd1d);
 }
+static bool nans; /* many NaNs, in operations that have one default NaN */
 static uint64_t interesting(void) {
   static const uint64_t k[] = {0,
                                1,
@@ -83,7 +84,7 @@ static uint64_t interesting(void) {
       0x7ff0000000000001, 0x7ff0000000000000, 0xfff0000000000000, 0x0010000000000000,
       0x800fffffffffffff, 0x41dfffffffe00000, 0xc3e0000000000000, 0x3f800000,
       0x7fc00000,         0xff800001,         0x00800000,         0x4f000000};
-  if (!(r >> 60)) return floats[r / 2 % ARRAY_SIZE(floats)];
+  if (!(r >> 60) || (nans && r >> 62)) return floats[r / 2 % ARRAY_SIZE(floats)];
   return r & 1 ? k[r / 2 % ARRAY_SIZE(k)] : r & 2 ? rnd() : rnd() >> (r >> 8 & 63);
 }
 
@@ -251,6 +252,14 @@ static uint32_t how(void) {
   static const uint8_t bits[] = {32, 64};
   if (block.nfp == IR_MAX_FP) return (uint32_t)(rnd() % IR_MAX_FP);
   const uint64_t r = rnd();
+  if (nans && r % 5) {
+    block.fp[block.nfp] = (struct ir_fp){.nan = r >> 8 & 1 ? FP_NAN_DEFAULT : FP_NAN_CANONICAL,
+                                         .minmax = r >> 9 & 1,
+                                         .bits = 64,
+                                         .sign = 1,
+                                         .quiet = (r >> 10 & 3) % 3};
+    return block.nfp++;
+  }
   block.fp[block.nfp] = (struct ir_fp){.rm = r & 1 ? 0 : r >> 1 & 3,
                                        .nan = r >> 4 & 3,
                                        .tiny = r >> 6 & 1,
@@ -364,8 +373,10 @@ static void random_block(unsigned length, bool loads, bool floats) {
     bool is64 = rnd() & 1;
     struct pool *p = is64 ? &q.w : &q.h;
     enum ir_type t = is64 ? IT_I64 : IT_I32;
+    if (nans && q.d.n && !(rnd() & 7)) value[rnd() % 16] = (uint16_t)any(&q.d);
+    if (nans && q.d.n && !(rnd() & 7)) random_scalar(&q, &value[NARROW + rnd() % (SLOTS - NARROW)]);
     if (floats && rnd() % 3) {
-      if (rnd() & 1) random_float(&q);
+      if (nans ? rnd() & 7 : rnd() & 1) random_float(&q);
       else random_vector(&q);
       continue;
     }
@@ -569,6 +580,15 @@ static void test_random_floats_and_vectors(void **unused) {
   compare_with_evaluator(cg_features(), 120, 120, 3, true);
 }
 
+static void test_nans_are_right_where_they_show(void **unused) {
+  (void)unused;
+  nans = true;
+  compare_with_evaluator(cg_features(), 12, 2000, 3, true);
+  compare_with_evaluator(cg_features(), 30, 800, 3, true);
+  compare_with_evaluator(cg_features(), 120, 120, 3, true);
+  nans = false;
+}
+
 /* Population counts have no other way; everything else must do without the newer instructions. */
 static void test_without_features(void **unused) {
   (void)unused;
@@ -721,6 +741,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_blocks),
       cmocka_unit_test(test_random_floats_and_vectors),
+      cmocka_unit_test(test_nans_are_right_where_they_show),
       cmocka_unit_test(test_without_features),
       cmocka_unit_test(test_many_live_values_are_spilled),
       cmocka_unit_test(test_exit_moves_are_parallel),
