@@ -54,7 +54,7 @@ class Arg:
     disp: "int | str" = 0
     wide: bool = False              # a number that may need more than 32 bits, or all 32 without sign
     vector: bool = False            # a vector register
-    pool: str = ""                  # memory at this place of the code
+    pool: str = ""                  # memory at this place of the code; "=": a constant behind the code, `value`
 
 
 @dataclass
@@ -361,6 +361,8 @@ def piece(host: Host, line: Text) -> Piece:
             raise DescError(line, f'unknown attribute "{w}"')
     p = Piece(line, name, args, gives, needs)
     p.code = parse_code(host, more[0], {n: Operand(n, k) for n, k in args}, 64, "", "64")
+    if any(a.pool == "=" for i in p.code if isinstance(i, Insn) for _, a in i.args):
+        raise DescError(line, "a piece has no constants behind the code")
     return p
 
 
@@ -411,6 +413,8 @@ def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int, 
     if condition:
         check_conditions(host, where, mnemonic, found[0][0])
     leaf, pairs = found[0]
+    if leaf.form.imm and any(a.pool == "=" for a in args):
+        raise DescError(where, f'"{s}": a constant behind the code does not go with an immediate')
     short = None
     imm = next((a for sp, a in pairs if sp.place == "imm"), None)
     if imm is not None and imm.value is None and leaf.form.imm != ["ib"]:
@@ -421,6 +425,8 @@ def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int, 
 
 
 def arg(host: Host, where: Text, w: str, names: dict[str, Operand]) -> Arg:
+    if m := re.fullmatch(r"(\d+)\[=(0x[0-9a-f]{1,16})\]", w):
+        return Arg(where, "mem", bits=int(m[1]), pool="=", value=int(m[2], 0))
     if m := re.fullmatch(r"(\d*)\[(.*)\]", w):
         base = index = None
         scale, disp = 0, 0

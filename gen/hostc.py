@@ -83,6 +83,8 @@ class Writer:
             rm = at["rm"]
             if f.mode == "mem" and rm.pool:
                 self.out.append(f"p = form_pool(p, {ext}, {reg}, {vvvv});")
+                if rm.pool == "=":
+                    self.out.append(f"o->constant[o->nconstants].end = p; o->constant[o->nconstants++].value = UINT64_C({rm.value:#x});")
             elif f.mode == "mem":
                 base = self.reg(rm.base) if rm.base else "FORM_NO_REG"
                 index = self.reg(rm.index) if rm.index else "FORM_NO_REG"
@@ -212,7 +214,7 @@ def rules_py(host: Host) -> str:
         if a is None:
             return None
         return {"kind": a.kind, "name": a.name, "fixed": a.fixed, "value": a.value, "base": arg(a.base), "index": arg(a.index),
-                "scale": a.scale, "disp": a.disp, "vector": a.vector}
+                "scale": a.scale, "disp": a.disp, "vector": a.vector, "pool": a.pool}
 
     def code(c: list[Insn | Label]):
         return [x.name if isinstance(x, Label) else

@@ -97,10 +97,33 @@ static void count_cast(struct cg *g, ref r) {
   if (g->v[r].bytes <= 16) g->v[r].alias = (uint16_t)value_of(g, i->a);
 }
 
+/* The lowest lane of a vector is the vector itself where only operations on scalars in vector registers use it. */
+enum { NO_LANE, LOW_LANE, PROPER_LANE };
+static bool takes_lane(const struct ir_ins *i, unsigned n, unsigned bits) {
+  if (i->op == IR_STORE) return n == 1 && IR_MEM_BITS(i->aux) == bits;
+  return i->op == IR_CAST || i->op == IR_PAIR || (is_fp(i->op) && i->op != IR_ITOF);
+}
+static void find_lanes(struct cg *g, uint8_t *lane) {
+  static _Thread_local uint16_t root[IR_MAX_INS]; /* of casts: what they cast */
+  const struct ir_block *b = g->b;
+  for (unsigned r = 1; r < b->n; r++) {
+    const struct ir_ins *i = &b->ins[r];
+    root[r] = i->op == IR_CAST ? root[i->a] : (uint16_t)r;
+    lane[r] = i->op == IR_VLANE && !i->b && i->aux >= 32 && b->ins[i->a].type == IT_V128 ? LOW_LANE : NO_LANE;
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) {
+      const ref x = root[arg(i, n)];
+      if (lane[x] == LOW_LANE && !takes_lane(i, n, b->ins[x].aux)) lane[x] = PROPER_LANE;
+    }
+  }
+  for (unsigned k = 0; k < b->nsnap_value; k++) lane[root[b->snap_value[k].value]] = PROPER_LANE;
+}
+
 /* How often, and what exits keep. A GET of a held slot is the slot's value if all its uses come before the slot changes. */
 static void count_uses(struct cg *g) {
   const struct ir_block *b = g->b;
   const struct value none = {.reg = -1, .hint = -1, .spill = -1};
+  static _Thread_local uint8_t lane[IR_MAX_INS];
+  find_lanes(g, lane);
   for (unsigned i = 0; i < g->nheld; i++) {
     g->held_until[i] = UINT32_MAX;
     g->v[HELD(i)] = none;
@@ -116,6 +139,10 @@ static void count_uses(struct cg *g) {
     if (i->op == IR_CAST) {
       count_cast(g, r);
       if (g->v[r].alias) continue;
+    }
+    if (lane[r] == LOW_LANE) {
+      g->v[r].alias = (uint16_t)value_of(g, i->a);
+      continue;
     }
     for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++) {
       struct value *v = &g->v[value_of(g, arg(i, n))];
@@ -167,13 +194,27 @@ static void count_uses(struct cg *g) {
   }
 }
 
+/* Pairs with zeros above that nothing but exits needs are not made: a scalar in a vector register of the guest. */
+static void find_lazy(struct cg *g) {
+  for (unsigned r = 1; r < g->b->n; r++) {
+    const struct ir_ins *i = ins_of(g, r);
+    int64_t k;
+    if (i->op == IR_PAIR && !g->v[r].nargs && number_of(g, i->b, &k) && !k) g->v[r].lazy = true;
+  }
+}
+
+/* What an exit asks for instead of x. */
+static uint32_t shown(const struct cg *g, uint32_t x) {
+  return x < IR_MAX_INS && g->v[x].lazy ? value_of(g, ins_of(g, x)->a) : x;
+}
+
 static void mark_exit(struct cg *g, unsigned exit, uint32_t at) {
   const struct ir_exit *e = &g->b->exit[exit];
   const struct ir_snap *s = &g->b->snap[e->snap];
   uint32_t named = 0;
   for (unsigned n = 0; n < s->n; n++) {
     const struct ir_slot_value *v = &g->b->snap_value[s->first + n];
-    uint32_t x = value_of(g, v->value);
+    const uint32_t x = shown(g, value_of(g, v->value));
     int k = held_index(g, v->slot);
     if (x < IR_MAX_INS && g->late_value[x]) late_needed(g, x, at);
     else needed(g, x, at);
@@ -221,6 +262,7 @@ static void analyse(struct cg *g) {
   late_values(g);
   count_uses(g);
   find_windows(g);
+  find_lazy(g);
   g->nuses = 1;
   for (unsigned r = b->n - 1; r; r--) {
     const struct ir_ins *i = &b->ins[r];
@@ -270,16 +312,13 @@ static void analyse(struct cg *g) {
 static bool lower(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   int k;
+  if (g->v[r].alias) return true;
   switch (i->op) {
   case IR_NOP:
   case IR_CONST: /* where they are needed */
   case IR_PC: return i->type <= IT_I64 || g->v[r].bytes <= 16;
-  case IR_CAST:
-    if (g->v[r].alias) return true;
-    break;
   case IR_GET: {
     const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
-    if (g->v[r].alias) return true;
     if (s->bytes > 16 || (s->bytes == 16) != (g->v[r].bytes == 16) || g->v[r].bytes > 16) return false;
     if ((int)i->aux == g->b->guest->sticky) {
       result(g, r, read_flags(g, s->offset, s->bytes));

@@ -137,6 +137,7 @@ struct cg_place {
   uint8_t where, at;
   uint8_t bytes; /* of the slot in memory */
   uint8_t raw;   /* 4, 8: a float of so many bytes; any NaN stands for the default one */
+  bool low;      /* of a slot of 16 bytes: there are the low 8, the others are zero */
   uint32_t offset;
   int64_t number;
   uint64_t high; /* bits 64.. of a constant */

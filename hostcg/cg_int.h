@@ -32,6 +32,7 @@ struct value {
   bool home;      /* held slot: memory has it */
   bool folded;    /* computed by its users: a compare before its branch, an address, a pair */
   bool raw;       /* may be a NaN that is not yet made the default one (nan.c) */
+  bool lazy;      /* a value of 8 bytes, zeros above, that only exits need: they know it by its low half */
   bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
   int64_t near;
 };
@@ -181,6 +182,8 @@ void store_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsign
 void load_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsigned bytes);
 void move_reg(struct cg *g, unsigned to, unsigned from, unsigned bytes);
 void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, unsigned bytes);
+/* The distance that ends here leads to a constant behind the code. */
+void reads_constant(struct cg *g, const uint8_t *end, uint64_t low, uint64_t high);
 
 /* select.c */
 bool lower_rule(struct cg *g, ref r);

@@ -86,6 +86,12 @@ static unsigned part(struct cg *g, uint32_t first, uint32_t v) {
 }
 
 static void locate_value(struct cg *g, uint32_t first, unsigned slot, uint32_t v) {
+  if (v < IR_MAX_INS && g->v[v].lazy) {
+    struct cg_place *p = place(g, slot);
+    locate(g, p, value_of(g, ins_of(g, v)->a));
+    p->low = p->bytes == 16;
+    return;
+  }
   if (v >= IR_MAX_INS || !g->late_value[v]) {
     locate(g, place(g, slot), v);
     return;
@@ -183,7 +189,13 @@ static int destination(const struct cg *g, const struct cg_place *p) {
   return i < 0 ? -1 : (int)g->held_reg[i];
 }
 
-static unsigned size_of(const struct cg_place *p) { return p->slot == CG_TARGET ? 8 : p->bytes; }
+static unsigned size_of(const struct cg_place *p) { return p->slot == CG_TARGET || p->low ? 8 : p->bytes; }
+
+/* A register into the place's slot. */
+static void into_slot(struct cg *g, const struct cg_place *p, unsigned reg) {
+  write_home(g, reg, p->offset, size_of(p));
+  if (p->low) g->p = cg_store_k64(g->p, CG_VCPU, (int32_t)p->offset + 8, 0);
+}
 
 /* Exchanges two registers of any kinds; no value is in the free vector registers then. */
 static void swap(struct cg *g, unsigned a, unsigned b, unsigned bytes) {
@@ -264,8 +276,12 @@ static void to_boundary(struct cg *g, const struct cg_exit *x) {
   write_conditions(g, x);
   for (unsigned n = 0; n < x->n; n++)
     if (p[n].slot != CG_PART && destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG)
-      write_home(g, p[n].at, p[n].offset, p[n].bytes);
+      into_slot(g, &p[n], p[n].at);
   move_all(g, p, x->n);
+  for (unsigned n = 0; n < x->n; n++) {
+    const int d = destination(g, &p[n]);
+    if (p[n].low && d >= 0 && p[n].where == CG_IN_REG) g->p = cg_vlow_of(g->p, (unsigned)d, (unsigned)d);
+  }
   /* What stands in homes is read before other homes are written; the free registers are free now, but for the target. */
   for (unsigned n = 0; n < x->n; n++) {
     int d = destination(g, &p[n]);
@@ -275,9 +291,9 @@ static void to_boundary(struct cg *g, const struct cg_exit *x) {
     int d = destination(g, &p[n]);
     if (p[n].where == CG_IN_REG || (d >= 0 && p[n].where == CG_IN_HOME)) continue;
     if (p[n].slot == CG_PART || p[n].where == CG_IN_PART) continue;
-    const unsigned t = d >= 0 ? (unsigned)d : p[n].bytes == 16 ? vector : scratch(0);
+    const unsigned t = d >= 0 ? (unsigned)d : size_of(&p[n]) == 16 ? vector : scratch(0);
     fetch(g, &p[n], t);
-    if (d < 0) write_home(g, t, p[n].offset, p[n].bytes);
+    if (d < 0) into_slot(g, &p[n], t);
   }
 }
 
@@ -530,7 +546,8 @@ void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_ex
       break;
     }
     default:
-      memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 ? 16 : 8);
+      value[i].high = 0;
+      memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 && !p[i].low ? 16 : 8);
       if (p[i].slot == CG_PART && p[i].bytes == 4) value[i].low = (uint32_t)value[i].low;
       if (p[i].raw == 8 && value[i].low << 1 > UINT64_C(0x7ff) << 53)
         value[i].low = UINT64_C(0x7ff8000000000000);

@@ -45,12 +45,16 @@ enum cg_how {
 };
 
 /* What the allocator decided: registers of operands, destination and temporaries, values of numbers. A tied operand and
- * the destination are one register, named d. The code notes the ends of its jumps out of line. */
+ * the destination are one register, named d. The code notes the ends of its jumps out of line, and what it reads of constants. */
 struct cg_operands {
   unsigned d, t[2], cc, r[3];
   int64_t k[3];
-  unsigned nfar;
+  unsigned nfar, nconstants;
   uint8_t *far[4];
+  struct {
+    uint8_t *end; /* of the distance to the constant */
+    uint64_t value;
+  } constant[2]; /* of 16 bytes, the upper half zero */
 };
 typedef uint8_t *cg_emit_fn(uint8_t *p, struct cg_operands *o);
 

@@ -19,7 +19,7 @@
 
 struct jit_options jit_options = {.threshold = 24,
                                   .memory = (size_t)32 << 20,
-                                  .max_insns = 48,
+                                  .max_insns = 64,
                                   .highest = TIER_BLOCK,
                                   .reproducer = -1,
                                   .policy = &tier_by_count};

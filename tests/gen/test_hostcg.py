@@ -291,6 +291,10 @@ def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int],
         for place, _bits, a in i["args"]:
             if a["kind"] == "reg" and place != "fixed":
                 d["rm" if place == "low" else place] = reg(a)
+            elif a["kind"] == "mem" and a["pool"] == "=":
+                s.window = s.window or 0x100000
+                d["disp"] = s.window + len(s.mem)
+                s.mem += a["value"].to_bytes(16, "little")
             elif a["kind"] == "mem":
                 d |= {"base": reg(a["base"]), "scale": a["scale"], "disp": (numbers[a["disp"]] if isinstance(a["disp"], str) else a["disp"]) & (1 << 64) - 1}
                 if a["index"]:
@@ -437,6 +441,8 @@ BASE = (ROOT / f"hostcg/{HOST}.yaml").read_text()
     ("FEQ.F a b | ucomis@ a, b; jp soft | gives:e", "with a destination"),
     ("FSUB.F d a b | vsubs@ d, a, b; jp false", "only for rules that give"),
     ("VADD16.V d=a b:r | paddw d, b", "has no instruction"),
+    ("FSQRT.F64 d^ a | roundsd d, 64[=0x10], 4 | rm:away", "does not go with an immediate"),
+    ("FSQRT.F64 d^ a | sqrtsd d, a; ucomisd d, 32[=0x10]; jp soft | rm:away", "has no instruction"),
 ])
 def test_refused(tmp_path: Path, line: str, message: str) -> None:
     p = tmp_path / "h.yaml"

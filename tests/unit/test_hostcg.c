@@ -18,19 +18,21 @@
 #include "mem/tlb.h"
 #include "os/cpu.h"
 
-enum { FLAGS = 24, SLOTS = 32, HELD = 6, WORDS = 16, STICKY = SLOTS };
+enum { NARROW = 24, FLAGS = 28, SLOTS = 32, HELD = 6, WORDS = 16, STICKY = SLOTS };
 
-/* A guest of 64-bit slots 0..15, of which the first ones are held, 32-bit slots behind, and flags from FLAGS on. */
+/* A guest of 64-bit slots 0..15, of which the first ones are held, 32-bit slots, vectors and flags behind. */
 struct guest_state {
   struct vcpu head;
   uint64_t x[16];
-  uint32_t y[FLAGS - 16];
+  uint32_t y[NARROW - 16];
+  uint64_t z[FLAGS - NARROW][2];
   uint8_t flag[SLOTS - FLAGS];
   uint8_t sticky;
-  uint64_t passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
+  uint64_t passed_z[FLAGS - NARROW][2],
+      passed[16]; /* held slots are handed over here: what stands in x is old, as it is between blocks */
 };
 static struct ir_slot_info slots[SLOTS + 1];
-static const uint16_t held[] = {0, 3, 1, 2, 7, 5}, held_vectors[] = {8, 11, 9};
+static const uint16_t held[] = {0, 3, 1, 2, 7, 5}, held_vectors[] = {8, 11, 24, 9, 26};
 static struct isa isa;
 static struct ir_guest guest;
 static struct ir_block block;
@@ -60,6 +62,7 @@ static uint64_t rnd(void) {
   seed ^= seed << 17;
   return seed * UINT64_C(0x2545f4914f6cdd1d);
 }
+static bool nans; /* many NaNs, in operations that have one default NaN */
 static uint64_t interesting(void) {
   static const uint64_t k[] = {0,
                                1,
@@ -82,7 +85,7 @@ static uint64_t interesting(void) {
       0x7ff0000000000001, 0x7ff0000000000000, 0xfff0000000000000, 0x0010000000000000,
       0x800fffffffffffff, 0x41dfffffffe00000, 0xc3e0000000000000, 0x3f800000,
       0x7fc00000,         0xff800001,         0x00800000,         0x4f000000};
-  if (!(r >> 60)) return floats[r / 2 % ARRAY_SIZE(floats)];
+  if (!(r >> 60) || (nans && r >> 62)) return floats[r / 2 % ARRAY_SIZE(floats)];
   return r & 1 ? k[r / 2 % ARRAY_SIZE(k)] : r & 2 ? rnd() : rnd() >> (r >> 8 & 63);
 }
 
@@ -122,9 +125,12 @@ static int setup(void **unused) {
   isa.name = "test";
   for (unsigned i = 0; i < 16; i++)
     slots[i] = (struct ir_slot_info){.offset = offsetof(struct guest_state, x[i]), .bits = 64, .bytes = 8};
-  for (unsigned i = 16; i < FLAGS; i++)
+  for (unsigned i = 16; i < NARROW; i++)
     slots[i] =
         (struct ir_slot_info){.offset = offsetof(struct guest_state, y[i - 16]), .bits = 32, .bytes = 4};
+  for (unsigned i = NARROW; i < FLAGS; i++)
+    slots[i] = (struct ir_slot_info){
+        .offset = offsetof(struct guest_state, z[i - NARROW]), .bits = 128, .bytes = 16};
   for (unsigned i = FLAGS; i < SLOTS; i++)
     slots[i] =
         (struct ir_slot_info){.offset = offsetof(struct guest_state, flag[i - FLAGS]), .bits = 1, .bytes = 1};
@@ -154,6 +160,8 @@ static int setup(void **unused) {
   struct ir_guest g = guest;
   memcpy(between, slots, sizeof between);
   for (unsigned i = 0; i < 16; i++) between[i].offset = offsetof(struct guest_state, passed[i]);
+  for (unsigned i = NARROW; i < FLAGS; i++)
+    between[i].offset = offsetof(struct guest_state, passed_z[i - NARROW]);
   g.slots = between;
   cg_write_common(&g, false, &room, &common);
   env.cold = on_cold;
@@ -248,6 +256,14 @@ static uint32_t how(void) {
   static const uint8_t bits[] = {32, 64};
   if (block.nfp == IR_MAX_FP) return (uint32_t)(rnd() % IR_MAX_FP);
   const uint64_t r = rnd();
+  if (nans && r % 5) {
+    block.fp[block.nfp] = (struct ir_fp){.nan = r >> 8 & 1 ? FP_NAN_DEFAULT : FP_NAN_CANONICAL,
+                                         .minmax = r >> 9 & 1,
+                                         .bits = 64,
+                                         .sign = 1,
+                                         .quiet = (r >> 10 & 3) % 3};
+    return block.nfp++;
+  }
   block.fp[block.nfp] = (struct ir_fp){.rm = r & 1 ? 0 : r >> 1 & 3,
                                        .nan = r >> 4 & 3,
                                        .tiny = r >> 6 & 1,
@@ -347,6 +363,18 @@ static void random_flags(struct pools *q, uint16_t value[SLOTS]) {
   if (rnd() & 1) add(p, d);
 }
 
+/* A scalar in a vector register: its low lane is used, a result becomes the lane, with zeros above. */
+static void random_scalar(struct pools *p, uint16_t *slot) {
+  if (rnd() & 1) {
+    ref low = append(IR_CAST, IT_I64, any(&p->d), 0, 0, 0);
+    if (!(rnd() & 3)) low = any(&p->w);
+    *slot = (uint16_t)append(IR_PAIR, IT_I128, low, constant(IT_I64, 0), 0, 0);
+  } else if (p->v.n) {
+    add(&p->d, append(IR_CAST, IT_F64, append(IR_VLANE, IT_I64, any(&p->v), 0, 0, 64), 0, 0, 0));
+    if (rnd() & 1) *slot = (uint16_t)any(&p->v);
+  }
+}
+
 static void random_block(unsigned length, bool loads, bool floats) {
   static struct pools q;
   uint16_t value[SLOTS] = {0};
@@ -355,8 +383,10 @@ static void random_block(unsigned length, bool loads, bool floats) {
   begin();
   for (unsigned i = 0; i < SLOTS; i++) {
     if (rnd() & 1) continue;
+    if (i >= NARROW && i < FLAGS && !floats) continue;
     if (i < 16) q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, i);
     else if (i >= FLAGS) q.b.at[q.b.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
+    else if (i >= NARROW) add(&q.v, append(IR_GET, IT_V128, 0, 0, 0, i));
     else q.h.at[q.h.n++] = append(IR_GET, IT_I32, 0, 0, 0, i);
   }
   q.w.at[q.w.n++] = append(IR_GET, IT_I64, 0, 0, 0, 15);
@@ -366,8 +396,10 @@ static void random_block(unsigned length, bool loads, bool floats) {
     bool is64 = rnd() & 1;
     struct pool *p = is64 ? &q.w : &q.h;
     enum ir_type t = is64 ? IT_I64 : IT_I32;
+    if (nans && q.d.n && !(rnd() & 7)) value[rnd() % 16] = (uint16_t)any(&q.d);
+    if (nans && q.d.n && !(rnd() & 7)) random_scalar(&q, &value[NARROW + rnd() % (FLAGS - NARROW)]);
     if (floats && rnd() % 3) {
-      if (rnd() & 1) random_float(&q);
+      if (nans ? rnd() & 7 : rnd() & 1) random_float(&q);
       else random_vector(&q);
       continue;
     }
@@ -399,7 +431,8 @@ static void random_block(unsigned length, bool loads, bool floats) {
     case 13: {
       unsigned slot = rnd() % 16;
       if (floats && q.d.n && rnd() & 1) { /* a slot has the bits of a float; flags are read and cleared */
-        if (rnd() & 1) value[slot] = (uint16_t)any(&q.d);
+        if (rnd() & 1) random_scalar(&q, &value[NARROW + rnd() % (FLAGS - NARROW)]);
+        else if (rnd() & 1) value[slot] = (uint16_t)any(&q.d);
         else if (rnd() & 1) append(IR_PUT, IT_NONE, any(&q.h), 0, 0, STICKY);
         else add(&q.h, append(IR_GET, IT_I32, 0, 0, 0, STICKY));
         break;
@@ -410,7 +443,7 @@ static void random_block(unsigned length, bool loads, bool floats) {
       break;
     }
     case 14:
-      if (rnd() & 1) value[16 + rnd() % (FLAGS - 16)] = (uint16_t)any(&q.h);
+      if (rnd() & 1) value[16 + rnd() % (NARROW - 16)] = (uint16_t)any(&q.h);
       else if (rnd() & 1) value[FLAGS + rnd() % (SLOTS - FLAGS)] = (uint16_t)any(&q.b);
       else random_flags(&q, value);
       break;
@@ -451,7 +484,9 @@ static void random_block(unsigned length, bool loads, bool floats) {
 
 static void randomize(void) {
   for (unsigned i = 0; i < 16; i++) state->x[i] = interesting();
-  for (unsigned i = 0; i < FLAGS - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < NARROW - 16; i++) state->y[i] = (uint32_t)interesting();
+  for (unsigned i = 0; i < FLAGS - NARROW; i++)
+    state->z[i][0] = interesting(), state->z[i][1] = interesting();
   for (unsigned i = 0; i < SLOTS - FLAGS; i++) state->flag[i] = rnd() & 1;
   for (unsigned i = 0; i < WORDS; i++) memory[i] = interesting();
   state->sticky = rnd() & 31;
@@ -468,11 +503,16 @@ static uint64_t execute(void) {
   uint8_t in[CG_MAX_HELD];
   const unsigned n = cg_held(&guest, kept, in);
   for (unsigned i = 0; i < n; i++) {
-    state->passed[kept[i]] = state->x[kept[i]];
-    state->x[kept[i]] = rnd();
+    const bool whole = kept[i] >= NARROW;
+    uint64_t *now = whole ? state->z[kept[i] - NARROW] : &state->x[kept[i]];
+    memcpy(whole ? state->passed_z[kept[i] - NARROW] : &state->passed[kept[i]], now, whole ? 16 : 8);
+    for (unsigned k = 0; k <= whole; k++) now[k] = rnd();
   }
   uint64_t r = enter(&state->head, code.rx + (result.entry - code.rw), 100);
-  for (unsigned i = 0; i < n && at_boundary; i++) state->x[kept[i]] = state->passed[kept[i]];
+  for (unsigned i = 0; i < n && at_boundary; i++) {
+    if (kept[i] < NARROW) state->x[kept[i]] = state->passed[kept[i]];
+    else memcpy(state->z[kept[i] - NARROW], state->passed_z[kept[i] - NARROW], 16);
+  }
   return r;
 }
 
@@ -524,7 +564,8 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
       memcpy(memory, memory_before, MEMORY);
       run(&c);
       bool same = !memcmp(state->x, after.x, sizeof after.x) && !memcmp(state->y, after.y, sizeof after.y) &&
-                  !memcmp(state->flag, after.flag, sizeof after.flag) && state->sticky == after.sticky &&
+                  !memcmp(state->flag, after.flag, sizeof after.flag) &&
+                  !memcmp(state->z, after.z, sizeof after.z) && state->sticky == after.sticky &&
                   !memcmp(memory, memory_after, MEMORY) &&
                   (o.exit->kind == IX_JUMP ? taken.target == o.target
                                            : taken.exit && taken.exit->kind == o.exit->kind);
@@ -535,9 +576,14 @@ static void compare_with_evaluator(uint32_t features, unsigned length, unsigned 
           if (state->x[i] != after.x[i])
             fprintf(stderr, "slot %u: %#llx, should be %#llx\n", i, (unsigned long long)state->x[i],
                     (unsigned long long)after.x[i]);
-        for (unsigned i = 0; i < FLAGS - 16; i++)
+        for (unsigned i = 0; i < NARROW - 16; i++)
           if (state->y[i] != after.y[i])
             fprintf(stderr, "slot %u: %#x, should be %#x\n", i + 16, state->y[i], after.y[i]);
+        for (unsigned i = 0; i < FLAGS - NARROW; i++)
+          if (memcmp(state->z[i], after.z[i], 16))
+            fprintf(stderr, "slot %u: %#llx %#llx, should be %#llx %#llx\n", i + NARROW,
+                    (unsigned long long)state->z[i][0], (unsigned long long)state->z[i][1],
+                    (unsigned long long)after.z[i][0], (unsigned long long)after.z[i][1]);
         for (unsigned i = 0; i < SLOTS - FLAGS; i++)
           if (state->flag[i] != after.flag[i])
             fprintf(stderr, "slot %u: %#x, should be %#x\n", i + FLAGS, state->flag[i], after.flag[i]);
@@ -564,6 +610,15 @@ static void test_random_floats_and_vectors(void **unused) {
   compare_with_evaluator(cg_features(), 6, 3000, 3, true);
   compare_with_evaluator(cg_features(), 20, 1000, 3, true);
   compare_with_evaluator(cg_features(), 120, 120, 3, true);
+}
+
+static void test_nans_are_right_where_they_show(void **unused) {
+  (void)unused;
+  nans = true;
+  compare_with_evaluator(cg_features(), 12, 2000, 3, true);
+  compare_with_evaluator(cg_features(), 30, 800, 3, true);
+  compare_with_evaluator(cg_features(), 120, 120, 3, true);
+  nans = false;
 }
 
 /* Population counts have no other way; everything else must do without the newer instructions. */
@@ -747,6 +802,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_random_blocks),
       cmocka_unit_test(test_random_floats_and_vectors),
+      cmocka_unit_test(test_nans_are_right_where_they_show),
       cmocka_unit_test(test_without_features),
       cmocka_unit_test(test_many_live_values_are_spilled),
       cmocka_unit_test(test_flags_are_made_on_the_way_out),
