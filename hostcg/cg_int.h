@@ -21,16 +21,18 @@ struct value {
   int8_t reg;     /* -1: none */
   int8_t hint;    /* register where it is wanted in the end */
   int16_t spill;  /* -1: none */
-  uint16_t alias; /* GET of a held slot, CAST: the value it is */
+  uint16_t alias; /* GET of a held slot, CAST, ZEXT, TRUNC: the value it is */
   uint16_t address_uses;
   uint16_t nargs; /* uses as operand */
   uint8_t bytes;  /* 4, 8, 16 */
   bool vector;    /* its first use is in a vector register */
   bool kept;      /* an exit needs it */
   bool home;      /* held slot: memory has it */
+  bool clean;     /* an I32 made of such with zeros above */
   bool folded;    /* computed by its users: a compare before its branch, an address, a pair */
+  bool aligned;   /* the value plus `aligned_at` is a multiple, or far from ends of pages (atomic.c) */
   bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
-  int64_t near;
+  int64_t near, aligned_at;
 };
 struct use {
   uint32_t at, next;
@@ -43,11 +45,13 @@ struct late {
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
+  uint16_t
+      around; /* LATE_PAGE: bytes before and behind that are to lie in the page too; the address is `op` behind the register */
   /* LATE_SOFT, LATE_NAN (reg: an operand that may be a NaN too; exit: 1 + its spill) */
   uint64_t op; /* cg_soft_op; the NaN */
   uint8_t reg[3], nargs, dest;
 };
-enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_COUNT, LATE_SOFT, LATE_NAN, LATE_FALSE };
+enum late_kind { LATE_COLD, LATE_JUMP, LATE_SLOW, LATE_PAGE, LATE_COUNT, LATE_SOFT, LATE_NAN, LATE_FALSE };
 /* A constant behind the block. */
 struct literal {
   uint32_t at; /* end of the distance in the code that reads it */
@@ -89,7 +93,8 @@ struct cg {
   struct literal literal[MAX_LITERALS];
   struct value v[MAX_VALUES];
   uint8_t late_value
-      [IR_MAX_INS]; /* not 0: computed by the runtime, in so many operations, when an exit is taken */
+      [IR_MAX_INS];     /* not 0: computed by the runtime, in so many operations, when an exit is taken */
+  bool low[IR_MAX_INS]; /* truncations whose users look at the low half of what is truncated */
   uint16_t part[MAX_PLACES]; /* by place: the late value's or operand's entry */
   struct use use[MAX_USES];
 };

@@ -297,7 +297,8 @@ static void go(struct cg *g) {
   const unsigned env = scratch(0), at = scratch(1);
   const int32_t jump = offsetof(struct cg_env, jump);
   g->p = cg_load_64(g->p, env, CG_VCPU, offsetof(struct vcpu, helpers));
-  g->p = cg_hash(g->p, at, TARGET, 4, (CG_JUMPS - 1) * (int64_t)sizeof(struct cg_jump));
+  g->p = cg_hash(g->p, at, TARGET, 5 - CG_JUMP_SHIFT(g->b->guest->isa->insn_unit),
+                 (CG_JUMPS - 1) * (int64_t)sizeof(struct cg_jump));
   g->p = cg_add(g->p, at, env);
   g->p = cg_same_64(g->p, TARGET, at, jump + (int)offsetof(struct cg_jump, pc));
   branch_to(g, CG_SAME_64_GIVES, g->c.common->goes);
@@ -311,7 +312,7 @@ static void go(struct cg *g) {
   g->p = cg_load_64(g->p, at, at, jump + (int)offsetof(struct cg_jump, code));
   g->p = cg_jump_reg(g->p, at);
 }
-_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32, an address counts in 2");
+_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32");
 
 void cg_want(uint8_t *want, uint64_t pc) { memcpy(want - 8, &pc, 8); }
 
@@ -434,6 +435,12 @@ void write_lates(struct cg *g) {
       g->p = cg_call(g->p);
       cg_patch(g->p, g->c.common->slow);
       jump_to(g, l->retry);
+      break;
+    case LATE_PAGE:
+      g->p = cg_lea(g->p, l->dest, l->address, (int32_t)(int64_t)l->op - l->around);
+      g->p = cg_in_page(g->p, l->dest, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - l->size - 2 * l->around);
+      branch_to(g, CG_IN_PAGE_GIVES ^ 1, l->retry);
+      cold(g, l->exit);
       break;
     case LATE_SOFT:
       write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);

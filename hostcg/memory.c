@@ -96,7 +96,7 @@ unsigned direct_base(struct cg *g, ref address, int32_t *o) {
 static bool any_register(unsigned bits) { return bits == 32 || bits == 64 || bits == 128; }
 static bool fits_register(const struct cg *g, ref r, unsigned bits) {
   const unsigned type = ins_of(g, r)->type;
-  return type != IT_V256 && bits <= 8 * g->v[value_of(g, r)].bytes;
+  return type != IT_V256 && bits <= 8u * g->v[r].bytes;
 }
 static void load_vector(struct cg *g, unsigned bits, unsigned d, unsigned b, unsigned x) {
   g->p = bits == 32   ? cg_xvload_32(g->p, d, b, x)
