@@ -355,6 +355,7 @@ static bool lower(struct cg *g, ref r) {
     unsigned cc = condition(g, i->a);
     g->p = cg_branch(g->p,
                      i->b ? cc ^ 1 : cc); /* leaves when it is the other; conditions come in opposite pairs */
+    g->flags_until = g->p;
     late_exit(g, i->c);
     return true;
   }
@@ -378,6 +379,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   g->c = *c;
   g->p = c->at;
   g->error = 0;
+  g->flags_until = NULL;
   g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = g->unseen = 0;
   g->nheld = cg_held(b->guest, g->held_slot, g->held_reg);
   g->count = b->exit[b->ins[last].c].count;

@@ -40,8 +40,9 @@ struct use {
 
 /* A stub that is written behind the block. */
 struct late {
-  uint8_t *from;  /* end of the rel32 that leads here */
-  uint8_t *retry; /* slow accesses: where to go afterwards */
+  uint8_t *from;        /* end of the rel32 that leads here */
+  const uint8_t *flags; /* LATE_JUMP: the comparison whose outcome decided */
+  uint8_t *retry;       /* slow accesses: where to go afterwards */
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
@@ -79,7 +80,8 @@ struct cg {
   uint32_t pinned;           /* registers that must not be given away now */
   uint64_t spills;           /* in use */
   uint32_t wide_spills;
-  ref unseen; /* the entry whose NaN the next one looks for; 0: none */
+  const uint8_t *flags, *flags_until; /* the last comparison and the end of the branch on it */
+  ref unseen;                         /* the entry whose NaN the next one looks for; 0: none */
   unsigned nuses, nlates, nliterals;
   uint32_t spill_of[CG_SPILLS + CG_WIDE_SPILLS];
   uint32_t count; /* of the main path */
@@ -195,8 +197,9 @@ void late_needed(struct cg *g, ref r, uint32_t at);
 /* flags.c */
 /* Whether the comparison can be made by each of its users. `need`: what it needs then; *sum: a difference that it needs not. */
 bool may_compare_late(const struct cg *g, ref r, ref need[2], ref *sum);
-/* Late comparisons of an exit to another block into their slots; everything is where the exit's places say. */
-void write_conditions(struct cg *g, const struct cg_exit *x);
+/* Late comparisons of an exit to another block into their slots; everything is where the exit's places say. `flags`: code of a
+ * comparison whose outcome the flags are there already, or NULL. */
+void write_conditions(struct cg *g, const struct cg_exit *x, const uint8_t *flags);
 
 /* memory.c */
 bool lower_memory(struct cg *g, ref r);

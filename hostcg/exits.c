@@ -148,7 +148,7 @@ struct late *new_late(struct cg *g, enum late_kind kind, unsigned exit) {
 void late_exit(struct cg *g, unsigned exit) {
   bool cold = is_cold(g->b->exit[exit].kind);
   unsigned x = new_exit(g, exit, cold);
-  new_late(g, cold ? LATE_COLD : LATE_JUMP, x);
+  new_late(g, cold ? LATE_COLD : LATE_JUMP, x)->flags = g->p == g->flags_until ? g->flags : NULL;
 }
 
 void late_to(struct cg *g, unsigned x) { new_late(g, LATE_COLD, x); }
@@ -265,10 +265,10 @@ void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
   }
 }
 
-static void to_boundary(struct cg *g, const struct cg_exit *x) {
+static void to_boundary(struct cg *g, const struct cg_exit *x, const uint8_t *flags) {
   const struct cg_place *p = &g->place[x->first];
   const unsigned vector = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
-  write_conditions(g, x);
+  write_conditions(g, x, flags);
   for (unsigned n = 0; n < x->n; n++)
     if (p[n].slot != CG_PART && destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG)
       write_home(g, p[n].at, p[n].offset, p[n].bytes);
@@ -342,12 +342,9 @@ static void choose(struct cg *g, unsigned exit) {
     g->p = cg_const(g->p, scratch(0), -1);
     x->want = (uint32_t)(g->p - g->c.at);
     g->p = cg_same(g->p, TARGET, scratch(0));
-    g->p = cg_branch(g->p, CG_SAME_GIVES);
-    uint8_t *next = g->p;
-    g->p = cg_jump(g->p);
+    g->p = cg_branch(g->p, CG_SAME_GIVES ^ 1);
     x->patch = (uint32_t)(g->p - g->c.at);
     stub[w] = g->p;
-    cg_patch(next, g->p);
   }
   for (unsigned w = 0; w < CG_WAYS; w++) {
     cg_patch(stub[w], g->p);
@@ -384,9 +381,10 @@ static void follow(struct cg *g, unsigned exit) {
   jump_to(g, g->c.common->link);
 }
 
-static void jump(struct cg *g, unsigned exit) {
+/* `flags`: the comparison whose outcome the flags are, NULL: any. */
+static void jump(struct cg *g, unsigned exit, const uint8_t *flags) {
   const struct cg_exit *x = &g->exit[exit];
-  to_boundary(g, x);
+  to_boundary(g, x, flags);
   if (g->count != x->count) g->p = cg_add_imm(g->p, CG_COUNT, (int64_t)g->count - x->count);
   follow(g, exit);
 }
@@ -395,7 +393,7 @@ void leave(struct cg *g, unsigned exit) {
   bool c = is_cold(g->b->exit[exit].kind);
   unsigned x = new_exit(g, exit, c);
   if (c) cold(g, x);
-  else jump(g, x);
+  else jump(g, x, g->p == g->flags_until ? g->flags : NULL);
 }
 
 void leave_to_interpreter(struct cg *g, unsigned exit) {
@@ -422,7 +420,7 @@ void write_lates(struct cg *g) {
     cg_patch(l->from, g->p);
     switch (l->kind) {
     case LATE_COLD: cold(g, l->exit); break;
-    case LATE_JUMP: jump(g, l->exit); break;
+    case LATE_JUMP: jump(g, l->exit, l->flags); break;
     case LATE_COUNT:
       g->p = cg_add_imm(g->p, CG_COUNT, (int64_t)g->count);
       g->p = cg_const32(g->p, CG_RESULT, (int32_t)g->c.first_exit);
