@@ -216,7 +216,7 @@ def cells(line: Text, n: int) -> list[Text]:
 def operation(line: Text, head: str, ops: dict[str, tuple[int, str]]) -> tuple[str, int, tuple[str, ...]]:
     """Operation, its aux, and the types a rule's head stands for."""
     m = re.fullmatch(r"([A-Z0-9]+)\.(N|F|V|F?32|F?64)", head)
-    lane = re.fullmatch(r"([A-Z]+?)(8|16|32|64)", m[1]) if m and m[1] not in ops else None
+    lane = re.fullmatch(r"([A-Z]+?)(2|4|8|16|32|64)", m[1]) if m and m[1] not in ops else None
     op, aux = (lane[1], int(lane[2])) if lane else (m[1] if m else "", 0)
     if op not in ops:
         raise DescError(line, f'"{head}" is no operation of the IR with a type (.32, .64, .N, .F32, .F64, .F, .V)')

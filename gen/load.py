@@ -235,9 +235,10 @@ def declare(isa: Isa, raw: Raw) -> None:
     for node in raw.lists.get("held", []):
         for w in words(node, '"held"'):
             found = [(f.name, f.names.index(w.s)) for f in isa.files.values() if w.s in f.names and f.width == 64]
-            if not found:
+            alone = isa.slots.get(w.s)
+            if not found and (alone is None or alone.width != 64):
                 raise DescError(w, f'held: no register "{w.s}" of 64 bits')
-            isa.held.append(found[0])
+            isa.held.append(found[0] if found else (w.s, None))
     for node in raw.lists.get("held_vectors", []):
         for w in words(node, '"held_vectors"'):
             found = [(f.name, f.names.index(w.s)) for f in isa.files.values() if w.s in f.names and f.width in (64, 128)]

@@ -145,7 +145,7 @@ static void spill(struct cg *g, uint32_t v, unsigned reg) {
   if (x->spill >= 0) return;
   settle(g, v);
   x->spill = spill_place(g, v, x->bytes == 16);
-  store_reg(g, reg, CG_STACK, cg_spill_at((unsigned)x->spill), is_vector(reg) ? x->bytes : 8);
+  store_reg(g, reg, CG_STACK, cg_spill_at((unsigned)x->spill), is_vector(reg) && x->bytes == 16 ? 16 : 8);
 }
 
 /* Takes the value's register away; it can be had again. */

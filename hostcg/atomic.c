@@ -229,6 +229,58 @@ static bool stores_follow(const struct cg *g, ref r, unsigned n) {
   return done >= n;
 }
 
+enum { ALIGNED = 16, AROUND = 256 };
+
+/* Is there a later probe whose address is the same distance from a multiple of ALIGNED, near by? */
+static bool probed_again(const struct cg *g, ref r, uint32_t root, int64_t distance) {
+  int64_t at, n;
+  for (ref k = r + 1; k < g->b->n; k++) {
+    const struct ir_ins *i = ins_of(g, k);
+    if (i->op != IR_PROBE || root_of(g, i->a, &at) != root || (at - distance) % ALIGNED) continue;
+    if (number_of(g, i->b, &n) && n > 0 && n <= ALIGNED && at - distance <= AROUND - ALIGNED &&
+        distance - at <= AROUND)
+      return true;
+  }
+  return false;
+}
+
+/* The bytes probed lie in one page. An aligned address answers that for all near it that differ by multiples; otherwise code
+ * out of line looks, and wants pages' ends to be far enough from those as well. */
+static void in_one_page(struct cg *g, ref r, unsigned a, int32_t o, unsigned n) {
+  const struct ir_ins *i = ins_of(g, r);
+  int64_t distance;
+  const uint32_t v = root_of(g, i->a, &distance);
+  struct value *root = &g->v[v];
+  if (n <= ALIGNED && root->aligned && (distance - root->aligned_at) % ALIGNED == 0 &&
+      distance - root->aligned_at <= AROUND - ALIGNED && root->aligned_at - distance <= AROUND)
+    return;
+  const unsigned t = take(g, UINT32_MAX, -1), x = new_exit(g, i->c, true);
+  unsigned low = a;
+  if (o % ALIGNED || n > ALIGNED) {
+    g->p = cg_lea(g->p, t, a, o);
+    low = t;
+  }
+  if (n > ALIGNED) {
+    g->p = cg_in_page(g->p, t, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - n);
+    g->p = cg_branch(g->p, CG_IN_PAGE_GIVES);
+    late_to(g, x);
+    return;
+  }
+  g->p = cg_low_bits(g->p, low, ALIGNED - 1);
+  g->p = cg_branch(g->p, CG_LOW_BITS_GIVES);
+  struct late *l = new_late(g, LATE_PAGE, x);
+  l->retry = g->p;
+  l->address = (uint8_t)a;
+  l->op = (uint64_t)(int64_t)o;
+  l->size = (uint8_t)n;
+  l->dest = (uint8_t)t;
+  if (probed_again(g, r, v, distance)) {
+    l->around = AROUND;
+    root->aligned = true;
+    root->aligned_at = distance;
+  }
+}
+
 static bool lower_probe(struct cg *g, ref r) {
   const struct ir_ins *i = ins_of(g, r);
   const bool write = IR_MEM_ATTR(i->aux) == ACCESS_WRITE;
@@ -237,13 +289,13 @@ static bool lower_probe(struct cg *g, ref r) {
   const bool follow = write && stores_follow(g, r, (unsigned)n);
   if (g->c.direct && !follow && (write || n > 1)) return false;
   int32_t o = 0;
-  unsigned a = direct_base(g, i->a, &o), t = take(g, UINT32_MAX, -1);
+  unsigned a = direct_base(g, i->a, &o);
   if (follow) {
-    g->p = cg_lea(g->p, t, a, o);
-    g->p = cg_in_page(g->p, t, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - n);
-    g->p = cg_branch(g->p, CG_IN_PAGE_GIVES);
-    late_exit(g, i->c);
-  } else if (!g->c.direct) {
+    in_one_page(g, r, a, o, (unsigned)n);
+    return true;
+  }
+  unsigned t = take(g, UINT32_MAX, -1);
+  if (!g->c.direct) {
     unsigned u = take(g, UINT32_MAX, -1);
     tlb_check(g, i->c, t, u, a, o, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
   } else {

@@ -91,10 +91,54 @@ static bool takes_pair(unsigned op) { return op == IR_ARG || op == IR_CAS || op 
 
 static ref arg(const struct ir_ins *i, unsigned n) { return n == 0 ? i->a : n == 1 ? i->b : i->c; }
 
-/* A CAST is what it casts when both are one register wide. */
-static void count_cast(struct cg *g, ref r) {
+/* Whether an operation looks at no more than the low 32 bits of the register with operand n, an I32. */
+static bool reads_low(const struct cg *g, ref r, unsigned n) {
   const struct ir_ins *i = ins_of(g, r);
-  if (g->v[r].bytes <= 16) g->v[r].alias = (uint16_t)value_of(g, i->a);
+  if (g->late_value[r]) return false;
+  if (i->op >= IR_EQ && i->op <= IR_SUBO) return true;
+  if (i->op == IR_SEXT) return i->type == IT_I64 || i->aux < 32;
+  if (i->op == IR_SELECT) return n > 0 && i->type == IT_I32;
+  return i->type == IT_I32 &&
+         ((i->op >= IR_ADD && i->op <= IR_REMS) || (i->op >= IR_CLZ && i->op <= IR_ORC8));
+}
+
+/* Which truncations their users need not see. */
+static void find_low(struct cg *g) {
+  const struct ir_block *b = g->b;
+  for (ref r = 1; r < b->n; r++) g->low[r] = b->ins[r].op == IR_TRUNC && !g->late_value[r];
+  for (ref r = 1; r < b->n; r++) {
+    const struct ir_ins *i = &b->ins[r];
+    for (unsigned n = 0; n < ir_op_info[i->op].nargs; n++)
+      if (g->low[arg(i, n)] && !reads_low(g, r, n)) g->low[arg(i, n)] = false;
+    if (!leaves(i->op)) continue;
+    const struct ir_snap *s = &b->snap[b->exit[i->c].snap];
+    for (unsigned n = 0; n < s->n; n++) g->low[b->snap_value[s->first + n].value] = false;
+  }
+}
+
+/* Whether a value is an I32 whose register has zeros above, of whatever kind it is. */
+static bool clean(const struct cg *g, uint32_t v) {
+  if (v >= IR_MAX_INS) return false;
+  const struct ir_ins *i = ins_of(g, v);
+  if (i->type != IT_I32) return false;
+  if (i->op == IR_AND || i->op == IR_OR || i->op == IR_XOR ||
+      i->op == IR_SELECT) /* maybe in vector registers */
+    return g->v[v].clean;
+  return i->op == IR_LOAD || (i->op >= IR_ADD && i->op <= IR_TRUNC) || (i->op >= IR_CLZ && i->op <= IR_ORC8);
+}
+
+/* An entry that is its operand, in the same register: a CAST when both are one register wide, an extension of what has
+ * zeros above, a truncation whose users look at the low half alone. */
+static bool is_operand(struct cg *g, ref r) {
+  const struct ir_ins *i = ins_of(g, r);
+  const uint32_t v = value_of(g, i->a);
+  switch (i->op) {
+  case IR_CAST: return g->v[r].bytes <= 16;
+  case IR_ZEXT: return clean(g, v);
+  case IR_TRUNC:
+    return g->low[r] && v < IR_MAX_INS && ins_of(g, v)->type == IT_I64 && ins_of(g, v)->op != IR_PC;
+  default: return false;
+  }
 }
 
 /* The lowest lane of a vector is the vector itself where only operations on scalars in vector registers use it. */
@@ -136,9 +180,14 @@ static void count_uses(struct cg *g) {
     g->v[r] = none;
     g->v[r].bytes = (uint8_t)bytes_of(i->type);
     g->v[r].vector = i->type >= IT_I128;
-    if (i->op == IR_CAST) {
-      count_cast(g, r);
-      if (g->v[r].alias) continue;
+    if (is_operand(g, r)) {
+      g->v[r].alias = (uint16_t)value_of(g, i->a);
+      continue;
+    }
+    g->v[r].clean = ir_op_info[i->op].nargs && i->type == IT_I32;
+    for (unsigned n = i->op == IR_SELECT; n < ir_op_info[i->op].nargs && g->v[r].clean; n++) {
+      const uint32_t v = value_of(g, arg(i, n));
+      g->v[r].clean = (v < IR_MAX_INS && ins_of(g, v)->op == IR_CONST) || clean(g, v);
     }
     if (lane[r] == LOW_LANE) {
       g->v[r].alias = (uint16_t)value_of(g, i->a);
@@ -260,6 +309,7 @@ static enum kind kind_of_use(const struct cg *g, ref r, unsigned n) {
 static void analyse(struct cg *g) {
   const struct ir_block *b = g->b;
   late_values(g);
+  find_low(g);
   count_uses(g);
   find_windows(g);
   find_lazy(g);
@@ -346,6 +396,7 @@ static bool lower(struct cg *g, ref r) {
     unsigned cc = condition(g, i->a);
     g->p = cg_branch(g->p,
                      i->b ? cc ^ 1 : cc); /* leaves when it is the other; conditions come in opposite pairs */
+    g->flags_until = g->p;
     late_exit(g, i->c);
     return true;
   }
@@ -369,6 +420,7 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   g->c = *c;
   g->p = c->at;
   g->error = 0;
+  g->flags_until = NULL;
   g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = 0;
   g->nheld = cg_held(b->guest, g->held_slot, g->held_reg);
   g->count = b->exit[b->ins[last].c].count;

@@ -23,18 +23,20 @@ struct value {
   int8_t reg;     /* -1: none */
   int8_t hint;    /* register where it is wanted in the end */
   int16_t spill;  /* -1: none */
-  uint16_t alias; /* GET of a held slot, CAST: the value it is */
+  uint16_t alias; /* GET of a held slot, CAST, ZEXT, TRUNC: the value it is */
   uint16_t address_uses;
   uint16_t nargs; /* uses as operand */
   uint8_t bytes;  /* 4, 8, 16 */
   bool vector;    /* its first use is in a vector register */
   bool kept;      /* an exit needs it */
   bool home;      /* held slot: memory has it */
+  bool clean;     /* an I32 made of such with zeros above */
   bool folded;    /* computed by its users: a compare before its branch, an address, a pair */
   bool raw;       /* may be a NaN that is not yet made the default one (nan.c) */
   bool lazy;      /* a value of 8 bytes, zeros above, that only exits need: they know it by its low half */
+  bool aligned;   /* the value plus `aligned_at` is a multiple, or far from ends of pages (atomic.c) */
   bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
-  int64_t near;
+  int64_t near, aligned_at;
 };
 struct use {
   uint32_t at, next;
@@ -55,11 +57,14 @@ struct window {
 
 /* A stub that is written behind the block. */
 struct late {
-  uint8_t *from;  /* end of the rel32 that leads here */
-  uint8_t *retry; /* slow accesses: where to go afterwards */
+  uint8_t *from;        /* end of the rel32 that leads here */
+  const uint8_t *flags; /* LATE_JUMP: the comparison whose outcome decided */
+  uint8_t *retry;       /* slow accesses: where to go afterwards */
   uint32_t exit;
   uint8_t kind; /* enum late_kind */
   uint8_t address, access, size;
+  uint16_t
+      around; /* LATE_PAGE: bytes before and behind that are to lie in the page too; the address is `op` behind the register */
   uint64_t op; /* LATE_SOFT: cg_soft_op */
   uint8_t reg[3], nargs, dest;
   bool silent; /* LATE_FALSE: nothing was raised; the status is in the frame */
@@ -75,6 +80,7 @@ enum late_kind {
   LATE_JUMP,
   LATE_SLOW,
   LATE_WINDOW,
+  LATE_PAGE,
   LATE_COUNT,
   LATE_SOFT,
   LATE_NAN,
@@ -109,6 +115,7 @@ struct cg {
   uint32_t pinned;           /* registers that must not be given away now */
   uint64_t spills;           /* in use */
   uint32_t wide_spills;
+  const uint8_t *flags, *flags_until; /* the last comparison and the end of the branch on it */
   unsigned nuses, nlates, nliterals;
   uint32_t spill_of[CG_SPILLS + CG_WIDE_SPILLS];
   uint32_t count; /* of the main path */
@@ -125,7 +132,8 @@ struct cg {
   uint8_t window_of[IR_MAX_INS]; /* by access: number of its window + 1, 0: none */
   struct value v[MAX_VALUES];
   uint8_t late_value
-      [IR_MAX_INS]; /* not 0: computed by the runtime, in so many operations, when an exit is taken */
+      [IR_MAX_INS];     /* not 0: computed by the runtime, in so many operations, when an exit is taken */
+  bool low[IR_MAX_INS]; /* truncations whose users look at the low half of what is truncated */
   uint16_t part[MAX_PLACES]; /* by place: the late value's or operand's entry */
   struct use use[MAX_USES];
 };
@@ -239,8 +247,9 @@ void late_needed(struct cg *g, ref r, uint32_t at);
 /* flags.c */
 /* Whether the comparison can be made by each of its users. `need`: what it needs then; *sum: a difference that it needs not. */
 bool may_compare_late(const struct cg *g, ref r, ref need[2], ref *sum);
-/* Late comparisons of an exit to another block into their slots; everything is where the exit's places say. */
-void write_conditions(struct cg *g, const struct cg_exit *x);
+/* Late comparisons of an exit to another block into their slots; everything is where the exit's places say. `flags`: code of a
+ * comparison whose outcome the flags are there already, or NULL. */
+void write_conditions(struct cg *g, const struct cg_exit *x, const uint8_t *flags);
 
 /* memory.c */
 bool lower_memory(struct cg *g, ref r);

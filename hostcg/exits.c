@@ -155,7 +155,7 @@ struct late *new_late(struct cg *g, enum late_kind kind, unsigned exit) {
 void late_exit(struct cg *g, unsigned exit) {
   bool cold = is_cold(g->b->exit[exit].kind);
   unsigned x = new_exit(g, exit, cold);
-  new_late(g, cold ? LATE_COLD : LATE_JUMP, x);
+  new_late(g, cold ? LATE_COLD : LATE_JUMP, x)->flags = g->p == g->flags_until ? g->flags : NULL;
 }
 
 void late_to(struct cg *g, unsigned x) { new_late(g, LATE_COLD, x); }
@@ -269,11 +269,11 @@ void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
   }
 }
 
-static void to_boundary(struct cg *g, const struct cg_exit *x) {
+static void to_boundary(struct cg *g, const struct cg_exit *x, const uint8_t *flags) {
   const struct cg_place *p = &g->place[x->first];
   const unsigned vector = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
+  write_conditions(g, x, flags);
   settle_places(g, p, x->n);
-  write_conditions(g, x);
   for (unsigned n = 0; n < x->n; n++)
     if (p[n].slot != CG_PART && destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG)
       into_slot(g, &p[n], p[n].at);
@@ -321,7 +321,7 @@ static void go(struct cg *g) {
   g->p = cg_load_64(g->p, at, at, jump + (int)offsetof(struct cg_jump, code));
   g->p = cg_jump_reg(g->p, at);
 }
-_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32, an address counts in 2");
+_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32");
 
 void cg_want(uint8_t *want, uint64_t pc) { memcpy(want - 8, &pc, 8); }
 
@@ -351,12 +351,9 @@ static void choose(struct cg *g, unsigned exit) {
     g->p = cg_const(g->p, scratch(0), -1);
     x->want = (uint32_t)(g->p - g->c.at);
     g->p = cg_same(g->p, TARGET, scratch(0));
-    g->p = cg_branch(g->p, CG_SAME_GIVES);
-    uint8_t *next = g->p;
-    g->p = cg_jump(g->p);
+    g->p = cg_branch(g->p, CG_SAME_GIVES ^ 1);
     x->patch = (uint32_t)(g->p - g->c.at);
     stub[w] = g->p;
-    cg_patch(next, g->p);
   }
   for (unsigned w = 0; w < CG_WAYS; w++) {
     cg_patch(stub[w], g->p);
@@ -393,9 +390,10 @@ static void follow(struct cg *g, unsigned exit) {
   jump_to(g, g->c.common->link);
 }
 
-static void jump(struct cg *g, unsigned exit) {
+/* `flags`: the comparison whose outcome the flags are, NULL: any. */
+static void jump(struct cg *g, unsigned exit, const uint8_t *flags) {
   const struct cg_exit *x = &g->exit[exit];
-  to_boundary(g, x);
+  to_boundary(g, x, flags);
   if (g->count != x->count) g->p = cg_add_imm(g->p, CG_COUNT, (int64_t)g->count - x->count);
   follow(g, exit);
 }
@@ -404,7 +402,7 @@ void leave(struct cg *g, unsigned exit) {
   bool c = is_cold(g->b->exit[exit].kind);
   unsigned x = new_exit(g, exit, c);
   if (c) cold(g, x);
-  else jump(g, x);
+  else jump(g, x, g->p == g->flags_until ? g->flags : NULL);
 }
 
 void leave_to_interpreter(struct cg *g, unsigned exit) {
@@ -431,7 +429,7 @@ void write_lates(struct cg *g) {
     cg_patch(l->from, g->p);
     switch (l->kind) {
     case LATE_COLD: cold(g, l->exit); break;
-    case LATE_JUMP: jump(g, l->exit); break;
+    case LATE_JUMP: jump(g, l->exit, l->flags); break;
     case LATE_COUNT:
       g->p = cg_add_imm(g->p, CG_COUNT, (int64_t)g->count);
       g->p = cg_const32(g->p, CG_RESULT, (int32_t)g->c.first_exit);
@@ -439,6 +437,12 @@ void write_lates(struct cg *g) {
       break;
     case LATE_SLOW: write_slow(g, l); break;
     case LATE_WINDOW: write_window(g, l); break;
+    case LATE_PAGE:
+      g->p = cg_lea(g->p, l->dest, l->address, (int32_t)(int64_t)l->op - l->around);
+      g->p = cg_in_page(g->p, l->dest, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - l->size - 2 * l->around);
+      branch_to(g, CG_IN_PAGE_GIVES ^ 1, l->retry);
+      cold(g, l->exit);
+      break;
     case LATE_SOFT:
       write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);
       jump_to(g, l->retry);

@@ -39,8 +39,7 @@ struct way {
   uint32_t has[CG_NREGS]; /* value in a register that is not busy */
   unsigned nsaved;
   uint8_t saved[4];
-  uint8_t last[32]; /* code of the comparison whose outcome is in the flags */
-  size_t nlast;
+  const uint8_t *last; /* code of the comparison whose outcome is in the flags, NULL: of none */
 };
 
 static const struct cg_place *part_of(const struct way *w, uint32_t v) {
@@ -77,7 +76,7 @@ static unsigned grab(struct way *w) {
     w->saved[w->nsaved++] = (uint8_t)r;
   }
   w->has[r] = 0;
-  w->nlast = 0;
+  w->last = NULL;
   w->mine |= 1u << r;
   return r;
 }
@@ -87,7 +86,7 @@ static void put_back(struct way *w) {
     const unsigned r = w->saved[--w->nsaved];
     w->g->p = cg_load_64(w->g->p, r, CG_STACK, CG_FRAME_SOFT + 8 * (int)w->nsaved);
     w->has[r] = 0;
-    w->nlast = 0;
+    w->last = NULL;
   }
   w->mine = 0;
 }
@@ -118,16 +117,13 @@ static unsigned operand(struct way *w, uint32_t v) {
 /* Code that the flags already are the outcome of is taken back. */
 static bool known(struct way *w, const uint8_t *start) {
   const size_t n = (size_t)(w->g->p - start);
-  if (!n || n != w->nlast || memcmp(start, w->last, n) != 0) return false;
+  if (!w->last || memcmp(start, w->last, n) != 0) return false;
   w->g->p -= n;
   return true;
 }
 
 static void compared(struct way *w, const uint8_t *start) {
-  const size_t n = (size_t)(w->g->p - start);
-  if (known(w, start)) return;
-  w->nlast = n <= sizeof w->last ? n : 0;
-  memcpy(w->last, start, w->nlast);
+  if (!known(w, start)) w->last = start;
 }
 
 static unsigned by_rule(struct way *w, ref r) {
@@ -155,7 +151,7 @@ static unsigned by_rule(struct way *w, ref r) {
   }
   g->p = rule->emit(g->p, &o);
   compared(w, start);
-  if (rule->ntemps) w->nlast = 0;
+  if (rule->ntemps) w->last = NULL;
   return rule->gives;
 }
 
@@ -178,8 +174,8 @@ static unsigned by_difference(struct way *w, ref d) {
   return CG_SIGN_64_GIVES;
 }
 
-void write_conditions(struct cg *g, const struct cg_exit *x) {
-  struct way w = {.g = g, .x = x};
+void write_conditions(struct cg *g, const struct cg_exit *x, const uint8_t *flags) {
+  struct way w = {.g = g, .x = x, .last = flags};
   bool any = false;
   for (unsigned n = 0; n < x->n; n++) {
     const struct cg_place *p = &g->place[x->first + n];

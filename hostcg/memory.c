@@ -84,7 +84,7 @@ unsigned direct_base(struct cg *g, ref address, int32_t *o) {
 static bool any_register(unsigned bits) { return bits == 32 || bits == 64 || bits == 128; }
 static bool fits_register(const struct cg *g, ref r, unsigned bits) {
   const unsigned type = ins_of(g, r)->type;
-  return type != IT_V256 && bits <= 8 * g->v[value_of(g, r)].bytes;
+  return type != IT_V256 && bits <= 8u * g->v[r].bytes;
 }
 
 void write_access(struct cg *g, const struct mem_op *m, unsigned b, unsigned x, int32_t o) {

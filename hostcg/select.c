@@ -265,9 +265,11 @@ static struct prepared prepare(struct cg *g, ref cond) {
 
 static unsigned set_flags(struct cg *g, struct prepared *p, ref cond) {
   if (!p->rule) {
+    g->flags = NULL;
     g->p = cg_nonzero(g->p, p->reg);
     return CG_NONZERO_GIVES;
   }
+  g->flags = p->rule->ntemps ? NULL : g->p;
   emit(g, p->rule, &p->o, ins_of(g, cond));
   return p->rule->gives;
 }

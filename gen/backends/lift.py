@@ -769,7 +769,7 @@ def guest(isa: Isa, checked: Checked) -> str:
     hot = []
     for name in isa.hot_registers:
         hot += [f"{up}_SLOT_{name} + {i}" for i in range(isa.files[name].n)] if name in isa.files else [f"{up}_SLOT_{name}"]
-    held = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
+    held = [f"{up}_SLOT_{f}" if i is None else f"{up}_SLOT_{f} + {i}" for f, i in isa.held]
     vectors = [f"{up}_SLOT_{f} + {i}" for f, i in isa.held_vectors]
     context = sorted({f"{up}_SLOT_{x.split('.')[0]}" for x in isa.context})
     st = sticky(isa)

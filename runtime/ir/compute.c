@@ -18,6 +18,7 @@ bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, 
   switch (op) {
   case IR_ADD: r = a + b; break;
   case IR_SUB: r = a - b; break;
+  case IR_ADDX: r = a + b * aux; break;
   case IR_MUL: r = a * b; break;
   case IR_AND: r = a & b; break;
   case IR_OR: r = a | b; break;

@@ -95,6 +95,12 @@ static ref fold_and(struct lift *l, enum ir_type t, ref a, ref b) {
     if (t == IT_I64 && m == UINT32_MAX) return e1(l, IR_ZEXT, t, e1(l, IR_TRUNC, IT_I32, a));
     if (i.op == IR_AND && k64(l, i.b, &y)) return e2(l, IR_AND, t, i.a, k(l, t, m & y));
     if (i.op == IR_ZEXT) return e1(l, IR_ZEXT, t, e2(l, IR_AND, IT_I32, i.a, k(l, IT_I32, m)));
+    if (i.op == IR_ROR && k64(l, i.b, &y) && y) { /* a bit field: only one end of the rotation is seen */
+      const unsigned up = ir_type_bits(t) - (unsigned)y;
+      if (!(m & ~(ones(t) >> y))) return e2(l, IR_AND, t, e2(l, IR_SHRU, t, i.a, i.b), b);
+      if (!(m & bits_mask(up))) return e2(l, IR_AND, t, e2(l, IR_SHL, t, i.a, k(l, IT_I32, up)), b);
+    }
+    if (i.op == IR_SHL && k64(l, i.b, &y) && !(~m & ones(t) & (ones(t) << y))) return a;
     if (i.op == IR_OR && k64(l, i.b, &y) && !(y & m)) return e2(l, IR_AND, t, i.a, b);
     if (!low_mask(m)) return 0;
     if (i.op == IR_ADD && k_is(l, i.b, 1) && is(l, i.a, IR_ADD)) { /* a + (b ^ m) + 1: a - b */

@@ -37,6 +37,7 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   /* I32, I64; AND OR XOR NOT also V128, V256 */                                                                       \
   X(ADD,     2, P)                                                                                                     \
   X(SUB,     2, P)                                                                                                     \
+  X(ADDX,    2, P) /* a + b * `aux`, which is 2, 4 or 8; made by ir_pass_narrow */                                     \
   X(MUL,     2, P)                                                                                                     \
   X(AND,     2, P)                                                                                                     \
   X(OR,      2, P)                                                                                                     \
@@ -336,10 +337,10 @@ static inline bool ir_has_exit(enum ir_op op) {
 bool ir_compute(enum ir_op op, enum ir_type t, enum ir_type from, uint32_t aux, const uint64_t v[3],
                 uint64_t *out);
 
-/* Passes over a finished block; ir_optimize runs them. */
+/* Passes over a finished block; ir_optimize runs what makes code better. */
 void ir_pass_narrow(struct ir_block *b); /* loads that extend themselves, stores without masks */
 void ir_pass_dead(struct ir_block *b);   /* removes what nothing needs */
-void ir_pass_cold(struct ir_block *b);   /* marks what only early ways out need */
+void ir_pass_cold(struct ir_block *b);   /* marks what only early ways out need, for readers */
 void ir_optimize(struct ir_block *b);
 
 /* Writes the block as text, one entry a line. */

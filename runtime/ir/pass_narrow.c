@@ -1,5 +1,5 @@
-/* Accesses do extension and truncation themselves: a sign extension that is its load's only use becomes the load's own; a
- * store takes what it stores without masks. */
+/* Entries take over what is done to their operands: a sign extension that is its load's only use becomes the load's own; a
+ * store takes what it stores without masks; sums multiply an operand by 2, 4 or 8 when nothing else needs the multiple. */
 #include <string.h>
 
 #include "core/bits.h"
@@ -38,11 +38,42 @@ static unsigned low_part(const struct ir_block *b, unsigned r, unsigned n) {
   }
 }
 
+/* The operand of r that sums alone need, a shift to the left by at most 3; 0: none. */
+static unsigned multiple(const struct ir_block *b, unsigned r, const uint16_t *uses, const uint16_t *added) {
+  const struct ir_ins *i = &b->ins[r];
+  const unsigned of[2] = {i->b, i->a};
+  if (b->ins[i->b].op == IR_CONST) return 0; /* an address adds it for nothing */
+  for (unsigned k = 0; k < 2; k++) {
+    const struct ir_ins *s = &b->ins[of[k]];
+    if (s->op != IR_SHL || b->ins[s->b].op != IR_CONST || uses[of[k]] != added[of[k]]) continue;
+    if (ir_const_value(b, s->b) >= 1 && ir_const_value(b, s->b) <= 3) return of[k];
+  }
+  return 0;
+}
+
+static void multiply(struct ir_block *b, const uint16_t *uses) {
+  static _Thread_local uint16_t added[IR_MAX_INS];
+  memset(added, 0, sizeof *added * b->n);
+  for (unsigned r = 1; r < b->n; r++)
+    if (b->ins[r].op == IR_ADD) added[b->ins[r].a]++, added[b->ins[r].b]++;
+  for (unsigned r = 1; r < b->n; r++) {
+    struct ir_ins *i = &b->ins[r];
+    const unsigned m = i->op == IR_ADD ? multiple(b, r, uses, added) : 0;
+    if (!m) continue;
+    const struct ir_ins *s = &b->ins[m];
+    i->a = m == i->b ? i->a : i->b;
+    i->b = s->a;
+    i->op = IR_ADDX;
+    i->aux = 1u << (unsigned)ir_const_value(b, s->b);
+  }
+}
+
 void ir_pass_narrow(struct ir_block *b) {
   static _Thread_local uint16_t uses[IR_MAX_INS];
   static _Thread_local uint16_t now[IR_MAX_INS]; /* what an entry was replaced by, 0 = itself */
   bool moved = false;
   count_uses(b, uses);
+  multiply(b, uses);
   memset(now, 0, sizeof *now * b->n);
   for (unsigned r = 1; r < b->n; r++) {
     struct ir_ins *i = &b->ins[r];
@@ -82,5 +113,4 @@ void ir_optimize(struct ir_block *b) {
   ir_pass_dead(b);
   ir_pass_narrow(b);
   ir_pass_dead(b);
-  ir_pass_cold(b);
 }

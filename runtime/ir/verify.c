@@ -102,6 +102,10 @@ static void check_types(struct check *c, const struct ir_ins *i) {
   case IR_REMUW:
     if (t != IT_I64 || a != t || b != t || type(c, i->c) != t) bad(c, "types that differ");
     return;
+  case IR_ADDX:
+    if (!ir_is_int(t) || a != t || b != t) bad(c, "types that differ");
+    if (i->aux != 2 && i->aux != 4 && i->aux != 8) bad(c, "no such multiple");
+    return;
   case IR_SHL:
   case IR_SHRU:
   case IR_SHRS:

@@ -15,7 +15,7 @@
 #include "mem/tlb.h"
 #include "os/fault.h"
 
-#define SLICE 32768 /* instructions between two looks at timers, interrupts and kicks */
+#define SLICE 131072 /* instructions between two looks at timers, interrupts and kicks */
 
 struct jit_options jit_options = {.threshold = 24,
                                   .memory = (size_t)32 << 20,

@@ -39,7 +39,7 @@ static bool wanted(const struct jit *j, const struct ir_block *ir) {
   return false;
 }
 
-static void dump(const struct jit *j, const struct block *b, const struct ir_block *ir,
+static void dump(const struct jit *j, const struct block *b, struct ir_block *ir,
                  const struct cg_result *r) {
   char name[200], text[120];
   symbols_text(j->v->c->machine, j->v->pc, name, sizeof name);
@@ -48,7 +48,10 @@ static void dump(const struct jit *j, const struct block *b, const struct ir_blo
     j->guest->isa->disasm(ir_decoded(ir, i), insn_pc(j, ir, i), DISASM_ALIASES, text, sizeof text);
     fprintf(stderr, "  %5x  %s\n", (unsigned)ir->insn[i].pc, text);
   }
-  if (jit_options.dump & JIT_DUMP_IR) ir_print(ir, stderr);
+  if (jit_options.dump & JIT_DUMP_IR) {
+    ir_pass_cold(ir);
+    ir_print(ir, stderr);
+  }
   if (!(jit_options.dump & JIT_DUMP_ASM)) return;
   const struct isa *host = isa_find(cg_host_name);
   for (const uint8_t *p = r->entry; host && p < r->code_end;) {
@@ -75,7 +78,7 @@ void observe_shared(const struct jit *j, const uint8_t *from, const uint8_t *to)
 
 void observe_child(void) { perf_child(); }
 
-void observe_block(struct jit *j, const struct block *b, const struct ir_block *ir, const struct cg_result *r,
+void observe_block(struct jit *j, const struct block *b, struct ir_block *ir, const struct cg_result *r,
                    uint64_t ns) {
   const struct trace_ops *t = j->v->c->trace;
   j->n.compiled++;

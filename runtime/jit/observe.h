@@ -6,7 +6,7 @@
 #include "jit/jit_int.h"
 
 /* The block was compiled at v->pc, which took `ns`. */
-void observe_block(struct jit *j, const struct block *b, const struct ir_block *ir, const struct cg_result *r,
+void observe_block(struct jit *j, const struct block *b, struct ir_block *ir, const struct cg_result *r,
                    uint64_t ns);
 /* Code that all blocks share was written to [from, to) (writable view). */
 void observe_shared(const struct jit *j, const uint8_t *from, const uint8_t *to);

@@ -58,6 +58,7 @@ def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
         case "ANDN": return a & ~b & m
         case "NOT": return ~a & m
         case "NEG": return -a & m
+        case "ADDX": return a + b * aux & m
         case "SHL": return a << k & m
         case "SHRU": return a >> k
         case "SHRS": return sg(a, n) >> k & m

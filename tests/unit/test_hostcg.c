@@ -412,7 +412,10 @@ static void random_block(unsigned length, bool loads, bool floats) {
       if (rnd() & 1) q.w.at[q.w.n++] = append(PICK(wide), IT_I64, any(&q.w), any(&q.w), 0, 0);
       else q.w.at[q.w.n++] = append(PICK(long_division), IT_I64, any(&q.w), any(&q.w), any(&q.w), 0);
       break;
-    case 5: p->at[p->n++] = append(PICK(shift), t, any(p), any(&q.h), 0, 0); break;
+    case 5:
+      if (rnd() & 3) p->at[p->n++] = append(PICK(shift), t, any(p), any(&q.h), 0, 0);
+      else p->at[p->n++] = append(IR_ADDX, t, any(p), any(p), 0, 2u << rnd() % 3);
+      break;
     case 6:
     case 7: q.b.at[q.b.n++] = append(PICK(compare), IT_I32, any(p), any(p), 0, 0); break;
     case 8: p->at[p->n++] = append(PICK(unary), t, any(p), 0, 0, 0); break;
@@ -681,6 +684,43 @@ static void test_flags_are_made_on_the_way_out(void **unused) {
   assert_in_range(size[1] - size[0], 1, 3 + 4 * 7);
 }
 
+/* Pairs of stores behind a probe: none of them is made when the first pair reaches into another page; aligned ones always
+ * are, others unless the page ends near by. */
+static void test_pairs_of_stores_stay_in_their_page(void **unused) {
+  (void)unused;
+  for (unsigned at = 0; at < GUEST_PAGE_SIZE; at += at < 64 || at >= GUEST_PAGE_SIZE - 400 ? 8 : 120)
+    for (unsigned pairs = 1; pairs <= 2; pairs++) {
+      uint16_t value[SLOTS] = {0};
+      struct cg_config c = config(cg_features());
+      c.direct = true;
+      begin();
+      const ref a = append(IR_GET, IT_I64, 0, 0, 0, 0), n = constant(IT_I64, 16);
+      const ref v = append(IR_GET, IT_I64, 0, 0, 0, 2);
+      const unsigned x = leave(IX_INTERP, 0, value, 0);
+      for (unsigned k = 0; k < pairs; k++) { /* the second one below the first */
+        const ref low = k ? append(IR_ADD, IT_I64, a, constant(IT_I64, (uint64_t)-16), 0, 0) : a;
+        const ref high = append(IR_ADD, IT_I64, a, constant(IT_I64, k ? (uint64_t)-8 : 8), 0, 0);
+        append(IR_PROBE, IT_NONE, low, n, x, IR_MEM(0, 1, 0));
+        append(IR_STORE, IT_NONE, low, v, x, IR_MEM(64, 0, 0));
+        append(IR_STORE, IT_NONE, high, v, x, IR_MEM(64, 0, 0));
+      }
+      append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, constant(IT_I64, 0x222)), 0);
+      memset(memory, 0, GUEST_PAGE_SIZE);
+      randomize();
+      memset(memory, 0, MEMORY);
+      state->x[0] = (uint64_t)(uintptr_t)memory + at;
+      state->x[2] = ~UINT64_C(0);
+      if (pairs == 2 && at < 16) continue; /* below is nothing */
+      const bool through = run(&c) == CG_GOES;
+      unsigned stored = 0;
+      for (unsigned i = 0; i < GUEST_PAGE_SIZE / 8; i++) stored += memory[i] != 0;
+      assert_int_equal(stored, through ? 2 * pairs : 0);
+      if (at + 16 > GUEST_PAGE_SIZE) assert_false(through);
+      else if (at % 16 == 0 || pairs == 1 || (at >= 256 && at + 16 + 256 <= GUEST_PAGE_SIZE))
+        assert_true(through);
+    }
+}
+
 /* Two held slots exchanged at an exit, three in a circle. */
 static void test_exit_moves_are_parallel(void **unused) {
   (void)unused;
@@ -806,6 +846,7 @@ int main(void) {
       cmocka_unit_test(test_without_features),
       cmocka_unit_test(test_many_live_values_are_spilled),
       cmocka_unit_test(test_flags_are_made_on_the_way_out),
+      cmocka_unit_test(test_pairs_of_stores_stay_in_their_page),
       cmocka_unit_test(test_exit_moves_are_parallel),
       cmocka_unit_test(test_ways_lead_where_they_are_linked),
       cmocka_unit_test(test_a_slice_too_short_runs_nothing),

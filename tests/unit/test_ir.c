@@ -49,6 +49,7 @@ static unsigned form(struct rig *r, uint32_t off, const struct ir_policy *p) {
   const struct ir_source src = {fetch, context, r};
   unsigned n = ir_form(&r->block, &r->lift, r->isa->guest, r->isa->default_features, &src, off, p);
   if (n && !ir_verify(&r->block, err, sizeof err)) fail_msg("%s", err);
+  if (n) ir_pass_cold(&r->block);
   return n;
 }
 
@@ -224,6 +225,19 @@ static void flags_for_faults_only_are_cold(void **state) {
   free(r);
 }
 
+/* A shift that only sums need is done by them; one that is needed itself stays. */
+static void sums_multiply(void **state) {
+  (void)state;
+  struct rig *r = rig("arm64");
+  assemble(r, 0,
+           (const char *[]){"ldr w2, [x1, x3, lsl #2]", "add x4, x5, x6, lsl #3", "lsl x7, x8, #1",
+                            "add x9, x7, x10", "ret", NULL});
+  assert_int_equal(form(r, 0, &ir_policy_default), 5);
+  assert_int_equal(uses(r, IR_ADDX), 2);
+  assert_int_equal(uses(r, IR_SHL), 1);
+  free(r);
+}
+
 /* What the block reads of context is what it is valid for. */
 static void names_its_context(void **state) {
   (void)state;
@@ -312,6 +326,7 @@ int main(void) {
       cmocka_unit_test(stops_at_the_end_of_what_it_may_read),
       cmocka_unit_test(flags_that_nobody_sees_are_gone),
       cmocka_unit_test(flags_for_faults_only_are_cold),
+      cmocka_unit_test(sums_multiply),
       cmocka_unit_test(names_its_context),
       cmocka_unit_test(words_stay_words),
       cmocka_unit_test(flags_put_back_are_not_written),
