@@ -25,7 +25,8 @@ def user() -> Machine:
     # EL0 as Linux sets it up: UCI, nTWE, nTWI, UCT, DZE
     m.fixed = {"EL": 0, "FPEN": 3, "SCTLR_EL1": 1 << 26 | 1 << 18 | 1 << 16 | 1 << 15 | 1 << 14}
     m.limits = {"FPCR": 0x03c80000, "FPSR": 0x0800009f}     # the bits that exist
-    m.avoid = {"stx*": {"data_abort"}}      # without a reservation qemu does not look at the address; both are allowed
+    # Without a reservation qemu does not look at the address, both are allowed; its later processors have FEAT_LSE2.
+    m.avoid = {"stx*": {"data_abort"}, "ldapu*": {"data_abort"}, "stlu*": {"data_abort"}}
     m.ignore = {"FPCR": 0x04f70000, "FPSR": 0xf0000000}     # of AArch32 and alternative half precision, which there are none of here
     return m
 
