@@ -1,7 +1,7 @@
 """arm64: every instruction against trixie's qemu-aarch64, as the oldest processor that has it, and against the Python oracle."""
 from __future__ import annotations
 
-from common import Machine, check, native, stale
+from common import Machine, check, native, stale, translated
 
 PLACES = [("x", 31), "SP", "NF", "ZF", "CF", "VF", "FPCR", "FPSR", "v"]
 SKIP = {
@@ -45,6 +45,11 @@ def test_later_processor() -> None:
     m = user()
     m.leaves = [x for x in m.leaves if LATER & set(x["requires"])]
     check(m, 100, {}, [{"neoverse-n1": "max,pauth=off,sve=off,sme=off"}.get(w, w) for w in native("arm64")])
+
+
+def test_translated() -> None:
+    """Translated code against the interpreter."""
+    check(user(), 12, SKIP, translated("arm64"), seed=2)
 
 
 def test_oracle() -> None:
