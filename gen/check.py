@@ -34,10 +34,10 @@ class Body(Expressions):
                 c = self.decides(s.c, self.truth(s.c))
                 self.one_effect(s.c)
                 if c.op == "const":
-                    arm = s.then if c.k else s.other
-                    if self.leaves(arm):
-                        return self.block(arm if self._ends(arm) else arm + stmts[i:], want)
-                    if self.block(arm) is NEVER:
+                    case = s.then if c.k else s.other
+                    if self.leaves(case):
+                        return self.block(case if self._ends(case) else case + stmts[i:], want)
+                    if self.block(case) is NEVER:
                         return NEVER
                     continue
                 val = self.if_(s, c, stmts, i, want)
@@ -74,16 +74,16 @@ class Body(Expressions):
         if c.bt == RUN or v.depends(c, {"slot"}):
             c = self.bind(c, "c")
         with self.under(c):
-            return self.arms(s, c, stmts, i, want)
+            return self.both_cases(s, c, stmts, i, want)
 
-    def arms(self, s: If, c: E, stmts: list[Node], i: int, want: Ty | None) -> Value:
+    def both_cases(self, s: If, c: E, stmts: list[Node], i: int, want: Ty | None) -> Value:
         if self.leaves(s.then) or self.leaves(s.other):
             rest = stmts[i:]
-            x, xs = self._arm(s.then + rest if not self._ends(s.then) else s.then, want)
-            y, ys = self._arm(s.other + rest if not self._ends(s.other) else s.other, want)
+            x, xs = self._case(s.then + rest if not self._ends(s.then) else s.then, want)
+            y, ys = self._case(s.other + rest if not self._ends(s.other) else s.other, want)
             return self.join(s, c, x, xs, y, ys, want)
-        x, xs = self._arm(s.then, None)
-        y, ys = self._arm(s.other, None)
+        x, xs = self._case(s.then, None)
+        y, ys = self._case(s.other, None)
         self.emit(tir.If(c, xs, ys, s.hint))
         if x is NEVER and y is NEVER:
             return NEVER
@@ -92,7 +92,7 @@ class Body(Expressions):
     def _ends(self, stmts: list[Node]) -> bool:
         return bool(stmts) and isinstance(stmts[-1], Return)
 
-    def _arm(self, stmts: list[Node], want: Ty | None) -> tuple[Value, list]:
+    def _case(self, stmts: list[Node], want: Ty | None) -> tuple[Value, list]:
         outer = self.sub()
         try:
             return self.block(stmts, want), self.out
@@ -104,15 +104,15 @@ class Body(Expressions):
         self.one_effect(s.e)
         if e.op != "const":
             e = self.bind(e, "m")
-        arms = self.cases(s, e, s.cases)
-        if any(self.leaves(a) for _, a in arms):
+        cases = self.cases(s, e, s.cases)
+        if any(self.leaves(a) for _, a in cases):
             raise fail(s, "return inside a match statement: use a match expression")
         def rest(k: int) -> None:
-            c, arm = arms[k]
+            c, case = cases[k]
             if v.is_const(c, 1):
-                self.block(arm)
+                self.block(case)
                 return
-            _, xs = self._arm(arm, None)
+            _, xs = self._case(case, None)
             outer = self.sub()
             rest(k + 1)
             ys, self.out = self.out, outer

@@ -341,15 +341,15 @@ class Expressions(Scope):
     _match_axis: str | None = None
 
     def cases(self, n: MatchE | MatchS, e: E, cases: list) -> list[tuple[E, object]]:
-        """(condition, arm) pairs; the last condition is TRUE. Checks that every value has an arm."""
+        """(condition, case) pairs; the last condition is TRUE. Checks that every value has a case."""
         old, self._match_axis = self._match_axis, n.e.name if isinstance(n.e, Name) else None
         try:
             out: list[tuple[E, object]] = []
-            for pats, arm in cases:
+            for pats, case in cases:
                 c = v.TRUE if pats is None else self.patterns(e, pats)
                 if v.is_const(c, 0):
                     continue
-                out.append((c, arm))
+                out.append((c, case))
                 if v.is_const(c, 1):
                     return out
             covered = sum(len(p) for p, _ in cases if p)
@@ -364,13 +364,13 @@ class Expressions(Scope):
         e = self.decides(n.e, self.scalar(n.e))
         if not (e.op == "const"):
             e = self.bind(e, "m")
-        arms = self.cases(n, e, n.cases)
+        cases = self.cases(n, e, n.cases)
         with self.under(e):
-            return self.choose_match(n, arms, want)
+            return self.choose_match(n, cases, want)
 
-    def choose_match(self, n: MatchE, arms: list, want: Ty | None) -> Value:
+    def choose_match(self, n: MatchE, cases: list, want: Ty | None) -> Value:
         if want is None:
-            for _, x in arms:
+            for _, x in cases:
                 if not self.bare(x):
                     probe, _ = self.branch(x, None)
                     if isinstance(probe, E) and probe.ty.kind != "int":
@@ -378,10 +378,10 @@ class Expressions(Scope):
                     break
 
         def rest(i: int) -> Value:
-            c, arm = arms[i]
+            c, case = cases[i]
             if v.is_const(c, 1):
-                return self.ev(arm, want)
-            x, xs = self.branch(arm, want)
+                return self.ev(case, want)
+            x, xs = self.branch(case, want)
             outer = self.sub()
             y = rest(i + 1)
             ys, self.out = self.out, outer

@@ -59,6 +59,9 @@ SNIPPETS = {
 MANUAL = {
     # B2.12.1: whether an abort is found before the local monitor is looked at is the implementation's choice; qemu's is after
     "store_exclusive_misaligned": ("ldr x1, =data\n add x1, x1, #4\n stxr w0, x2, [x1]", 128 + 7),
+    # B2.5.2: without FEAT_LSE2, which ID_AA64MMFR2_EL1 does not report, an ordered access has to be aligned
+    "acquire_misaligned": (".arch armv8.5-a\n ldr x1, =data+1\n ldapur w0, [x1, #4]", 128 + 7),
+    "release_offset_misaligned": (".arch armv8.5-a\n ldr x1, =data\n stlurh w1, [x1, #3]", 128 + 7),
     # D7.5.9.3: DC CVAU translates its address
     "cache_unmapped": ("mov x1, #0\n dc cvau, x1", 128 + 11),
 }

@@ -10,7 +10,7 @@ MAX_LINES = 1000
 MAX_COLUMNS, MAX_DESCRIPTION = 110, 4500        # of descriptions: the width, the lines of one processor
 # Folders that know processors only through descriptions, not even in comments.
 NEUTRAL = ("gen", "runtime/ir", "runtime/mem", "runtime/interp", "hostcg")
-NAMES = ["riscv", "riscv32", "rv32", "rv64", "aarch64", "armv8", "arm32", "Arm", "ARM", "x86", "x64", "i386", "amd64", "RISC-V"]
+NAMES = ["riscv", "riscv32", "rv32", "rv64", "aarch64", "armv8", "arm32", "arm", "Arm", "ARM", "x86", "x64", "i386", "amd64", "RISC-V"]
 HOST = r"__linux__|__APPLE__|_WIN32|__FreeBSD__|__x86_64__|__i386__|__aarch64__|__arm__|__riscv\w*|__GLIBC__"
 # Life cycle: what creates a machine and a vCPU creates their memory side, through headers that mem/ keeps free of policy.
 UPWARD = {("runtime/core/machine.c", "mem/phys.h"), ("runtime/core/vcpu.c", "mem/phys.h"), ("runtime/core/vcpu.c", "mem/tlb.h")}

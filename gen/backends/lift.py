@@ -67,8 +67,8 @@ def branches(stmts: list) -> bool:
     return any(isinstance(x, tir.If) and x.c.bt > TRANSLATE and leaves_line((x.then, x.other)) for x in tir.walk(stmts))
 
 
-def leaves_line(arms: tuple[list, list]) -> bool:
-    return any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for a in arms for x in tir.walk(a))
+def leaves_line(cases: tuple[list, list]) -> bool:
+    return any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for a in cases for x in tir.walk(a))
 
 
 def finished(stmts: list) -> bool:
@@ -84,7 +84,7 @@ class Lifter:
         self.depth = 1
         self.notes: set[str] = set()
         self.stored = False             # a memory effect happened: an exit can no longer re-run the instruction
-        self.side = False               # inside an arm that leaves the block
+        self.side = False               # inside a case that leaves the block
         self.raised: set[str] = set()   # locals that are flags of FP operations: the operations record them
         self.wide: dict[str, tuple[str, int, int]] = {}     # locals that are bits of a wide one: its name, lowest bit, width
         self.lazy: dict[str, E] = {}    # named parts of vectors, rendered where they are used
@@ -284,10 +284,10 @@ class Lifter:
             getattr(self, "st_" + type(s).__name__)(s)
 
     def branch(self, s: tir.If, rest: list) -> None:
-        """One arm, to the end of the instruction, leaves the block; it may not access memory."""
-        arms = [a if finished(a) else a + rest for a in (s.then, s.other)]
-        away = [not any(isinstance(x, (tir.Eff, tir.Trap)) for x in tir.walk(a)) and not branches(a) for a in arms]
-        jumps = [any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for x in tir.walk(a)) for a in arms]
+        """One case, to the end of the instruction, leaves the block; it may not access memory."""
+        cases = [a if finished(a) else a + rest for a in (s.then, s.other)]
+        away = [not any(isinstance(x, (tir.Eff, tir.Trap)) for x in tir.walk(a)) and not branches(a) for a in cases]
+        jumps = [any(isinstance(x, (tir.Jump, tir.Restart, tir.Done)) for x in tir.walk(a)) for a in cases]
         order = [i for i in (0, 1) if away[i]]
         if not order:
             raise ByHandler("effects after a branch inside the instruction")
@@ -298,12 +298,12 @@ class Lifter:
         self.put(f"ir_side(l, {self.r(s.c)}, {1 - pick});")
         self.put("{")
         raised, self.side = set(self.raised), True
-        self.nested(arms[pick])
+        self.nested(cases[pick])
         self.raised, self.side = raised, False
         self.put("}")
         self.put("ir_main(l);")
         self.put("{")
-        self.nested(arms[1 - pick])
+        self.nested(cases[1 - pick])
         self.put("}")
 
     def st_Let(self, s: tir.Let) -> None:
@@ -387,12 +387,12 @@ class Lifter:
                 self.nested(s.other)
             self.put("}")
             return
-        arms = (s.then, s.other)
-        if all(self.pure(a) for a in arms):
+        cases = (s.then, s.other)
+        if all(self.pure(a) for a in cases):
             self.select(s)
             return
-        for arm, other, expect in ((s.then, s.other, 0), (s.other, s.then, 1)):
-            if arm and isinstance(arm[-1], tir.Trap):
+        for case, other, expect in ((s.then, s.other, 0), (s.other, s.then, 1)):
+            if case and isinstance(case[-1], tir.Trap):
                 if self.stored:
                     raise ByHandler("a trap after a memory effect")
                 self.notes.add("guard")
@@ -409,10 +409,10 @@ class Lifter:
         return all(isinstance(x, (tir.Let, tir.SetReg, tir.SetSlot)) for x in stmts)
 
     def select(self, s: tir.If) -> None:
-        """Both arms are evaluated; every slot written takes the value of the arm that runs."""
+        """Both cases are evaluated; every slot written takes the value of the case that runs."""
         written: dict[tuple, list] = {}
-        for i, arm in enumerate((s.then, s.other)):
-            for x in arm:
+        for i, case in enumerate((s.then, s.other)):
+            for x in case:
                 if isinstance(x, tir.Let):
                     self.st_Let(x)
                 elif isinstance(x, tir.SetSlot):

@@ -23,6 +23,22 @@ QEMU = {"riscv64": "qemu-riscv64", "arm64": "qemu-aarch64", "x86_64": "qemu-x86_
 
 def native(isa: str) -> list[str]:
     """The command that executes cases on a processor: this machine's, or the one of trixie's qemu-user."""
+    program = build(isa)
+    if {"x86_64": "x86_64", "aarch64": "arm64", "riscv64": "riscv64"}.get(platform.machine()) == isa:
+        return [str(program)]
+    r = subprocess.run([str(ROOT / "scripts/guest"), "qemu-user"], capture_output=True, text=True)
+    qemu = next((p for p in r.stdout.split() if Path(p).name == QEMU[isa]), None)
+    if r.returncode or qemu is None:
+        pytest.skip(f"{QEMU[isa]} cannot be obtained: {r.stderr.strip()}")
+    return [qemu, "-cpu", {"arm64": "neoverse-n1"}.get(isa, "max"), str(program)]
+
+
+def translated(isa: str) -> list[str]:
+    """The same program as a guest of Isomer, every block of which is translated at once."""
+    return [str(OUT / "isomer"), "user", "--accel", "jit", "--jit", "threshold=1", "--jit", "memory=67108864", str(build(isa))]
+
+
+def build(isa: str) -> Path:
     gcc = GCC[isa]
     if not shutil.which(gcc):
         pytest.skip(f"{gcc} is not installed (scripts/setup installs it)")
@@ -34,13 +50,7 @@ def native(isa: str) -> list[str]:
         if not program.exists() or any(s.stat().st_mtime > program.stat().st_mtime for s in sources):
             subprocess.run([gcc, "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-fno-stack-protector",
                             "-Wl,--no-relax", str(sources[0]), "-o", str(program)], check=True)
-    if {"x86_64": "x86_64", "aarch64": "arm64", "riscv64": "riscv64"}.get(platform.machine()) == isa:
-        return [str(program)]
-    r = subprocess.run([str(ROOT / "scripts/guest"), "qemu-user"], capture_output=True, text=True)
-    qemu = next((p for p in r.stdout.split() if Path(p).name == QEMU[isa]), None)
-    if r.returncode or qemu is None:
-        pytest.skip(f"{QEMU[isa]} cannot be obtained: {r.stderr.strip()}")
-    return [qemu, "-cpu", {"arm64": "neoverse-n1"}.get(isa, "max"), str(program)]
+    return program
 
 
 def reason(leaf: dict, skip: dict[str, str]) -> str | None:

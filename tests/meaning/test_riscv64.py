@@ -1,7 +1,7 @@
 """riscv64: every instruction against trixie's qemu-riscv64 and against the Python oracle."""
 from __future__ import annotations
 
-from common import Machine, check, native, stale
+from common import Machine, check, native, stale, translated
 
 PLACES = ["x", "f", "fflags", "FRM"]
 SKIP = {
@@ -25,6 +25,11 @@ def user() -> Machine:
 
 def test_processor() -> None:
     check(user(), 150, SKIP, native("riscv64"))
+
+
+def test_translated() -> None:
+    """Translated code against the interpreter."""
+    check(user(), 100, SKIP, translated("riscv64"), seed=2)
 
 
 def test_oracle() -> None:

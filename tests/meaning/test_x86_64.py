@@ -1,7 +1,7 @@
 """x86_64: every instruction against the machine that runs the tests (or qemu-x86_64) and against the Python oracle."""
 from __future__ import annotations
 
-from common import Machine, check, native, stale
+from common import Machine, check, native, stale, translated
 
 PLACES = [("r", 16), "CF", "PF", "AF", "ZF", "SF", "OF", "DF", "MXFLAGS", "MXCTL", "FCW", "v"]
 SKIP = {"syscall": "a system call", "cpuid*": "what the processor is; tests/test_user_static.py asks it", "xgetbv": "as cpuid",
@@ -20,6 +20,11 @@ def user() -> Machine:
 
 def test_processor() -> None:
     check(user(), 20, SKIP, native("x86_64"))
+
+
+def test_translated() -> None:
+    """Translated code against the interpreter."""
+    check(user(), 20, SKIP, translated("x86_64"), seed=2)
 
 
 def test_oracle() -> None:

@@ -95,6 +95,18 @@ def test_all_words(tables: tuple[str, Path], part: int) -> None:
     assert not differences(out), differences(out)
 
 
+def test_classify(tables: tuple[str, Path]) -> None:
+    """tests/tools/classify counts what the pictures say; the rest are reserved encodings."""
+    isa, step = tables[0], 999_983
+    r = subprocess.run([PROGRAM.parents[1] / "tools/classify", isa, str(step)], capture_output=True, text=True, check=True)
+    got = [int(x) for x in re.match(r"(\d+) words, (\d+) instructions", r.stdout).groups()]
+    leaves = [x for x in load(str(ROOT / f"isa/{isa}.yaml")).leaves if x.length == 32]
+    every = range(0, 1 << 32, step)
+    match = [[x for x in leaves if w & x.mask == x.value] for w in every]
+    sure = sum(any(not x.reserved and not x.unpredictable for x in m) for m in match)
+    assert got[0] == len(every) and 0 < sure <= got[1] <= sum(map(bool, match))
+
+
 def test_round_trip(tables: tuple[str, Path]) -> None:
     """Every leaf: bytes → text → bytes → text, the same instruction and the same text."""
     out = run(tables, "leaves", 2000 if FULL else 60)

@@ -1,5 +1,5 @@
 /* Decodes words of a fixed-length ISA one after the other, on one core, and says how long that took: of each run of STEP
- * words (at least 1) the first; 1 is all 2^32. For tests/gen/test_decoder.py and docs/performance.md.
+ * words (at least 1) the first; 1 is all 2^32. For tests/oracle/test_llvm.py and docs/performance.md.
  *
  *   classify ISA [STEP]
  *
