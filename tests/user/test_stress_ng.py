@@ -1,6 +1,6 @@
-"""stress-ng checks its own results: stressors of processor, memory, atomics, signals and system calls in the guest.
+"""stress-ng checks its own results: stressors of processor, vectors, memory, atomics, signals and system calls in the guest.
 
-A fixed number of operations by default, six seconds of each (60 in all) in the full tier.
+A fixed number of operations by default, six seconds of each in the full tier.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lib import userland  # noqa: E402
 # Operations by default, chosen for about a second of an interpreter.
 STRESSORS = {
     "cpu": 12, "vecmath": 5, "matrix": 2, "atomic": 3, "memcpy": 3, "vm": 1, "sigq": 200, "futex": 200, "pipe": 200, "syscall": 1,
+    "veccmp": 20, "vecfp": 40, "vecshuf": 20, "vecwide": 20, "vnni": 20, "fma": 200, "fp-error": 20000,
 }  # fmt: skip
 # One of the system calls tried waits for a client that may have come too early: it ends with the time.
 WITHIN = {"syscall": "5s"}
