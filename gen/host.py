@@ -20,9 +20,9 @@ KINDS = ("r", "v", "i", "u", "k", "byte", "n", "cc", "to")
 NUMBERS = ("i", "u", "k", "byte", "n")
 WIDER = {"k": ("k", "i", "u", "byte"), "u": ("u", "byte"), "i": ("i", "byte"), "byte": ("byte",), "r": ("r", "k", "i", "u", "byte"), "v": ("v",), "n": ("n",), "cc": ("cc",)}
 # What a rule is for, by the type of its result (comparisons, FTOI: of operand a): written, in the order of the table.
-TYPES = {"32": "I32", "64": "I64", "F32": "F32", "F64": "F64", "V": "V128"}
-MANY = {"N": ("32", "64"), "F": ("F32", "F64")}
-BITS = {"32": 32, "64": 64, "F32": 32, "F64": 64, "V": 128}
+TYPES = {"32": "I32", "64": "I64", "F32": "F32", "F64": "F64", "V": "V128", "P32": "P32", "P64": "P64"}
+MANY = {"N": ("32", "64"), "F": ("F32", "F64"), "P": ("P32", "P64")}
+BITS = {"32": 32, "64": 64, "F32": 32, "F64": 64, "V": 128, "P32": 128, "P64": 128}
 # Fields of struct ir_fp that attributes of rules ask for, with the names of their values in runtime/fp/fp.h.
 HOW = {"rm": "near zero down up away", "nan": "canonical first_snan_first_qnan first_operand default", "tiny": "after before",
        "daz": "keep flush flush_id keep_id",
@@ -215,11 +215,11 @@ def cells(line: Text, n: int) -> list[Text]:
 
 def operation(line: Text, head: str, ops: dict[str, tuple[int, str]]) -> tuple[str, int, tuple[str, ...]]:
     """Operation, its aux, and the types a rule's head stands for."""
-    m = re.fullmatch(r"([A-Z0-9]+)\.(N|F|V|F?32|F?64)", head)
+    m = re.fullmatch(r"([A-Z0-9]+)\.(N|F|V|P|[FP]?32|[FP]?64)", head)
     lane = re.fullmatch(r"([A-Z]+?)(2|4|8|16|32|64)", m[1]) if m and m[1] not in ops else None
     op, aux = (lane[1], int(lane[2])) if lane else (m[1] if m else "", 0)
     if op not in ops:
-        raise DescError(line, f'"{head}" is no operation of the IR with a type (.32, .64, .N, .F32, .F64, .F, .V)')
+        raise DescError(line, f'"{head}" is no operation of the IR with a type (.32, .64, .N, .F32, .F64, .F, .V, .P32, .P64, .P)')
     return op, aux, MANY.get(m[2], (m[2],))
 
 
@@ -388,7 +388,7 @@ def parse_code(host: Host, t: Text, names: dict[str, Operand], bits: int, tie: s
 
 
 def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int, type: str) -> Insn:
-    s = s.replace("@", "s" if type in ("F32", "32") else "d")
+    s = s.replace("@", "s" if type in ("F32", "P32", "32") else "d")
     m = re.fullmatch(r"(lock )?([a-z]\w*!?\??)(?:\.(N|\d+))?(?:\s+(.*))?", s)
     if not m:
         raise DescError(where, f'cannot read the instruction "{s}"')

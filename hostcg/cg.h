@@ -30,8 +30,10 @@ enum {
       CG_FRAME_EXIT + 48, /* operation and operands of `soft`; the result replaces the operation */
   CG_FRAME_STATUS = CG_FRAME_SOFT + 32, /* status of floating point (32 bits) */
   CG_FRAME_TEMP = CG_FRAME_STATUS + 8,
-  CG_FRAME_PAIR = CG_FRAME_STATUS + 16,      /* 16 bytes */
-  CG_FRAME_SAVE = CG_FRAME_PAIR + 16,        /* registers by number: general ones of 8 bytes */
+  CG_FRAME_PAIR = CG_FRAME_STATUS + 16, /* 16 bytes */
+  CG_FRAME_PACKED =
+      CG_FRAME_PAIR + 16, /* operands of `packed`, 16 bytes each; the result replaces the first */
+  CG_FRAME_SAVE = CG_FRAME_PACKED + 48,      /* registers by number: general ones of 8 bytes */
   CG_FRAME_VECTORS = CG_FRAME_SAVE + 32 * 8, /* vector registers of 32 bytes, of which 16 are saved */
   CG_FRAME = CG_FRAME_VECTORS + 16 * 32,     /* a multiple of 16 */
   CG_MAX_HELD = 32,
@@ -55,6 +57,7 @@ struct cg_common {
   uint8_t
       *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
   uint8_t *soft;    /* called: the FP operation in the frame; all registers stay */
+  uint8_t *packed;  /* the same of whole vectors: operation at CG_FRAME_SOFT, operands at CG_FRAME_PACKED */
   uint8_t *handler; /* called with all state in memory: runs the instruction of the exit in the frame */
   uint8_t *enter;   /* uint64_t enter(struct vcpu *v, const void *code, int64_t count) */
 };
@@ -100,6 +103,8 @@ struct cg_env {
   uint64_t (*handler)(struct vcpu *v, uint32_t exit, int64_t count);
   /* The operation that cg_soft_op packed, by software; raises the guest's sticky flags. */
   uint64_t (*soft)(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
+  /* The same for all lanes (lane: 32, 64); the result replaces the first operand. */
+  void (*packed)(struct vcpu *v, uint32_t op, uint64_t operand[3][2]);
   uint32_t sticky[64];  /* cg_sticky */
   struct cg_seen *seen; /* of the access announced last */
   /* True when `next` is code for this address, to be entered at a boundary. */

@@ -205,6 +205,8 @@ bool wants_vector(const struct cg *g, const struct ir_ins *i, unsigned n, bool r
 /* An FP operation by software: operands in registers, the result into one. */
 void write_soft(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3], unsigned dest,
                 unsigned bytes);
+/* packed.c: the same for all lanes of vectors. */
+void write_packed(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3], unsigned dest);
 
 /* Writes code that puts the entry's value into the register; nothing is remembered, flags may change. */
 void load_value(struct cg *g, ref r, unsigned reg);

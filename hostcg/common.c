@@ -196,6 +196,17 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   saved(&o, lost, CALLED, true);
   o.p = cg_ret(o.p);
 
+  out->packed = o.p;
+  saved(&o, lost, CALLED, false);
+  o.p = cg_move(o.p, args[0], CG_VCPU);
+  o.p = cg_load_u32(o.p, args[1], CG_STACK, CG_FRAME_SOFT + CALLED);
+  o.p = cg_lea(o.p, args[2], CG_STACK, CG_FRAME_PACKED + CALLED);
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, -CALLED);
+  call(&o, offsetof(struct cg_env, packed));
+  o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
+  saved(&o, lost, CALLED, true);
+  o.p = cg_ret(o.p);
+
   out->handler = o.p; /* called */
   merge_status(&o, args[0], args[1], CALLED);
   o.p = cg_move(o.p, args[0], CG_VCPU);

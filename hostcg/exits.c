@@ -444,7 +444,8 @@ void write_lates(struct cg *g) {
       cold(g, l->exit);
       break;
     case LATE_SOFT:
-      write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);
+      if (l->size == 16) write_packed(g, (uint32_t)l->op, l->nargs, l->reg, l->dest);
+      else write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);
       jump_to(g, l->retry);
       break;
     case LATE_NAN:

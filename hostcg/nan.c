@@ -9,7 +9,7 @@ static bool one_nan(const struct ir_fp *how) {
 }
 
 bool may_stay_raw(const struct cg *g, const struct ir_ins *i) {
-  return is_fp(i->op) && one_nan(&g->b->fp[i->aux]);
+  return is_fp(i->op) && !g->b->fp[i->aux].lane && one_nan(&g->b->fp[i->aux]);
 }
 
 /* Whether the entry does the same for all quiet NaNs. */

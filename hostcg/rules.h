@@ -22,8 +22,9 @@ struct cg_want {
   int16_t value;
 };
 
-/* What rules are for: the type of the result; of comparisons and FTOI, VLANE that of operand a. */
-enum cg_type { CG_I32, CG_I64, CG_F32, CG_F64, CG_V128, CG_NTYPES };
+/* What rules are for: the type of the result; of comparisons and FTOI, VLANE that of operand a.
+ * CG_P: floating point on all lanes of a vector. */
+enum cg_type { CG_I32, CG_I64, CG_F32, CG_F64, CG_V128, CG_P32, CG_P64, CG_NTYPES };
 
 /* Where a rule's code goes out of line: CG_SOFT: what it does not do itself is done by software, operands are as they
  * were; CG_NAN: the result is the default NaN; CG_FALSE: the condition is not given. */

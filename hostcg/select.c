@@ -24,16 +24,18 @@ static bool may_overwrite(const struct cg *g, ref r) {
   return number_of(g, r, &k) || dies(g, value_of(g, r));
 }
 
+static const struct ir_fp *how_of(const struct cg *g, const struct ir_ins *i) {
+  return is_fp(i->op) ? &g->b->fp[i->aux] : NULL;
+}
+
 /* By what rules are sorted; -1: there can be none. */
 static int type_of(const struct cg *g, const struct ir_ins *i) {
   static const int8_t types[] = {[IT_NONE] = -1,    [IT_I32] = CG_I32, [IT_I64] = CG_I64,   [IT_I128] = -1,
                                  [IT_F32] = CG_F32, [IT_F64] = CG_F64, [IT_V128] = CG_V128, [IT_V256] = -1};
   const bool by_operand = is_compare(i->op) || i->op == IR_FTOI || i->op == IR_FCLASS || i->op == IR_VLANE;
+  const struct ir_fp *how = how_of(g, i);
+  if (how && how->lane) return how->lane == 32 ? CG_P32 : CG_P64;
   return types[by_operand ? ins_of(g, i->a)->type : i->type];
-}
-
-static const struct ir_fp *how_of(const struct cg *g, const struct ir_ins *i) {
-  return is_fp(i->op) ? &g->b->fp[i->aux] : NULL;
 }
 
 static bool allows(const struct cg_rule *r, enum cg_how field, unsigned value) {
@@ -104,6 +106,7 @@ bool wants_vector(const struct cg *g, const struct ir_ins *i, unsigned n, bool r
   if (type < 0) return false;
   const struct cg_rules_of *of = &cg_rules_of[i->op][type];
   const struct cg_rule *r = &cg_rules[of->first];
+  while (r + 1 < &cg_rules[of->first + of->n] && r->aux && r->aux != i->aux) r++;
   if (type > CG_I64) return of->n ? r->arg[n].kind == CG_VEC : i->op != IR_ITOF;
   for (; result && r < &cg_rules[of->first + of->n]; r++)
     if (r->kind == CG_VEC && r->arg[n].kind == CG_VEC) return true;
@@ -194,8 +197,9 @@ void write_soft(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3],
 }
 
 static uint32_t soft_op(const struct cg *g, const struct ir_ins *i) {
+  const struct ir_fp *how = how_of(g, i);
   unsigned type = i->op == IR_ITOF ? i->type : ins_of(g, i->a)->type;
-  return cg_soft_op(i->op, type == IT_F64, how_of(g, i));
+  return cg_soft_op(i->op, how && how->lane ? how->lane == 64 : type == IT_F64, how);
 }
 
 /* The result of any kind: the whole operation by software. */
@@ -206,7 +210,8 @@ static bool lower_soft(struct cg *g, ref ref_) {
   uint8_t reg[3] = {0};
   for (unsigned k = 0; k < n; k++) reg[k] = (uint8_t)need_any(g, args[k], GENERAL | VECTORS);
   unsigned d = take_wanted(g, ref_);
-  write_soft(g, soft_op(g, i), n, reg, d, g->v[ref_].bytes);
+  if (g->v[ref_].bytes == 16) write_packed(g, soft_op(g, i), n, reg, d);
+  else write_soft(g, soft_op(g, i), n, reg, d, g->v[ref_].bytes);
   result(g, ref_, d);
   return true;
 }

@@ -59,6 +59,7 @@ _DIVIDE = {"divu", "divs", "remu", "rems"}
 _FP = {"add": "IR_FADD", "sub": "IR_FSUB", "mul": "IR_FMUL", "div": "IR_FDIV", "sqrt": "IR_FSQRT", "fma": "IR_FMA", "min": "IR_FMIN",
        "max": "IR_FMAX", "eq": "IR_FEQ", "lt": "IR_FLT", "le": "IR_FLE", "cvt": "IR_FCVT", "to_int": "IR_FTOI", "from_int": "IR_ITOF",
        "round_to_int": "IR_FRINT"}
+_PACKED = {"add", "sub", "mul", "div", "sqrt", "fma", "min", "max", "eq", "lt", "le", "cmp", "round_to_int"}    # a unit does all lanes
 _BAD = {"nanmax": "FP_BAD_SATURATE_NANMAX", "nanzero": "FP_BAD_SATURATE_NANZERO", "indefinite": "FP_BAD_INDEFINITE"}
 
 
@@ -209,6 +210,9 @@ class Lifter:
         n, a = e.ty.n, e.a
         if n not in (32, 64):
             raise ByHandler(f"floating point of {n} bits")
+        if e.op == "local" and e.k in self.wide:
+            name, lo, _ = self.wide[e.k]
+            return f"ir_float(l, {n}, ir_vlane(l, {n}, {lo // n}, {name}))"
         if e.op == "local" and e.bt > TRANSLATE:
             return self.f(self.lazy[e.k]) if e.k in self.lazy else str(e.k)
         if e.op == "cast" and a[0].ty.kind == "b":
@@ -369,7 +373,8 @@ class Lifter:
         except NoVector:
             pass
         simple = n in (8, 16, 32, 64) and s.lo % n == 0 or n == 128
-        if n > 128 or (s.keep or s.lo) and not simple or len(self.vectors.parts(s.e)) > 4 or not smaller(s.e, MOST_SCALAR):
+        many = s.e.bt > TRANSLATE and (len(self.vectors.parts(s.e)) > 4 or not smaller(s.e, MOST_SCALAR))
+        if n > 128 or (s.keep or s.lo) and not simple or many:
             raise ByHandler("lanes that do different things")
         self.put(f"ir_vput_scalar({where}, {self.r(s.e)});")
 
@@ -553,11 +558,19 @@ class Lifter:
             self.put(f"(void){out};")
 
     def fp_lanes(self, s: tir.Eff, lanes: int, how: str) -> None:
-        """One operation for each lane, in order; the results are arrays."""
+        """One operation on whole vectors, or one for each lane, in order; the results of those are arrays."""
         op, n, tag = s.attrs["op"], s.attrs["width"], s.outs[-1][0]
+        ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
+        if lanes * n in (128, 256) and (op in _PACKED or n == s.attrs.get("int") == 32 and s.attrs["signed"]):
+            try:
+                return self.fp_packed(s, lanes, how, ops, [self.vectors.of(v.cast(e, B(e.ty.bits))) for e in s.args])
+            except NoVector:
+                pass
         args = []
         for k, e in enumerate(s.args):
             try:
+                if lanes == 1:
+                    raise NoVector
                 self.put(f"const ref {tag}_{k} = {self.vectors.of(v.cast(e, B(e.ty.bits)))};")
                 lane = f"ir_vlane(l, {e.ty.elem.n}, i, {tag}_{k})"
                 args.append(f"ir_float(l, {n}, {lane})" if e.ty.elem.kind == "f" else lane)
@@ -565,10 +578,20 @@ class Lifter:
                 self.put(f"const ref {tag}_{k}[] = {{{', '.join(self.r(v.lane(e, i)) for i in range(lanes))}}};")
                 args.append(f"{tag}_{k}[i]")
         args = ", ".join(args + ["0"] * (3 - len(args)))
-        ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
         for (out, _), o in zip(s.outs, ops):
             self.put(f"ref {out}[{lanes}];")
             self.put(f"for (unsigned i = 0; i < {lanes}; i++) {out}[i] = ir_fp(l, {o}, {n}, &(struct ir_fp){{{how}}}, {args});")
+
+    def fp_packed(self, s: tir.Eff, lanes: int, how: str, ops: list[str], vectors: list[str]) -> None:
+        n, args = s.attrs["width"], [f"{s.outs[-1][0]}_{k}" for k in range(len(vectors))]
+        for name, text in zip(args, vectors):
+            self.put(f"ref {name} = {text};")
+        args = ", ".join(args + ["0"] * (3 - len(args)))
+        for (out, _), o in zip(s.outs, ops):
+            self.put(f"ref {out} = ir_vfp(l, {o}, {self.vectors.wide(lanes * n)}, {n}, &(struct ir_fp){{{how}}}, {args});")
+            self.put(f"(void){out};")
+            for i in range(lanes):
+                self.wide[f"{out}[{i}]"] = (out, i * n, lanes * n)
 
     # ---- the function
     def function(self) -> list[str | Common]:

@@ -329,7 +329,7 @@ class Writer:
             modes = ", ".join(self.py.x(s.attrs[k]) for k in ("rm", "nan", "daz", "ftz", "scale") if k in s.attrs)
             lanes = attrs.pop("lanes", 0)
             if lanes:
-                a = [f"({', '.join(self.py.x(v.lane(e, i)) for i in range(lanes))})" for e in s.args]
+                a = [f"({', '.join(self.py.x(v.lane(e, i)) for i in range(lanes))},)" for e in s.args]
             call = f"s.fp{'_lanes' if lanes else ''}({attrs!r}{f' | {{{more}}}' if more else ''}, ({modes}), ({', '.join(a)},))"
         else:
             raise AssertionError(f"no Python for effect {s.kind}")

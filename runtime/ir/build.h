@@ -129,6 +129,9 @@ ref ir_float(struct lift *l, unsigned width, ref bits);
 ref ir_float_bits(struct lift *l, ref a);
 ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how, ref a, ref b, ref c);
 ref ir_fclass(struct lift *l, ref a);
+/* The same for all lanes of vectors of type t. */
+ref ir_vfp(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, const struct ir_fp *how, ref a,
+           ref b, ref c);
 
 /* Vectors: V128 or V256, also 128-bit values as above; lanes of 8 to 64 bits. vop: IR_V*, or AND OR XOR with lane 0. */
 ref ir_vget(struct lift *l, unsigned slot); /* a whole register of 128 or 256 bits */
@@ -141,6 +144,11 @@ ref ir_vop(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, ref a, 
 ref ir_vnot(struct lift *l, enum ir_type t, ref a);
 ref ir_vchoose(struct lift *l, enum ir_type t, ref mask, ref a,
                ref b); /* bits of a where mask is 1, else of b */
+/* Bits of a where `kept` is 1 and of rest, which is zero there. */
+ref ir_vmerge(struct lift *l, ref a, ref kept, ref rest);
+/* Half of a + b (sub: a - b), computed with another bit, rounded down, or up if `up`; is_signed: of signed lanes. */
+ref ir_vhalf(struct lift *l, enum ir_type t, unsigned lane, bool sub, bool is_signed, bool up, ref a, ref b);
+ref ir_vlook(struct lift *l, ref table, ref index); /* IR_VLOOK */
 ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x);
 ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a);
 ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x);

@@ -24,7 +24,8 @@ static unsigned intern(struct lift *l, const struct ir_fp *how) {
 
 ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how, ref a, ref b, ref c) {
   enum ir_type t = width == 32 ? IT_F32 : IT_F64;
-  if (op >= IR_FEQ && op <= IR_FUN) t = IT_I32;
+  if (how->lane) t = IT_V128;
+  else if (op >= IR_FEQ && op <= IR_FUN) t = IT_I32;
   else if (op == IR_FCVT) t = width == 32 ? IT_F64 : IT_F32;
   else if (op == IR_FTOI) t = how->bits == 32 ? IT_I32 : IT_I64;
   if (l->skip) return ir_k(l, t, 0);

@@ -418,6 +418,15 @@ ref ir_fold_lane(struct lift *l, enum ir_type t, ref a, unsigned bits, unsigned 
   }
 }
 
+/* All lanes are one lane of a vector. */
+static ref fold_splat(struct lift *l, enum ir_type t, ref a, unsigned bits) {
+  const struct ir_ins i = *at(l, a);
+  uint8_t from[16];
+  if (t != IT_V128 || i.op != IR_VLANE || i.aux != bits || at(l, i.a)->type != IT_V128) return 0;
+  for (unsigned k = 0; k < 16; k++) from[k] = (uint8_t)(i.b * bits / 8 + k % (bits / 8));
+  return ir_vperm(l, i.a, i.a, from);
+}
+
 static bool commutes(enum ir_op op) {
   return op == IR_ADD || op == IR_MUL || op == IR_AND || op == IR_OR || op == IR_XOR || op == IR_EQ ||
          op == IR_NE || op == IR_MULHU || op == IR_MULHS || op == IR_ADDO;
@@ -442,6 +451,7 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
   case IR_AND:
     if (t == IT_V128 && is(l, *a, IR_CONST) && is(l, *b, IR_CONST))
       return ir_k(l, t, ir_const_value(l->b, *a) & ir_const_value(l->b, *b));
+    if (t == IT_V128 && is(l, *b, IR_CONST) && !~ir_const_value(l->b, *b)) return *a;
     return fold_and(l, t, *a, *b);
   case IR_OR: return fold_or(l, t, *a, *b);
   case IR_XOR: return fold_xor(l, t, *a, *b);
@@ -482,6 +492,7 @@ ref ir_fold(struct lift *l, enum ir_op op, enum ir_type t, ref *a, ref *b, ref *
     return 0;
   case IR_VJOIN:
     return is(l, *a, IR_VLOW) && is(l, *b, IR_VHIGH) && at(l, *a)->a == at(l, *b)->a ? at(l, *a)->a : 0;
+  case IR_VSPLAT: return fold_splat(l, t, *a, *aux);
   case IR_CAST: return ir_fold_cast(l, t, *a);
   case IR_SELECT: return fold_select(l, t, *a, *b, *c);
   case IR_VLANE: {

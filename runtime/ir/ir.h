@@ -101,7 +101,8 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(HANDLER, 0, E) /* the interpreter's handler of instruction `aux` (ir_decoded) runs; STEP_NEXT goes on, anything else    */ \
                    /* leaves through exit c; slots it touches were PUT before, GETs after it are new */                \
   X(EXIT,    0, E) /* last entry: leaves through exit c */                                                             \
-  /* floating point: T F32 or F64; `aux` = index into b->fp */                                                         \
+  /* floating point: T F32 or F64, or V128: all lanes of fp->lane bits; comparisons then give lanes of all ones or zero, */ \
+  /* integers have the lanes' size. `aux` = index into b->fp */                                                        \
   X(FADD,    2, F)                                                                                                     \
   X(FSUB,    2, F)                                                                                                     \
   X(FMUL,    2, F)                                                                                                     \
@@ -127,6 +128,7 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(VMINU,   2, P)                                                                                                     \
   X(VMAXS,   2, P)                                                                                                     \
   X(VMAXU,   2, P)                                                                                                     \
+  X(VAVGU,   2, P) /* (a + b + 1) / 2, not wrapped; lanes of 8 or 16 bits */                                           \
   X(VEQ,     2, P) /* lanes of all ones or zero */                                                                     \
   X(VLTS,    2, P)                                                                                                     \
   X(VLTU,    2, P)                                                                                                     \
@@ -140,6 +142,7 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(VHIGH,   1, P)                                                                                                     \
   X(VJOIN,   2, P) /* V256 of two V128: a low, b high */                                                               \
   X(VPERM,   2, P) /* byte i = byte k[i] of a (k < 16) or b (16..31), 0 for 255; `aux` = index into b->perm; V128 */   \
+  X(VLOOK,   2, P) /* V128: byte i = byte b[i] of a, 0 when b[i] >= 16 */                                              \
   /* reserved for a region tier; nothing makes or takes them yet */                                                    \
   X(LABEL,   0, E)                                                                                                     \
   X(BRANCH,  1, E)
@@ -197,12 +200,17 @@ struct ir_fp {
   uint8_t bits, sign;              /* FTOI, ITOF: the integer's */
   uint8_t quiet;                   /* comparisons: enum ir_quiet */
   uint8_t exact;                   /* FRINT: raises inexact */
+  uint8_t lane;                    /* 0, or of a vector: 32, 64 */
 };
 
 /* What an FP operation (FADD .. FCLASS) yields; is64: the format of operand a, of ITOF that of the result. Bits of operands
  * above the format count for nothing. ORs enum fp_flag into *flags. */
 uint64_t ir_fp_compute(unsigned op, bool is64, const struct ir_fp *how, const uint64_t operand[3],
                        unsigned *flags);
+
+/* The same for all lanes of a V128 (how->lane). */
+void ir_fp_compute_lanes(unsigned op, const struct ir_fp *how, const uint64_t operand[3][2], uint64_t out[2],
+                         unsigned *flags);
 
 struct ir_slot_value {
   uint16_t slot, value; /* value: entry whose low bits the slot has */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Room that one instruction may take. */
-enum { ROOM_INS = 1600, ROOM_CONST = 256, ROOM_EXIT = 16, ROOM_FP = 16, ROOM_PERM = 8 };
+enum { ROOM_INS = 1600, ROOM_CONST = 256, ROOM_EXIT = 16, ROOM_FP = 16, ROOM_PERM = 12 };
 
 void lift_begin(struct lift *l, struct ir_block *b, const struct ir_guest *g, uint64_t features) {
   uint64_t (*context)(void *, unsigned) = l->context;

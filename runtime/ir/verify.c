@@ -70,11 +70,25 @@ static void check_exit(struct check *c, unsigned n, unsigned before) {
 static bool vector_or_int(enum ir_type t) { return ir_is_int(t) || ir_is_vec(t); }
 static bool is_float(enum ir_type t) { return t == IT_F32 || t == IT_F64; }
 
+/* Floating point on all lanes of a vector. */
+static bool packed(struct check *c, const struct ir_ins *i) {
+  const unsigned n = ir_op_info[i->op].nargs;
+  if (i->op < IR_FADD || i->op > IR_FRINT || i->aux >= c->b->nfp || !c->b->fp[i->aux].lane) return false;
+  if (c->b->fp[i->aux].lane != 32 && c->b->fp[i->aux].lane != 64) bad(c, "lanes of no legal width");
+  if (i->type != IT_V128 || i->op == IR_FCVT) bad(c, "no vector");
+  want(c, i->a, IT_V128);
+  if (n > 1) want(c, i->b, IT_V128);
+  if (n > 2) want(c, i->c, IT_V128);
+  return true;
+}
+
 static void check_types(struct check *c, const struct ir_ins *i) {
   enum ir_type t = (enum ir_type)i->type;
   unsigned n = ir_op_info[i->op].nargs;
+  if (packed(c, i)) return;
   enum ir_type a = n > 0 ? type(c, i->a) : IT_NONE, b = n > 1 ? type(c, i->b) : IT_NONE;
   bool lanes = i->op >= IR_VADD && i->op <= IR_VINS;
+  if (i->op == IR_VAVGU && i->aux > 16) bad(c, "lanes of no legal width");
   if (lanes && i->aux != 8 && i->aux != 16 && i->aux != 32 && i->aux != 64) bad(c, "lanes of no legal width");
   switch (i->op) {
   case IR_CONST:
@@ -218,6 +232,9 @@ static void check_types(struct check *c, const struct ir_ins *i) {
     return;
   case IR_VPERM:
     if (t != IT_V128 || a != t || b != t || i->aux >= c->b->nperm) bad(c, "no permutation");
+    return;
+  case IR_VLOOK:
+    if (t != IT_V128 || a != t || b != t) bad(c, "no table");
     return;
   case IR_VLOW:
   case IR_VHIGH:

@@ -313,6 +313,7 @@ static int jit_create(struct vcpu *v) {
   j->env.slow = jit_slow;
   j->env.ask = jit_ask;
   j->env.soft = jit_soft;
+  j->env.packed = jit_packed;
   cg_sticky(j->guest, j->env.sticky);
   j->env.handler = jit_handler;
   j->env.look = look;

@@ -22,19 +22,32 @@ uint64_t jit_cold(struct vcpu *v, uint32_t n, uint64_t *regs) {
   return (uint64_t)n + 1;
 }
 
-uint64_t jit_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]) {
+static void raise_flags(struct vcpu *v, unsigned flags) {
   const struct ir_guest *g = jit_of(v)->guest;
+  if (g->sticky < 0 || !flags) return;
+  const struct ir_slot_info *s = &g->slots[g->sticky];
+  uint64_t old = 0;
+  memcpy(&old, (char *)v + s->offset, s->bytes);
+  old |= fp_flags_at(flags, g->sticky_bit);
+  memcpy((char *)v + s->offset, &old, s->bytes);
+}
+
+uint64_t jit_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]) {
   const struct ir_fp how = cg_soft_how(op);
   unsigned flags = 0;
   uint64_t r = ir_fp_compute(op & 255, op >> 8 & 1, &how, operand, &flags);
-  if (g->sticky >= 0 && flags) {
-    const struct ir_slot_info *s = &g->slots[g->sticky];
-    uint64_t old = 0;
-    memcpy(&old, (char *)v + s->offset, s->bytes);
-    old |= fp_flags_at(flags, g->sticky_bit);
-    memcpy((char *)v + s->offset, &old, s->bytes);
-  }
+  raise_flags(v, flags);
   return r;
+}
+
+void jit_packed(struct vcpu *v, uint32_t op, uint64_t operand[3][2]) {
+  struct ir_fp how = cg_soft_how(op);
+  unsigned flags = 0;
+  uint64_t r[2];
+  how.lane = op >> 8 & 1 ? 64 : 32;
+  ir_fp_compute_lanes(op & 255, &how, (const uint64_t(*)[2])operand, r, &flags);
+  raise_flags(v, flags);
+  memcpy(operand[0], r, sizeof r);
 }
 
 uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {

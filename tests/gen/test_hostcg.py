@@ -97,20 +97,21 @@ def semantics(op: str, aux: int, n: int, a: int, b: int, c: int) -> int:
 def vector_semantics(op: str, w: int, a: int, b: int, c: int) -> int:
     """What ir.h says of lanes of w bits."""
     m, n = (1 << w) - 1, 128 // w if w else 0
-    lanes = [a >> k * w & m for k in range(n)]
+    first = [a >> k * w & m for k in range(n)]
     others = [b >> k * w & m for k in range(n)]
     match op:
+        case "VLOOK": return sum((a >> 8 * (b >> 8 * k & 255) & 255) << 8 * k for k in range(16) if b >> 8 * k & 255 < 16)
         case "VSPLAT": return sum((a & m) << k * w for k in range(n))
-        case "VLANE": return lanes[b]
+        case "VLANE": return first[b]
         case "VINS": return a & ~(m << c * w) | (b & m) << c * w
-        case "VSHL": out = [x << min(b, w) & m for x in lanes]
-        case "VSHRU": out = [x >> min(b, w) for x in lanes]
-        case "VSHRS": out = [sg(x, w) >> min(b, w - 1) & m for x in lanes]
+        case "VSHL": out = [x << min(b, w) & m for x in first]
+        case "VSHRU": out = [x >> min(b, w) for x in first]
+        case "VSHRS": out = [sg(x, w) >> min(b, w - 1) & m for x in first]
         case _:
             do = {"VADD": lambda x, y: x + y, "VSUB": lambda x, y: x - y, "VMUL": lambda x, y: x * y, "VMINU": min, "VMAXU": max,
                   "VMINS": lambda x, y: min(x, y, key=lambda z: sg(z, w)), "VMAXS": lambda x, y: max(x, y, key=lambda z: sg(z, w)),
-                  "VEQ": lambda x, y: -(x == y), "VLTU": lambda x, y: -(x < y), "VLTS": lambda x, y: -(sg(x, w) < sg(y, w))}[op]
-            out = [do(x, y) & m for x, y in zip(lanes, others)]
+                  "VAVGU": lambda x, y: x + y + 1 >> 1, "VEQ": lambda x, y: -(x == y), "VLTU": lambda x, y: -(x < y), "VLTS": lambda x, y: -(sg(x, w) < sg(y, w))}[op]
+            out = [do(x, y) & m for x, y in zip(first, others)]
     return sum(x << k * w for k, x in enumerate(out))
 
 
@@ -138,16 +139,36 @@ def choose_how(r: dict, rnd: random.Random) -> dict[str, int]:
 
 
 def fp_width(r: dict, how: dict[str, int], name: str) -> int:
-    """Bits of an operand, and of the result (d)."""
-    n = 32 if r["type"] == "F32" else 64
+    """Bits of an operand, and of the result (d); of one lane."""
+    n = 32 if r["type"] in ("F32", "P32") else 64
     match r["op"], name:
         case ("FCVT", "a"): return 96 - n
         case ("ITOF", "a") | ("FTOI", "d"): return how["bits"]
     return n
 
 
+def lanes(r: dict) -> int:
+    return 128 // int(r["type"][1:]) if r["type"].startswith("P") else 1
+
+
+def packed(values: list[int], w: int) -> int:
+    return sum(x << k * w for k, x in enumerate(values))
+
+
 def fp_semantics(r: dict, how: dict[str, int], args: list[int]) -> tuple[int, int]:
-    """The result and the flags raised, by Python's arithmetic."""
+    """The result and the flags raised, by Python's arithmetic: of all lanes."""
+    n, w = lanes(r), fp_width(r, how, "a")
+    if n == 1:
+        return fp_scalar(r, how, args)
+    done = [fp_scalar(r, how, [x >> k * w & (1 << w) - 1 for x in args]) for k in range(n)]
+    full = (1 << w) - 1 if r["op"] in ("FEQ", "FLT", "FLE", "FUN") else 1
+    flags = 0
+    for _, f in done:
+        flags |= f
+    return packed([x * full for x, _ in done], w), flags
+
+
+def fp_scalar(r: dict, how: dict[str, int], args: list[int]) -> tuple[int, int]:
     op, w = FP[r["op"]], fp_width(r, how, "d" if r["op"] == "ITOF" else "a")
     attrs = {"op": op, "width": w, "tiny": HOW["tiny"][how["tiny"]], "minmax": HOW["minmax"][how["minmax"]],
              "quiet": how["quiet"], "exact": how["exact"], "int": how["bits"], "signed": how["sign"], "bad": HOW["bad"][how["bad"]],
@@ -207,9 +228,13 @@ def test_floating_point_rule(r: dict) -> None:
         cases += [x + [0] * (len(r["args"]) - 2) for x in tiny_pairs(fp_width(r, {}, "a"), rnd)]
     for given in cases:
         how = choose_how(r, rnd)
-        args = given or [rnd.choice(fp_values(fp_width(r, how, a["name"]), rnd, r["op"] == "ITOF")) for a in r["args"]]
+        sets = [given if given and not k else [rnd.choice(fp_values(fp_width(r, how, a["name"]), rnd, r["op"] == "ITOF")) for a in r["args"]]
+                for k in range(lanes(r))]
         if r["op"] == "ITOF":
-            args = [x & (1 << how["bits"]) - 1 for x in args]
+            sets = [[x & (1 << how["bits"]) - 1 for x in args] for args in sets]
+        rnd.shuffle(sets)
+        args = [packed(list(x), fp_width(r, how, "a")) for x in zip(*sets)] if lanes(r) > 1 else sets[0]
+        size = {n: 128 if lanes(r) > 1 else fp_width(r, how, n) for n in "abcd"}
         s = oracle.State(ISA, 0x1000, 4, 0, bytearray(0))
         s.r[:] = [rnd.getrandbits(64) for _ in s.r]
         s.v[:] = [rnd.getrandbits(256) for _ in s.v]
@@ -224,7 +249,7 @@ def test_floating_point_rule(r: dict) -> None:
             if not r["tie"] and not r["early"] and r["kind"] == "v" and r["args"][-1]["kind"] == "v" and r["far"] != "soft" and rnd.random() < 0.3:
                 regs["d"] = regs[r["args"][-1]["name"]]
         for a, x in zip(r["args"], args):
-            w = fp_width(r, how, a["name"])
+            w = size[a["name"]]
             if a["kind"] == "v":
                 at = regs[a["name"]] - 16
                 s.v[at] = s.v[at] >> w << w | x
@@ -240,7 +265,7 @@ def test_floating_point_rule(r: dict) -> None:
         if far == "soft":
             assert not got & ~flags, f"{what}: raises {got:#x} before it gives up, the operation only {flags:#x}"
             for a, x in zip(r["args"], args):
-                at, m = regs[a["name"]], (1 << fp_width(r, how, a["name"])) - 1
+                at, m = regs[a["name"]], (1 << size[a["name"]]) - 1
                 assert (s.v[at - 16] if a["kind"] == "v" else s.r[at]) & m == x, f"{what}: operand {a['name']} is lost"
             continue
         assert got == flags, f"{what}: flags {got:#x}, not {flags:#x}"
@@ -249,8 +274,7 @@ def test_floating_point_rule(r: dict) -> None:
         elif r["gives"]:
             assert (0 if far == "false" else holds(s, r["gives"])) == want, what
         else:
-            w = fp_width(r, how, "d")
-            d = s.v[regs["d"] - 16] & (1 << w) - 1 if r["kind"] == "v" else s.r[regs["d"]]
+            d = s.v[regs["d"] - 16] & (1 << size["d"]) - 1 if r["kind"] == "v" else s.r[regs["d"]]
             assert d == want, f"{what} gives {d:#x}, not {want:#x}"
     assert reached == {"", r["far"]}, f"{r['where']}: the cases reach {reached}"
 

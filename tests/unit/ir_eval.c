@@ -63,6 +63,7 @@ static uint64_t lane_op(enum ir_op op, unsigned w, uint64_t a, uint64_t b) {
   case IR_VEQ: return a == b ? ~UINT64_C(0) : 0;
   case IR_VLTS: return sa < sb ? ~UINT64_C(0) : 0;
   case IR_VLTU: return a < b ? ~UINT64_C(0) : 0;
+  case IR_VAVGU: return (a + b + 1) >> 1;
   case IR_VSHL: return bits_shl(a, b, w);
   case IR_VSHRU: return bits_shru(a, b, w);
   case IR_VSHRS: return bits_shrs(a, b, w);
@@ -88,6 +89,9 @@ static void vector(struct eval *e, const struct ir_ins *i, union value *r, const
       r->b8[k] = from < 16 ? a->b8[from] : from < 32 ? b->b8[from - 16] : 0;
     }
     return;
+  case IR_VLOOK:
+    for (unsigned k = 0; k < 16; k++) r->b8[k] = b->b8[k] < 16 ? a->b8[b->b8[k]] : 0;
+    return;
   case IR_VLOW: r->b128[0] = a->b128[0]; return;
   case IR_VHIGH: r->b128[0] = a->b128[1]; return;
   case IR_VJOIN: r->b128[0] = a->b128[0], r->b128[1] = b->b128[0]; return;
@@ -99,11 +103,18 @@ static void vector(struct eval *e, const struct ir_ins *i, union value *r, const
   }
 }
 
-static void fp(struct eval *e, const struct ir_ins *i, uint64_t *r, uint64_t a, uint64_t b, uint64_t c) {
-  const uint64_t operand[3] = {a, b, c};
+static void fp(struct eval *e, const struct ir_ins *i, uint64_t *r, const uint64_t *a, const uint64_t *b,
+               const uint64_t *c) {
+  const struct ir_fp *how = &e->b->fp[i->aux];
   unsigned flags = 0;
-  enum ir_type t = (enum ir_type)(i->op == IR_ITOF ? i->type : e->b->ins[i->a].type);
-  *r = ir_fp_compute(i->op, t == IT_F64, &e->b->fp[i->aux], operand, &flags);
+  if (how->lane) {
+    const uint64_t operand[3][2] = {{a[0], a[1]}, {b[0], b[1]}, {c[0], c[1]}};
+    ir_fp_compute_lanes(i->op, how, operand, r, &flags);
+  } else {
+    const uint64_t operand[3] = {a[0], b[0], c[0]};
+    enum ir_type t = (enum ir_type)(i->op == IR_ITOF ? i->type : e->b->ins[i->a].type);
+    *r = ir_fp_compute(i->op, t == IT_F64, how, operand, &flags);
+  }
   if (e->b->guest->sticky < 0) return;
   uint64_t old = 0;
   void *p = slot_at(e, (unsigned)e->b->guest->sticky);
@@ -220,10 +231,10 @@ static bool step(struct eval *e, unsigned at) {
     return false;
   }
   if (i->op >= IR_FADD && i->op <= IR_FRINT) {
-    fp(e, i, &r->b64[0], a->b64[0], b->b64[0], c->b64[0]);
+    fp(e, i, r->b64, a->b64, b->b64, c->b64);
     return true;
   }
-  if (i->op >= IR_VADD && i->op <= IR_VPERM) {
+  if (i->op >= IR_VADD && i->op <= IR_VLOOK) {
     vector(e, i, r, a, b);
     return true;
   }

@@ -105,6 +105,17 @@ static uint64_t on_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]) 
   return r;
 }
 
+static void on_packed(struct vcpu *v, uint32_t op, uint64_t operand[3][2]) {
+  struct guest_state *s = (struct guest_state *)v;
+  struct ir_fp how = cg_soft_how(op);
+  unsigned flags = 0;
+  uint64_t r[2];
+  how.lane = op >> 8 & 1 ? 64 : 32;
+  ir_fp_compute_lanes(op & 255, &how, (const uint64_t(*)[2])operand, r, &flags);
+  s->sticky |= (uint8_t)fp_flags_at(flags, guest.sticky_bit);
+  memcpy(operand[0], r, sizeof r);
+}
+
 /* No access of these tests misses. */
 static uint64_t on_slow(struct vcpu *v, uint64_t address, uint32_t access) {
   fprintf(stderr, "miss: %#llx, %#x (memory at %p, tag %#x)\n", (unsigned long long)address, access,
@@ -147,6 +158,7 @@ static int setup(void **unused) {
       (struct ir_slot_info){.offset = offsetof(struct guest_state, sticky), .bits = 5, .bytes = 1};
   cg_sticky(&guest, env.sticky);
   env.soft = on_soft;
+  env.packed = on_packed;
   state = calloc(1, sizeof *state);
   state->head.c = &cold_half;
   cold_half.isa = &isa;
@@ -254,7 +266,11 @@ static const uint8_t lanes[] = {8, 16, 32, 64};
 
 static uint32_t how(void) {
   static const uint8_t bits[] = {32, 64};
-  if (block.nfp == IR_MAX_FP) return (uint32_t)(rnd() % IR_MAX_FP);
+  if (block.nfp == IR_MAX_FP) {
+    uint32_t k = (uint32_t)(rnd() % IR_MAX_FP);
+    while (block.fp[k].lane) k = (k + 1) % IR_MAX_FP;
+    return k;
+  }
   const uint64_t r = rnd();
   if (nans && r % 5) {
     block.fp[block.nfp] = (struct ir_fp){.nan = r >> 8 & 1 ? FP_NAN_DEFAULT : FP_NAN_CANONICAL,
@@ -310,13 +326,35 @@ static void random_float(struct pools *p) {
   }
 }
 
+static void random_packed(struct pools *p) {
+  static const uint8_t two[] = {IR_FADD, IR_FSUB, IR_FMUL, IR_FDIV, IR_FMIN,
+                                IR_FMAX, IR_FEQ,  IR_FLT,  IR_FLE,  IR_FUN};
+  static const uint8_t one[] = {IR_FSQRT, IR_FRINT, IR_FTOI, IR_ITOF};
+  if (block.nfp == IR_MAX_FP) return;
+  const uint32_t k = how();
+  const unsigned w = rnd() & 1 ? 32 : 64;
+  block.fp[k].lane = (uint8_t)w;
+  block.fp[k].bits = (uint8_t)w;
+  switch (rnd() % 4) {
+  case 0: add(&p->v, append(PICK(one), IT_V128, any(&p->v), 0, 0, k)); break;
+  case 1: add(&p->v, append(IR_FMA, IT_V128, any(&p->v), any(&p->v), any(&p->v), k)); break;
+  default: add(&p->v, append(PICK(two), IT_V128, any(&p->v), any(&p->v), 0, k)); break;
+  }
+}
+
 static void random_vector(struct pools *p) {
+  if (p->v.n && rnd() % 4 == 0) {
+    random_packed(p);
+    return;
+  }
   const unsigned w = PICK(lanes), at = (unsigned)(rnd() % (128 / w));
   struct pool *n = w == 64 ? &p->w : &p->h;
   const enum ir_type t = w == 64 ? IT_I64 : IT_I32;
   if (!p->v.n || !(rnd() & 7))
     add(&p->v, append(IR_CAST, IT_V128, append(IR_PAIR, IT_I128, any(&p->w), any(&p->w), 0, 0), 0, 0, 0));
-  switch (rnd() % 12) {
+  switch (rnd() % 14) {
+  case 12: add(&p->v, append(IR_VAVGU, IT_V128, any(&p->v), any(&p->v), 0, rnd() & 1 ? 8 : 16)); break;
+  case 13: add(&p->v, append(IR_VLOOK, IT_V128, any(&p->v), any(&p->v), 0, 0)); break;
   case 0: add(&p->v, append(IR_VSPLAT, IT_V128, any(n), 0, 0, w)); break;
   case 1:
   case 2: add(n, append(IR_VLANE, t, any(&p->v), at, 0, w)); break;

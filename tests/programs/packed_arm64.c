@@ -1,0 +1,93 @@
+/* Vector instructions of arm64, floating point in every mode: a line per instruction and mode with a sum of all results and
+ * raised flags, over boundary values in every lane. rows.h, from tests/test_jit_packed.py, names the instructions. */
+#include <stdint.h>
+#include <stdio.h>
+
+static uint64_t sum, seed;
+static void mix(uint64_t x) { sum = (sum ^ x) * 0x9e3779b97f4a7c15u + (sum >> 29); }
+static uint64_t rnd(void) {
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return seed >> 24;
+}
+
+static const uint64_t wide[] = {
+    0,
+    0x8000000000000000,
+    1,
+    0x800fffffffffffff,
+    0x0010000000000000,
+    0x8010000000000001,
+    0x3ff0000000000000,
+    0xbfefffffffffffff,
+    0x3ff0000000000001,
+    0x3fe0000000000000,
+    0xbff8000000000000,
+    0x4004000000000000,
+    0x41dfffffffffffff,
+    0xc1e0000000100000,
+    0x43e0000000000000,
+    0x7fefffffffffffff,
+    0xffe0000000000000,
+    0x7ff0000000000000,
+    0xfff0000000000000,
+    0x7ff8000000000000,
+    0xfff8000000000123,
+    0x7ff0000000000001,
+    0x3fefffffffffffff,
+    0x1ff0000000000000,
+};
+static const uint32_t narrow[] = {
+    0,          0x80000000, 1,          0x807fffff, 0x00800000, 0x80800001, 0x3f800000, 0xbf7fffff,
+    0x3f000000, 0xbfc00000, 0x40200000, 0x4effffff, 0xcf000001, 0x4f7fffff, 0xcf000000, 0x5f7fffff,
+    0x7f7fffff, 0xff800000, 0x7f800000, 0x7fc00000, 0xffc00123, 0x7f800001, 0x3f7fffff, 0x20000000,
+};
+#define N(a) (sizeof(a) / sizeof *(a))
+
+/* Few of the values are NaNs and infinities in `tame` rounds, so that what host units do is seen too. */
+static void operand(uint64_t x[2], int width, int tame) {
+  for (int i = 0; i < 2; i++) {
+    if (width == 64) {
+      x[i] = wide[rnd() % (tame ? 16 : N(wide))];
+    } else if (width == 32) {
+      x[i] = narrow[rnd() % (tame ? 16 : N(narrow))];
+      x[i] |= (uint64_t)narrow[rnd() % (tame ? 16 : N(narrow))] << 32;
+    } else {
+      x[i] = rnd() << 40 ^ rnd() << 20 ^ rnd();
+    }
+  }
+}
+
+static void row(const char *text, int width, void (*run)(uint64_t v[4][2])) {
+  static const uint64_t modes[] = {0, 1 << 22, 2 << 22, 3 << 22, 1 << 24, 1 << 25};
+  for (unsigned m = 0; m < (width ? N(modes) : 1); m++) {
+    seed = 1, sum = 0;
+    for (int k = 0; k < 200; k++) {
+      uint64_t v[4][2], f;
+      for (int i = 0; i < 4; i++) operand(v[i], width, k % 4);
+      __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, xzr" : : "r"(modes[m]) : "memory");
+      run(v);
+      __asm__ volatile("mrs %0, fpsr\n\tmsr fpcr, xzr" : "=r"(f) : : "memory");
+      mix(v[0][0]);
+      mix(v[0][1]);
+      mix(f);
+    }
+    printf("%-40s %u %016llx\n", text, m, (unsigned long long)sum);
+  }
+}
+
+/* v0 is overwritten or added to; v3 holds numbers of bytes, some beyond any table. */
+#define R(n, width, text)                                                                                      \
+  __attribute__((noinline)) static void run##n(uint64_t v[4][2]) {                                             \
+    __asm__ volatile("ldp q0, q1, [%0]\n\tldp q2, q3, [%0, 32]\n\tmovi v4.16b, #63\n\tand v3.16b, v3.16b, v4.16b\n\t" \
+                     text "\n\tstr q0, [%0]"                                                                  \
+                     :                                                                                         \
+                     : "r"(v)                                                                                  \
+                     : "v0", "v1", "v2", "v3", "v4", "memory");                                                \
+  }
+#include "rows.h"
+#undef R
+
+int main(void) {
+#define R(n, width, text) row(text, width, run##n);
+#include "rows.h"
+}

@@ -1,0 +1,104 @@
+"""Vector instructions in translated code: each over boundary values in every lane gives what QEMU gives, floating point in every
+mode and with its flags, on both engines and under settings that stress translation."""
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lib import programs  # noqa: E402
+
+ISOMER = ROOT / "out" / "isomer"
+ENGINES = {"interp": ["--accel", "interp"], "jit": ["--accel", "jit"], "at once": ["--accel", "jit", "--jit", "threshold=1"],
+           "check": ["--accel", "jit", "--jit", "threshold=1", "--check"]}
+WIDTH = {"b": 8, "h": 16, "s": 32, "d": 64}
+
+
+def floating() -> list[tuple[int, str]]:
+    """Width of the elements and text."""
+    out = []
+    for t in ("2s", "4s", "2d"):
+        w, e = WIDTH[t[1]], t[1]
+        names = ("fadd fsub fmul fdiv fmla fmls fmax fmin fmaxnm fminnm fabd fcmeq fcmge fcmgt facge facgt faddp fmaxp fminnmp fmulx"
+                 " frecps frsqrts")
+        out += [(w, f"{n} v0.{t}, v1.{t}, v2.{t}") for n in names.split()]
+        names = "fabs fneg fsqrt frintn frinta frintp frintm frintx frintz frinti fcvtns fcvtps fcvtms fcvtzs fcvtas fcvtnu fcvtzu scvtf ucvtf"
+        out += [(w, f"{n} v0.{t}, v1.{t}") for n in names.split()]
+        out += [(w, f"{n} v0.{t}, v1.{t}, #0.0") for n in ("fcmgt", "fcmge", "fcmeq", "fcmle", "fcmlt")]
+        out += [(w, f"{n} v0.{t}, v1.{t}, v2.{e}[1]") for n in ("fmul", "fmla", "fmls")]
+        out += [(w, f"fcvtzs v0.{t}, v1.{t}, #7"), (w, f"scvtf v0.{t}, v1.{t}, #7")]
+    return out + [(32, "fmaxv s0, v1.4s"), (32, "fminnmv s0, v1.4s"), (64, "faddp d0, v1.2d"), (32, "fcvtl v0.2d, v1.2s"),
+                  (32, "fcvtl2 v0.2d, v1.4s"), (64, "fcvtn v0.2s, v1.2d"), (64, "fcvtn2 v0.4s, v1.2d")]
+
+
+def whole() -> list[str]:
+    out = []
+    for t in ("8b", "16b", "4h", "8h", "2s", "4s", "2d"):
+        w, e, d = WIDTH[t[-1]], t[-1], t == "2d"
+        three = "add sub cmeq cmtst cmgt cmge cmhi cmhs sshl ushl srshl urshl addp zip1 zip2 uzp1 uzp2 trn1 trn2"
+        if not d:
+            three += (" mul mla mls smax smin umax umin sabd uabd saba uaba shadd uhadd srhadd urhadd shsub uhsub smaxp uminp sqadd uqadd"
+                      " sqsub uqsub")
+        out += [f"{n} v0.{t}, v1.{t}, v2.{t}" for n in three.split()]
+        out += [f"{n} v0.{t}, v1.{t}" for n in ("abs", "neg", *(() if d else ("cls", "clz")))]
+        out += [f"{n} v0.{t}, v1.{t}, #0" for n in ("cmgt", "cmge", "cmeq", "cmle", "cmlt")]
+        out += [f"{n} v0.{t}, v1.{t}, #{k}" for n in "sshr ushr ssra usra srshr urshr srsra ursra sri".split() for k in (1, w - 1, w)]
+        out += [f"{n} v0.{t}, v1.{t}, #{k}" for n in ("shl", "sli") for k in (0, 1, w - 1)]
+        out += [f"dup v0.{t}, v1.{e}[1]"]
+        if w in (16, 32):
+            out += [f"{n} v0.{t}, v1.{t}, v2.{e}[1]" for n in ("mul", "mla", "mls")]
+    for a, b in (("8b", "8h"), ("4h", "4s"), ("2s", "2d"), ("16b", "8h"), ("8h", "4s"), ("4s", "2d")):
+        two, w = ("2" if a in ("16b", "8h", "4s") else ""), WIDTH[a[-1]]
+        long = "saddl uaddl ssubl usubl sabal uabal sabdl uabdl smlal umlal smlsl umlsl smull umull"
+        out += [f"{n}{two} v0.{b}, v1.{a}, v2.{a}" for n in long.split()]
+        out += [f"{n}{two} v0.{b}, v1.{b}, v2.{a}" for n in ("saddw", "uaddw", "ssubw", "usubw")]
+        out += [f"{n}{two} v0.{a}, v1.{b}, v2.{b}" for n in ("addhn", "raddhn", "subhn", "rsubhn")]
+        out += [f"{n}{two} v0.{a}, v1.{b}" for n in ("xtn", "sqxtn", "uqxtn", "sqxtun")]
+        out += [f"shll{two} v0.{b}, v1.{a}, #{w}", f"sshll{two} v0.{b}, v1.{a}, #3", f"ushll{two} v0.{b}, v1.{a}, #0"]
+        out += [f"shrn{two} v0.{a}, v1.{b}, #3", f"rshrn{two} v0.{a}, v1.{b}, #{w}"]
+        sums = {"8b": "4h", "16b": "8h", "4h": "2s", "8h": "4s", "2s": "1d", "4s": "2d"}
+        out += [f"{n} v0.{sums[a]}, v1.{a}" for n in ("saddlp", "uaddlp", "sadalp", "uadalp")]
+    for t in ("8b", "16b"):
+        out += [f"{n} v0.{t}, v1.{t}" for n in ("cnt", "not", "rbit", "rev16", "rev32", "rev64")]
+        out += [f"{n} v0.{t}, v1.{t}, v2.{t}" for n in "and orr eor bic orn bsl bit bif pmul".split()]
+        out += [f"{n} v0.{t}, {{{x}}}, v3.{t}" for n in ("tbl", "tbx") for x in ("v1.16b", "v1.16b, v2.16b")]
+        out += [f"ext v0.{t}, v1.{t}, v2.{t}, #3"]
+    return out + [f"{n} {t[-1]}0, v1.{t}" for t in ("8b", "16b", "4h", "8h", "4s") for n in ("addv", "smaxv", "uminv")]
+
+
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if why := programs.missing("arm64"):
+        pytest.skip(why)
+    tmp = tmp_path_factory.mktemp("packed")
+    rows = floating() + [(0, x) for x in whole()]
+    (tmp / "rows.h").write_text("".join(f'R({n}, {w}, "{x}")\n' for n, (w, x) in enumerate(rows)))
+    out = tmp / "packed"
+    subprocess.run([programs.TARGETS["arm64"].gcc, "-O2", "-static", f"-I{tmp}", str(ROOT / "tests/programs/packed_arm64.c"), "-o", str(out)],
+                   check=True)
+    return out
+
+
+def run(*command: str) -> list[str]:
+    r = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert r.returncode == 0, r.stderr
+    return r.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def expected(elf: Path) -> list[str]:
+    other = programs.oracle("arm64", elf)
+    if not other:
+        pytest.skip("nothing else here runs arm64 programs")
+    return run(*other)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_instructions_are_as_in_qemu(engine: str, elf: Path, expected: list[str]) -> None:
+    got = run(str(ISOMER), "user", *ENGINES[engine], str(elf))
+    assert len(got) == len(expected) > 1500
+    assert [x for x in zip(got, expected) if x[0] != x[1]] == []
