@@ -20,11 +20,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 from lib import engine  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
-# What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
-# the first serial port, where the kernel starts.
 # What Linux finds in the ID registers.
 ARM64_FEATURES = (r"^Features\s*: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc "
                   r"sha3 asimddp sha512 asimdfhm ilrcpc flagm flagm2 frint i8mm\s*$")
+# What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
+# the first serial port, where the kernel starts.
 ARCHS = {
     "riscv64": {
         "tty": "ttyS0", "machine": "riscv64", "cpuinfo": (r"^isa\s*: rv64imafdc", r"^mmu\s*: sv(39|48)$"),
