@@ -20,6 +20,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from lib import engine  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
+# What Linux finds in the ID registers.
+ARM64_FEATURES = (r"^Features\s*: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc "
+                  r"sha3 asimddp sha512 asimdfhm ilrcpc flagm flagm2 frint i8mm\s*$")
 # What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
 # the first serial port, where the kernel starts.
 ARCHS = {
@@ -30,7 +33,7 @@ ARCHS = {
         "call": r"^sbi\s+0:[0-9a-f]{16}\s+base\.\d\(.*\) of 0x10 = 0, ", "trap": "ecall_s",
     },
     "arm64": {
-        "tty": "ttyAMA0", "machine": "aarch64", "cpuinfo": (r"^CPU architecture: 8$", r"^Features\s*: fp asimd\b"),
+        "tty": "ttyAMA0", "machine": "aarch64", "cpuinfo": (r"^CPU architecture: 8$", ARM64_FEATURES),
         "earlycon": "pl011,0x9000000", "uart": "9000000", "start": 0x40000000,
         # PSCI_VERSION before anything else: 1.1
         "call": r"^sbi\s+0:[0-9a-f]{16}\s+psci 0x84000000\(.*\) = 65537$", "trap": "hvc",

@@ -2,12 +2,12 @@
  * beside LLVM's. Knows no ISA: its name, Capstone's numbers of architecture and mode are arguments. The library is found at
  * run time (it is no package of this system), its few interfaces are declared here.
  *
- *   capstone_dis <libcapstone.so.5> <isa> <arch> <mode> <pictures> <accepted> all16|random|claimed <count> <seed>
+ *   capstone_dis <libcapstone.so.5> <isa> <arch> <mode> <pictures> <accepted> <how> <count> <seed>
  *
  * Compared: whether the word is an instruction, its length, mnemonic and operands. Capstone prints aliases where it knows
  * one: its text must be our preferred or our canonical one. Texts are compared in lower case, without blanks and `#`, all
  * numbers as 64-bit values. Not compared: words of instructions that Capstone does not know (known = 0 in pictures).
- * claimed: only words that a picture matches. pictures, accepted: read_tables in words.h.
+ * How: all16, random, claimed, sweep, sweepclaimed as in llvm_dis.c. pictures, accepted: read_tables in words.h.
  * link: -ldl */
 #include <ctype.h>
 #include <dlfcn.h>
@@ -148,6 +148,11 @@ int main(int argc, char **argv) {
   read_tables(argv[5], argv[6]);
   uint64_t count = strtoull(argv[8], NULL, 0);
   seed = strtoull(argv[9], NULL, 0);
+  if (strncmp(argv[7], "sweep", 5) == 0) {
+    sweep(seed, count, argv[7][5] == 0, compare);
+    print_summary();
+    return 0;
+  }
   if (strcmp(argv[7], "all16") == 0)
     for (uint32_t w = 0; w < 0x10000; w++) compare(w, 2);
   else if (strcmp(argv[7], "random") == 0 || strcmp(argv[7], "claimed") == 0)

@@ -57,17 +57,6 @@ static void leaf(const struct picture *p, uint32_t w, unsigned flags, bool show)
   }
 }
 
-/* A part of the whole space; words that hold a shorter instruction are left out. */
-static void sweep(uint64_t first, uint64_t count, bool all) {
-  uint8_t bytes[4];
-  union decoded d;
-  for (uint64_t w = first << 20; w < (first + count) << 20 && w >> 32 == 0; w++) {
-    memcpy(bytes, &(uint32_t){(uint32_t)w}, 4); /* the host is little endian */
-    bool shorter = isa->insn_unit < 4 && isa->decode(~0ull, bytes, isa->insn_unit, &d.head) >= 0;
-    if (!shorter && (all || claimed((uint32_t)w))) compare((uint32_t)w, 4);
-  }
-}
-
 int main(int argc, char **argv) {
   if (argc != 10) {
     fprintf(stderr, "usage: see the head of llvm_dis.c\n");
@@ -87,7 +76,7 @@ int main(int argc, char **argv) {
   read_tables(argv[5], argv[6]);
   uint64_t count = strtoull(argv[8], NULL, 0);
   seed = strtoull(argv[9], NULL, 0);
-  if (strncmp(argv[7], "sweep", 5) == 0) sweep(seed, count, argv[7][5] == 0);
+  if (strncmp(argv[7], "sweep", 5) == 0) sweep(seed, count, argv[7][5] == 0, compare);
   else if (strcmp(argv[7], "all16") == 0)
     for (uint32_t w = 0; w < 0x10000; w++) compare(w, 2);
   else if (strcmp(argv[7], "random") == 0 || strcmp(argv[7], "claimed") == 0 || printed)

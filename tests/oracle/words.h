@@ -120,6 +120,19 @@ static inline uint32_t structured(unsigned *nbytes) {
   return w;
 }
 
+/* A part of the whole space, the words from first * 2^20 on; those that hold a shorter instruction are left out, and
+ * without `all` those that no picture matches. */
+static inline void sweep(uint64_t first, uint64_t count, bool all,
+                         void (*compare)(uint32_t w, unsigned nbytes)) {
+  uint8_t bytes[4];
+  union decoded d;
+  for (uint64_t w = first << 20; w < (first + count) << 20 && w >> 32 == 0; w++) {
+    memcpy(bytes, &(uint32_t){(uint32_t)w}, 4); /* the host is little endian */
+    bool shorter = isa->insn_unit < 4 && isa->decode(~0ull, bytes, isa->insn_unit, &d.head) >= 0;
+    if (!shorter && (all || claimed((uint32_t)w))) compare((uint32_t)w, 4);
+  }
+}
+
 /* The bits that most pictures fix, evenly to 0 and 1; then each key's pictures in leaf order. */
 static inline void fill_buckets(void) {
   unsigned bit[KEY_BITS];
