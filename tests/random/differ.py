@@ -9,6 +9,8 @@ import fcntl
 import platform
 import random
 import re
+import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -30,7 +32,8 @@ OUT = ROOT / "out"
 ISOMER = OUT / "isomer"
 DUMP = struct.Struct("<QQII")
 MOST = 4000                 # events of one program
-LIMIT = 40                 # seconds of one run; more is taken for a loop without end
+LIMIT = 40                 # seconds of processor time of one run; more is taken for a loop without end
+HANGS = 1200               # seconds
 SIGNALS = {4: "SIGILL", 5: "breakpoint", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 
 # Slots that do not take every value, with values often enough for each to matter.
@@ -89,8 +92,11 @@ class Bench:
 
     def raw(self, command: list[str], stream: bytes) -> bytes | str:
         try:
-            r = subprocess.run([*command, str(self.runner)], input=stream, capture_output=True, timeout=LIMIT)
+            r = subprocess.run([*command, str(self.runner)], input=stream, capture_output=True, timeout=HANGS,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT + 5)))
         except subprocess.TimeoutExpired:
+            return "does not end"
+        if -r.returncode in (signal.SIGXCPU, signal.SIGKILL):
             return "does not end"
         if r.returncode:
             return f"ends with {r.returncode}: {r.stderr.decode(errors='replace')[-6000:]}"

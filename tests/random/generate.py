@@ -245,6 +245,9 @@ class Asker:
             if len(self.fields(leaf["writes"])) != 1 or len(leaf["writes"]) != 1:
                 continue
             for d in self.tries(leaf, 400 if any(len(v) > 1 for v in leaf["imm"].values()) else 20):
+                if "form" not in leaf and self.rng.random() < 0.5:      # with a fair chance that this is the one
+                    for name in leaf["imm"]:
+                        d[name] = self.rng.choice((0, 1, -1)) & encode.placed(leaf["fields"][name])
                 try:
                     for k, n in self.fields(leaf["writes"]) + self.fields(leaf["regs"]):
                         if k == "field":
@@ -562,6 +565,8 @@ class Writer:
             return None
         if s.kind == "jump" or s.kind == "trap" and rng.random() < 0.95:
             return None
+        if self.foreign and len(set(s.accesses)) > 1 and any(self.register(d.get(n, 0)) in k.walkers for n in addresses):
+            return None         # when the second access faults, what the first one did is left open; bases stay in the memory
         before = a.image()
         changed = {r for r, (x, y) in enumerate(zip(before[a.file], s.image[a.file])) if x != y}
         allowed = {*k.walkers} if leaf["effects"] else set()

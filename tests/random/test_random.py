@@ -20,7 +20,7 @@ INTERP = isomer("--accel", "interp")
 # As tests/test_jit.py has them.
 STRESS = {"plain": [], "at once": ["--jit", "threshold=1"], "single": ["--jit", "threshold=1", "--jit", "insns=1"],
           "no room": ["--jit", "threshold=1", "--jit", "memory=65536"], "check": ["--jit", "threshold=1", "--check"]}
-AT_LEAST = {"riscv64": 10_000_000}      # instructions in the full tier
+AT_LEAST = {"riscv64": 10_000_000, "arm64": 10_000_000}      # instructions in the full tier
 
 
 def made(isa: str, seed: int, foreign: bool) -> tuple[differ.Bench, list]:
