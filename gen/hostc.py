@@ -83,6 +83,11 @@ class Writer:
             rm = at["rm"]
             if f.mode == "mem" and rm.pool:
                 self.out.append(f"p = form_pool(p, {ext}, {reg}, {vvvv});")
+                if rm.value is not None:
+                    if f.imm:
+                        raise DescError(i.where, "a constant in memory and another operand behind it")
+                    low, high = rm.value & (1 << 64) - 1, rm.value >> 64
+                    self.out.append(f"o->pool[o->npool++] = (struct cg_pool){{p, UINT64_C({low:#x}), UINT64_C({high:#x})}};")
             elif f.mode == "mem":
                 base = self.reg(rm.base) if rm.base else "FORM_NO_REG"
                 index = self.reg(rm.index) if rm.index else "FORM_NO_REG"

@@ -214,6 +214,14 @@ static void load_number(struct cg *g, unsigned reg, int64_t k, bool is32) {
   g->error = 1;
 }
 
+void add_literal(struct cg *g, uint8_t *end, uint64_t low, uint64_t high) {
+  if (g->nliterals == MAX_LITERALS) {
+    g->error = 1;
+    return;
+  }
+  g->literal[g->nliterals++] = (struct literal){.at = (uint32_t)(end - g->c.at), .low = low, .high = high};
+}
+
 void load_constant(struct cg *g, unsigned reg, uint64_t low, uint64_t high, unsigned bytes) {
   if (bytes < 16) high = 0;
   if (!low && !high) {
@@ -224,12 +232,8 @@ void load_constant(struct cg *g, unsigned reg, uint64_t low, uint64_t high, unsi
     g->p = cg_vones(g->p, reg);
     return;
   }
-  if (g->nliterals == MAX_LITERALS) {
-    g->error = 1;
-    return;
-  }
   g->p = bytes == 16 ? cg_vpool_128(g->p, reg) : cg_vpool_64(g->p, reg);
-  g->literal[g->nliterals++] = (struct literal){.at = (uint32_t)(g->p - g->c.at), .low = low, .high = high};
+  add_literal(g, g->p, low, high);
 }
 
 void load_value(struct cg *g, ref r, unsigned reg) {

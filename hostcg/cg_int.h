@@ -11,7 +11,7 @@ enum {
   MAX_USES = 4 * IR_MAX_INS,
   MAX_PLACES = 32768,
   MAX_EXITS = 2 * IR_MAX_EXIT,
-  MAX_LITERALS = 512,
+  MAX_LITERALS = 1024,
 };
 
 /* A value: an entry of the block, or IR_MAX_INS + i: what held slot i has in its home. */
@@ -145,6 +145,8 @@ void store_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsign
 void load_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsigned bytes);
 void move_reg(struct cg *g, unsigned to, unsigned from, unsigned bytes);
 void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, unsigned bytes);
+/* The distance that ends at `end` leads to these 16 bytes. */
+void add_literal(struct cg *g, uint8_t *end, uint64_t low, uint64_t high);
 
 /* select.c */
 bool lower_rule(struct cg *g, ref r);

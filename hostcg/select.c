@@ -235,8 +235,9 @@ static uint64_t default_nan(const struct ir_ins *i) {
 /* Writes a rule's code, and notes what lies out of line. */
 static void emit(struct cg *g, const struct cg_rule *r, struct cg_operands *o, const struct ir_ins *i) {
   static const uint8_t kinds[] = {[CG_SOFT] = LATE_SOFT, [CG_NAN] = LATE_NAN, [CG_FALSE] = LATE_FALSE};
-  o->nfar = 0;
+  o->nfar = o->npool = 0;
   g->p = r->emit(g->p, o);
+  for (unsigned k = 0; k < o->npool; k++) add_literal(g, o->pool[k].end, o->pool[k].low, o->pool[k].high);
   for (unsigned k = 0; k < o->nfar; k++) {
     struct late *l = new_late(g, kinds[r->far], 0);
     l->from = o->far[k];

@@ -315,6 +315,9 @@ def run(s: oracle.State, r: dict, regs: dict[str, int], numbers: dict[str, int],
         for place, _bits, a in i["args"]:
             if a["kind"] == "reg" and place != "fixed":
                 d["rm" if place == "low" else place] = reg(a)
+            elif a["kind"] == "mem" and a["value"] is not None:
+                s.window, s.mem = 0x2000, bytearray(a["value"].to_bytes(16, "little"))
+                d["disp"] = s.window
             elif a["kind"] == "mem":
                 d |= {"base": reg(a["base"]), "scale": a["scale"], "disp": (numbers[a["disp"]] if isinstance(a["disp"], str) else a["disp"]) & (1 << 64) - 1}
                 if a["index"]:
@@ -461,6 +464,8 @@ BASE = (ROOT / f"hostcg/{HOST}.yaml").read_text()
     ("FEQ.F a b | ucomis@ a, b; jp soft | gives:e", "with a destination"),
     ("FSUB.F d a b | vsubs@ d, a, b; jp false", "only for rules that give"),
     ("VADD16.V d=a b:r | paddw d, b", "has no instruction"),
+    ("FADD.P d a b | vaddp@ d, a, b; vandp@ d, d, {32:0x100000000} | rm:zero", "does not fit"),
+    ("FADD.P d a b | vaddp@ d, a, b; vandp@ d, d, {32:1}; vandp@ d, d, {32:0x2} | rm:zero", "is no operand"),
 ])
 def test_refused(tmp_path: Path, line: str, message: str) -> None:
     p = tmp_path / "h.yaml"
