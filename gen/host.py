@@ -305,6 +305,8 @@ def out_of_line(r: Rule) -> None:
     far = {x.label for x in r.code if isinstance(x, Insn) and x.label in FAR}
     if len(far) > 1:
         raise DescError(r.where, "a rule goes to one of soft, nan, false")
+    if sum(a.pool == "=" for x in r.code if isinstance(x, Insn) for _, a in x.args) > 2:
+        raise DescError(r.where, "a rule has at most two constants in memory")
     if far & {"soft", "nan"} and (not r.dest or r.clobbers):
         raise DescError(r.where, f"{r.far}: only for rules with a destination, without clobbers")
     if "false" in far and not r.gives:
@@ -427,6 +429,11 @@ def insn(host: Host, where: Text, s: str, names: dict[str, Operand], bits: int, 
 def arg(host: Host, where: Text, w: str, names: dict[str, Operand]) -> Arg:
     if m := re.fullmatch(r"(\d+)\[=(0x[0-9a-f]{1,16})\]", w):
         return Arg(where, "mem", bits=int(m[1]), pool="=", value=int(m[2], 0))
+    if m := re.fullmatch(r"\{(32|64):(0x[0-9a-f]+)\}", w):
+        n, x = int(m[1]), int(m[2], 0)
+        if x >> n:
+            raise DescError(where, f"{m[2]} does not fit {n} bits")
+        return Arg(where, "mem", bits=128, pool="=", value=sum(x << k for k in range(0, 128, n)))
     if m := re.fullmatch(r"(\d*)\[(.*)\]", w):
         base = index = None
         scale, disp = 0, 0

@@ -84,7 +84,8 @@ class Writer:
             if f.mode == "mem" and rm.pool:
                 self.out.append(f"p = form_pool(p, {ext}, {reg}, {vvvv});")
                 if rm.pool == "=":
-                    self.out.append(f"o->constant[o->nconstants].end = p; o->constant[o->nconstants++].value = UINT64_C({rm.value:#x});")
+                    low, high = rm.value & (1 << 64) - 1, rm.value >> 64
+                    self.out.append(f"o->pool[o->npool++] = (struct cg_pool){{p, UINT64_C({low:#x}), UINT64_C({high:#x})}};")
             elif f.mode == "mem":
                 base = self.reg(rm.base) if rm.base else "FORM_NO_REG"
                 index = self.reg(rm.index) if rm.index else "FORM_NO_REG"

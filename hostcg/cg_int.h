@@ -12,7 +12,7 @@ enum {
   MAX_USES = 4 * IR_MAX_INS,
   MAX_PLACES = 32768,
   MAX_EXITS = 2 * IR_MAX_EXIT,
-  MAX_LITERALS = 512,
+  MAX_LITERALS = 1024,
 };
 
 /* A value: an entry of the block; from HELD(0) on what the held slots have in their homes; from WINDOW(0) on what is added to
@@ -190,7 +190,7 @@ void store_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsign
 void load_reg(struct cg *g, unsigned reg, unsigned base, int32_t offset, unsigned bytes);
 void move_reg(struct cg *g, unsigned to, unsigned from, unsigned bytes);
 void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, unsigned bytes);
-/* The distance that ends here leads to a constant behind the code. */
+/* The distance that ends at `end` leads to these 16 bytes, behind the code. */
 void reads_constant(struct cg *g, const uint8_t *end, uint64_t low, uint64_t high);
 
 /* select.c */

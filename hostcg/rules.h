@@ -50,12 +50,12 @@ enum cg_how {
 struct cg_operands {
   unsigned d, t[2], cc, r[3];
   int64_t k[3];
-  unsigned nfar, nconstants;
+  unsigned nfar, npool;
   uint8_t *far[4];
-  struct {
-    uint8_t *end; /* of the distance to the constant */
-    uint64_t value;
-  } constant[2]; /* of 16 bytes, the upper half zero */
+  struct cg_pool { /* the distance to a constant ends here */
+    uint8_t *end;
+    uint64_t low, high;
+  } pool[2];
 };
 typedef uint8_t *cg_emit_fn(uint8_t *p, struct cg_operands *o);
 

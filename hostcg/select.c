@@ -221,10 +221,10 @@ static void emit(struct cg *g, const struct cg_rule *r, struct cg_operands *o, c
   static const uint8_t kinds[] = {[CG_SOFT] = LATE_SOFT, [CG_NAN] = LATE_NAN, [CG_FALSE] = LATE_FALSE};
   const struct ir_fp *how = how_of(g, i);
   const bool silent = how && how->quiet == IR_SILENT && is_compare(i->op);
-  o->nfar = o->nconstants = 0;
+  o->nfar = o->npool = 0;
   if (silent) g->p = cg_store_status(g->p, CG_FRAME_STATUS);
   g->p = r->emit(g->p, o);
-  for (unsigned k = 0; k < o->nconstants; k++) reads_constant(g, o->constant[k].end, o->constant[k].value, 0);
+  for (unsigned k = 0; k < o->npool; k++) reads_constant(g, o->pool[k].end, o->pool[k].low, o->pool[k].high);
   if (silent && !o->nfar) { /* of a NaN the status becomes what it was; the condition stays */
     g->p = cg_branch(g->p, CG_UNORDERED_64_GIVES);
     new_late(g, LATE_STATUS, 0)->retry = g->p;

@@ -70,12 +70,25 @@ def whole() -> list[str]:
     return out + [f"{n} {t[-1]}0, v1.{t}" for t in ("8b", "16b", "4h", "8h", "4s") for n in ("addv", "smaxv", "uminv")]
 
 
+def structures() -> list[str]:
+    """Registers 1 to 4 become one number; memory is what %0 points to."""
+    out = []
+    mix = "; ".join(f"ror x9, x9, 7; umov x10, v{r}.d[{k}]; eor x9, x9, x10" for r in range(1, 5) for k in (0, 1))
+    for t in ("8b", "16b", "4h", "8h", "2s", "4s", "2d"):
+        for n in (2, 3, 4):
+            regs = ", ".join(f"v{r}.{t}" for r in range(1, n + 1))
+            out.append(f"mov x9, 0; ld{n} {{{regs}}}, [%0]; {mix}; fmov d0, x9")
+            out.append(f"mov x9, %0; st{n} {{{regs}}}, [x9], {(16 if t in ('16b', '8h', '4s', '2d') else 8) * n}; sub x9, x9, %0;"
+                       f" ldp q1, q2, [%0]; ldp q3, q4, [%0, 32]; {mix}; fmov d0, x9")
+    return out
+
+
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if why := programs.missing("arm64"):
         pytest.skip(why)
     tmp = tmp_path_factory.mktemp("packed")
-    rows = floating() + [(0, x) for x in whole()]
+    rows = floating() + [(0, x) for x in whole() + structures()]
     (tmp / "rows.h").write_text("".join(f'R({n}, {w}, "{x}")\n' for n, (w, x) in enumerate(rows)))
     out = tmp / "packed"
     subprocess.run([programs.TARGETS["arm64"].gcc, "-O2", "-static", f"-I{tmp}", str(ROOT / "tests/programs/packed_arm64.c"), "-o", str(out)],

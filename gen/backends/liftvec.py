@@ -354,7 +354,7 @@ class Vectors:
         return self.shuffle(bytes_)
 
     def shuffle(self, bytes_: list[tuple[Source, int] | None]) -> str:
-        """At most 16 bytes of at most two vectors of 128 bits."""
+        """At most 16 bytes of at most four vectors of 128 bits."""
         from_: list[str] = []
         index = []
         for b in bytes_ + [None] * (16 - len(bytes_)):
@@ -366,8 +366,11 @@ class Vectors:
             if text not in from_:
                 from_.append(text)
             index.append(16 * from_.index(text) + at % 16)
-        if not 1 <= len(from_) <= 2:
+        if not 1 <= len(from_) <= 4:
             raise NoVector
+        if len(from_) > 2:
+            low, high = ([k - d if d <= k < d + 32 else 255 for k in index] for d in (0, 32))
+            return f"ir_vop(l, IR_OR, IT_V128, 0, {self.permuted(from_[:2], low)}, {self.permuted(from_[2:], high)})"
         n = len(bytes_)
         while n and bytes_[n - 1] is None:
             n -= 1

@@ -105,7 +105,8 @@ static bool only_compared_since(const struct lift *l, ref v) {
   for (ref r = v + 1; r < l->b->n; r++) {
     i = ir_at(l, r);
     const char kind = ir_op_info[i->op].kind;
-    if (kind == 'E' || (kind == 'F' && !(i->op >= IR_FEQ && i->op <= IR_FUN))) return false;
+    const bool compares = i->op >= IR_FEQ && i->op <= IR_FUN && !l->b->fp[i->aux].lane;
+    if (kind == 'E' || (kind == 'F' && !compares)) return false;
     if (i->op == IR_GET && (int)i->aux == sticky) return false;
   }
   return true;

@@ -468,6 +468,8 @@ BASE = (ROOT / f"hostcg/{HOST}.yaml").read_text()
     ("VADD16.V d=a b:r | paddw d, b", "has no instruction"),
     ("FSQRT.F64 d^ a | roundsd d, 64[=0x10], 4 | rm:away", "does not go with an immediate"),
     ("FSQRT.F64 d^ a | sqrtsd d, a; ucomisd d, 32[=0x10]; jp soft | rm:away", "has no instruction"),
+    ("FADD.P d a b | vaddp@ d, a, b; vandp@ d, d, {32:0x100000000} | rm:zero", "does not fit"),
+    ("FADD.P d a b | vaddp@ d, a, b; vandp@ d, d, {32:1}; vandp@ d, d, {32:0x2} | rm:zero", "is no operand"),
 ])
 def test_refused(tmp_path: Path, line: str, message: str) -> None:
     p = tmp_path / "h.yaml"

@@ -62,7 +62,7 @@ static void row(const char *text, int width, void (*run)(uint64_t v[4][2])) {
   for (unsigned m = 0; m < (width ? N(modes) : 1); m++) {
     seed = 1, sum = 0;
     for (int k = 0; k < 200; k++) {
-      uint64_t v[4][2], f;
+      uint64_t v[4][2], f; /* all of it may be changed */
       for (int i = 0; i < 4; i++) operand(v[i], width, k % 4);
       __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, xzr" : : "r"(modes[m]) : "memory");
       run(v);
@@ -76,13 +76,13 @@ static void row(const char *text, int width, void (*run)(uint64_t v[4][2])) {
 }
 
 /* v0 is overwritten or added to; v3 holds numbers of bytes, some beyond any table. */
-#define R(n, width, text)                                                                                      \
-  __attribute__((noinline)) static void run##n(uint64_t v[4][2]) {                                             \
-    __asm__ volatile("ldp q0, q1, [%0]\n\tldp q2, q3, [%0, 32]\n\tmovi v4.16b, #63\n\tand v3.16b, v3.16b, v4.16b\n\t" \
-                     text "\n\tstr q0, [%0]"                                                                  \
-                     :                                                                                         \
-                     : "r"(v)                                                                                  \
-                     : "v0", "v1", "v2", "v3", "v4", "memory");                                                \
+#define R(n, width, text)                                                                                   \
+  __attribute__((noinline)) static void run##n(uint64_t v[4][2]) {                                          \
+    __asm__ volatile("ldp q0, q1, [%0]\n\tldp q2, q3, [%0, 32]\n\tmovi v4.16b, #63\n\tand v3.16b, v3.16b, " \
+                     "v4.16b\n\t" text "\n\tstr q0, [%0]"                                                   \
+                     :                                                                                      \
+                     : "r"(v)                                                                               \
+                     : "x9", "x10", "v0", "v1", "v2", "v3", "v4", "memory");                                \
   }
 #include "rows.h"
 #undef R
