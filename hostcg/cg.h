@@ -37,7 +37,8 @@ enum {
   CG_FRAME_VECTORS = CG_FRAME_SAVE + 32 * 8, /* vector registers of 32 bytes, of which 16 are saved */
   CG_FRAME = CG_FRAME_VECTORS + 16 * 32,     /* a multiple of 16 */
   CG_MAX_HELD = 32,
-  CG_JUMPS = 4096,
+  CG_JUMPS = 16384, /* a kernel's calls and returns across pages all go by this table */
+  CG_JUMPS_DIRECT = 4096,
   CG_ROOM = 4096, /* more than an entry or an exit takes */
 };
 static inline int32_t cg_spill_at(unsigned spill) {
@@ -112,7 +113,7 @@ struct cg_env {
   const void *next;
   int64_t count; /* CG_COUNT when code was left */
   uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
-  /* Places that indirect jumps know; index = address >> cg_jump_shift modulo the size. */
+  /* Places that indirect jumps know; index = address >> cg_jump_shift modulo cg_jumps. */
   struct cg_jump {
     uint64_t pc;
     uint32_t key, pad;
@@ -120,10 +121,12 @@ struct cg_env {
     void *owner;      /* the runtime's */
   } jump[CG_JUMPS] __attribute__((aligned(32)));
 };
-/* Bits at the end of an address that say little about where instructions are: all 4-byte ones are told apart by the rest. */
+/* Bits at the end of an address that say little about where instructions are. */
 static inline unsigned cg_jump_shift(const struct ir_guest *guest) {
   return guest->isa->insn_unit == 4 ? 2 : 1;
 }
+/* In user mode most jumps have ways of their own, and short programs are not to touch much memory. */
+static inline unsigned cg_jumps(bool direct) { return direct ? CG_JUMPS_DIRECT : CG_JUMPS; }
 /* What `enter` returns: 1 + number of an exit that wants to be linked or handled; CG_GOES: v->pc is where to go on. */
 #define CG_GOES UINT64_MAX
 

@@ -307,7 +307,7 @@ static void go(struct cg *g) {
   const int32_t jump = offsetof(struct cg_env, jump);
   g->p = cg_load_64(g->p, env, CG_VCPU, offsetof(struct vcpu, helpers));
   const int shift = __builtin_ctz((unsigned)sizeof(struct cg_jump)) - (int)cg_jump_shift(g->b->guest);
-  g->p = cg_hash(g->p, at, TARGET, shift, (CG_JUMPS - 1) * (int64_t)sizeof(struct cg_jump));
+  g->p = cg_hash(g->p, at, TARGET, shift, (cg_jumps(g->c.direct) - 1) * (int64_t)sizeof(struct cg_jump));
   g->p = cg_add(g->p, at, env);
   g->p = cg_same_64(g->p, TARGET, at, jump + (int)offsetof(struct cg_jump, pc));
   branch_to(g, CG_SAME_64_GIVES, g->c.common->goes);

@@ -54,7 +54,7 @@ void jit_context(struct jit *j) {
    * gone. Never 0, which is the key of empty entries. */
   const uint32_t epoch = j->v->c->flush_epoch + j->losses;
   if ((epoch ^ j->epoch) >> 12)
-    for (i = 0; i < CG_JUMPS; i++) j->env.jump[i].key = 0;
+    for (i = 0; i < cg_jumps(j->direct); i++) j->env.jump[i].key = 0;
   j->epoch = epoch;
   j->env.key = (j->v->tag_fetch & 0xfff) | (uint32_t)j->context << 12 | epoch << 20;
 }

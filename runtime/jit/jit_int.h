@@ -111,7 +111,7 @@ static inline struct exit *exit_of(struct jit *j, uint32_t n) {
   return &j->segment[n >> EXIT_BITS].exit[n & ((1u << EXIT_BITS) - 1)];
 }
 static inline struct cg_jump *jump_slot(struct jit *j, gva_t pc) {
-  return &j->env.jump[pc >> cg_jump_shift(j->guest) & (CG_JUMPS - 1)];
+  return &j->env.jump[pc >> cg_jump_shift(j->guest) & (cg_jumps(j->direct) - 1)];
 }
 
 /* blocks.c */

@@ -20,7 +20,7 @@
 #define CTX_SETS 16u
 #define CTX_WAYS 4u
 #define FETCHED  32768u /* bits of a filter, for as many code pages as run between two flushes */
-#define LARGE    1024u
+#define LARGE    32768u /* kernels are mapped by contiguous pages of 64 KiB: hundreds */
 
 /* Context (asid, mode). `id` names it in level 2 and is never reused; `tag` names it in level 1 and is. */
 struct context {
@@ -192,6 +192,8 @@ static bool maybe_fetched(struct tables *t, gva_t va) {
   return false;
 }
 
+/* What engines know of addresses under tags that live on is void. Where contexts die their tags do too, and nothing is known of new
+ * ones. */
 static void new_epoch(struct vcpu *v) {
   v->c->flush_epoch++;
   if (v->tlb != &none) memset(tables(v->tlb)->fetched, 0, FETCHED / 8);
@@ -253,7 +255,10 @@ uint32_t tlb_context(struct vcpu *v, uint64_t asid, uint32_t mode) {
   return c->tag;
 }
 
-static void forget_tags(struct vcpu *v) { v->tag_data = v->tag_fetch = v->tlb == &none ? TLB_NONE_TAG : 0; }
+static void forget_tags(struct vcpu *v) {
+  v->tag_data = v->tag_fetch = v->tlb == &none ? TLB_NONE_TAG : 0;
+  if (v->tlb == &none) new_epoch(v);
+}
 
 static void recompute_tags(struct vcpu *v) {
   if (v->c->isa->arch->context) v->c->isa->arch->context(v);
@@ -271,7 +276,6 @@ void tlb_flush_all(struct vcpu *v) {
     t->large_shifts = 0;
   }
   forget_tags(v);
-  new_epoch(v);
 }
 
 void tlb_reset(struct vcpu *v) {
@@ -291,7 +295,6 @@ void tlb_flush_asid(struct vcpu *v, uint64_t asid) {
     for (unsigned w = 0; w < CTX_WAYS; w++)
       if (t->ctx[s][w].asid == asid) t->ctx[s][w].id = 0;
   forget_tags(v);
-  new_epoch(v);
 }
 
 static void walks_drop(struct tables *t, gva_t va, uint64_t id) {
@@ -306,7 +309,6 @@ static void flush_page(struct vcpu *v, gva_t va, bool any, uint64_t asid) {
   struct tables *t = tables(v->tlb);
   if (v->tlb == &none) {
     forget_tags(v);
-    new_epoch(v);
     return;
   }
   l1_purge(t, va & GUEST_PAGE_MASK, GUEST_PAGE_BITS);

@@ -145,12 +145,16 @@ static void test_flush(void **state) {
   struct vcpu *v = fake_vcpu(0x10000);
   for (unsigned i = 0; i < 8; i++) fake_map(0x10000 + i * 0x1000, FAKE_RAM + i * 0x1000, 0x1000, PR | PW);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000);
-  uint32_t epoch = v->c->flush_epoch;
+  const uint32_t tags[2] = {v->tag_data, tlb_context(v, 77, 0)};
   tlb_flush_all(v);
-  assert_int_not_equal(v->c->flush_epoch, epoch);
   assert_int_equal(v->tag_data, 0);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000); /* tags recompute themselves */
   assert_int_equal(fake.walks, 16);
+  assert_int_not_equal(v->tag_data, tags[0]); /* whoever knows something by the old tag will never be asked */
+  const uint32_t other = tlb_context(v, 77, 0);
+  assert_int_not_equal(other, tags[1]);
+  tlb_flush_asid(v, 77);
+  assert_int_not_equal(tlb_context(v, 77, 0), other);
   tlb_flush_page(v, 0x12345);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000);
   assert_int_equal(fake.walks, 17);
@@ -189,7 +193,8 @@ static void test_epoch(void **state) {
 
   /* A hit in the TLB is a fetch as well. */
   assert_int_equal(tlb_fetch(v, 0x6000, &page, &host), 0);
-  tlb_flush_asid(v, 77);
+  assert_int_equal(tlb_fetch(v, 0x5000, &page, &host), 0);
+  tlb_flush_page(v, 0x5000);
   assert_int_equal(tlb_fetch(v, 0x6000, &page, &host), 0);
   epoch = v->c->flush_epoch;
   tlb_flush_page(v, 0x6000);
@@ -198,7 +203,7 @@ static void test_epoch(void **state) {
   /* A huge page goes as a whole, whatever was fetched of it and however it came into the TLB. */
   peek(v, 0x403000);
   assert_int_equal(tlb_fetch(v, 0x405000, &page, &host), 0);
-  tlb_flush_asid(v, 77);
+  tlb_flush_page(v, 0x6000);
   assert_int_equal(tlb_fetch(v, 0x405000, &page, &host), 0);
   epoch = v->c->flush_epoch;
   tlb_flush_page(v, 0x40f000);

@@ -29,7 +29,7 @@
 #define TCR_HD      (UINT64_C(1) << 40)
 enum { T_MIN = 16, T_MAX = 39 }; /* TnSZ */
 
-enum { MODE_EL1 = 1, MODE_MMU = 2, MODE_PAN = 4, MODE_ILLEGAL = 8 };
+enum { MODE_EL1 = 1, MODE_MMU = 2, MODE_PAN = 4, MODE_ILLEGAL = 8, MODE_ANY = 16 };
 
 #define BITS(n) ((UINT64_C(1) << (n)) - 1)
 #define R       (1u << ACCESS_READ)
@@ -175,6 +175,10 @@ int arm64_bus_fault(struct vcpu *v, gva_t va, enum access access) {
   return abort_(v, va, access, v->c->space ? FSC_TRANSLATION_L3 : FSC_EXTERNAL);
 }
 
+/* Of v->c->arch: EL1 was seen to execute pages that are an address space's own. Before, all address spaces share one context for
+ * EL1's instructions, so that what engines know of a kernel's addresses outlives a switch between processes. */
+#define OWN_CODE (UINT64_C(1) << 62)
+
 int arm64_translate(struct vcpu *v, gva_t va, enum access access, struct translation *out) {
   const struct arm64_vcpu *s = a64(v);
   const bool fetch = access == ACCESS_FETCH;
@@ -185,6 +189,11 @@ int arm64_translate(struct vcpu *v, gva_t va, enum access access, struct transla
   int rc = arm64_walk(v, va, access, as, &w);
   if (rc) return abort_(v, va, access, (unsigned)rc & ~ARM64_FAULT);
   *out = w.t;
+  if (fetch && (s->SCTLR_EL1 & SCTLR_M) && s->EL && !w.t.global && !((uintptr_t)v->c->arch & OWN_CODE)) {
+    out->prot = 0;                 /* this time only, in the wrong context */
+    v->c->arch = (void *)OWN_CODE; // NOLINT
+    v->tag_fetch = 0;
+  }
   return 0;
 }
 
@@ -204,12 +213,14 @@ static uint32_t mode(const struct arm64_vcpu *s, unsigned el, bool data) {
 
 void arm64_context(struct vcpu *v) {
   const struct arm64_vcpu *s = a64(v);
-  const uint32_t data = mode(s, s->EL, true), fetch = s->PSTATE_IL ? MODE_ILLEGAL : mode(s, s->EL, false);
-  const uint64_t id = asid(s);
+  const uint64_t own = (uintptr_t)v->c->arch & OWN_CODE, id = asid(s);
+  const bool any = !own && s->EL && s->SCTLR_EL1 & SCTLR_M;
+  const uint32_t data = mode(s, s->EL, true);
+  const uint32_t fetch = s->PSTATE_IL ? MODE_ILLEGAL : mode(s, s->EL, false) | (any ? MODE_ANY : 0);
   /* c->arch holds what the tags were made for: most calls change nothing. */
-  const uintptr_t key = UINT64_C(1) << 63 | id << 16 | data << 8 | fetch;
+  const uintptr_t key = UINT64_C(1) << 63 | own | id << 16 | data << 8 | fetch;
   if ((uintptr_t)v->c->arch == key && v->tag_data && v->tag_fetch) return;
-  v->tag_fetch = tlb_context(v, id, fetch);
+  v->tag_fetch = tlb_context(v, any ? 0 : id, fetch);
   v->tag_data = tlb_context(v, id, data);
   v->c->arch = (void *)key; // NOLINT
 }
