@@ -20,6 +20,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 from lib import engine  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
+FULL = os.environ.get("ISOMER_FULL") == "1"
+# A TLB of one entry, blocks of one instruction, memory for hardly any code, and all of it; comparison with the interpreter.
+STRESS = {"one TLB entry": ["tlb=1"], "single": ["insns=1", "threshold=1"], "no room": ["memory=65536", "threshold=1"],
+          "all": ["tlb=1", "insns=1", "memory=65536", "threshold=1"], "check": []}
 # What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
 # the first serial port, where the kernel starts.
 ARCHS = {
@@ -78,6 +82,17 @@ def test_unattended(arch: str, linux: list[str]) -> None:
 def test_unattended_translated(arch: str, linux: list[str]) -> None:
     r = run("--accel", "jit", *linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=check")
     assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+    assert f"sha256: {ZEROS}" in r.stdout and "CHECK-DONE" in r.stdout
+    assert "Kernel panic" not in r.stdout and "Oops" not in r.stdout
+
+
+@pytest.mark.parametrize("stress", STRESS if FULL else ["all"])
+def test_translation_under_stress(stress: str, arch: str, linux: list[str]) -> None:
+    if not FULL and arch != "riscv64":
+        pytest.skip("in the full tier")
+    settings = [x for s in STRESS[stress] for x in ("--jit", s)] + ["--check"] * (stress == "check")
+    r = run("--accel", "jit", *settings, *linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=check", timeout=3600)
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr[-4000:]
     assert f"sha256: {ZEROS}" in r.stdout and "CHECK-DONE" in r.stdout
     assert "Kernel panic" not in r.stdout and "Oops" not in r.stdout
 
