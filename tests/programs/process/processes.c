@@ -54,13 +54,13 @@ static void forks(void) {
   say("no child", waitpid(-1, NULL, 0));
   say("", errno == ECHILD);
   end();
-  struct rusage u;
+  struct rusage u = {.ru_maxrss = -1};
   fflush(stdout);
   pid = fork();
   if (!pid) _exit(1);
   say("wait4", wait4(pid, &s, 0, &u) == pid);
   say("", WEXITSTATUS(s));
-  printf(" %d\n", u.ru_maxrss >= 0); /* of so short a child the kernel may know nothing */
+  printf(" %d\n", u.ru_maxrss >= 0); /* Linux counts pages in lots: a short life may have none */
 }
 
 static void show(int argc, char **argv) {
