@@ -23,6 +23,10 @@ ISOMER = ROOT / "out" / "isomer"
 # What Linux finds in the ID registers.
 ARM64_FEATURES = (r"^Features\s*: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc "
                   r"sha3 asimddp sha512 asimdfhm ilrcpc flagm flagm2 frint i8mm\s*$")
+FULL = os.environ.get("ISOMER_FULL") == "1"
+# A TLB of one entry, blocks of one instruction, memory for hardly any code, and all of it; comparison with the interpreter.
+STRESS = {"one TLB entry": ["tlb=1"], "single": ["insns=1", "threshold=1"], "no room": ["memory=65536", "threshold=1"],
+          "all": ["tlb=1", "insns=1", "memory=65536", "threshold=1"], "check": []}
 # What differs between the machines: the console, how Linux names the processor and what it finds in it, its first firmware call,
 # the first serial port, where the kernel starts.
 ARCHS = {
@@ -81,6 +85,18 @@ def test_unattended(arch: str, linux: list[str]) -> None:
 def test_unattended_translated(arch: str, linux: list[str]) -> None:
     r = run("--accel", "jit", *linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=check")
     assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+    assert f"sha256: {ZEROS}" in r.stdout and "CHECK-DONE" in r.stdout
+    assert "Kernel panic" not in r.stdout and "Oops" not in r.stdout
+
+
+@pytest.mark.parametrize("stress", STRESS if FULL else ["all"])
+def test_translation_under_stress(stress: str, arch: str, linux: list[str]) -> None:
+    if not FULL and arch != "riscv64":
+        pytest.skip("in the full tier")
+    # The guest's watchdogs look at a clock that is as slow as this.
+    settings = [x for s in STRESS[stress] for x in ("--jit", s)] + ["--check", "--deterministic"] * (stress == "check")
+    r = run("--accel", "jit", *settings, *linux, "--append", f"console={ARCHS[arch]['tty']} isomer.script=check", timeout=3600)
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr[-4000:]
     assert f"sha256: {ZEROS}" in r.stdout and "CHECK-DONE" in r.stdout
     assert "Kernel panic" not in r.stdout and "Oops" not in r.stdout
 

@@ -39,8 +39,8 @@ def test_htif(elfdir: Path) -> None:
     """All of them, as a scenario."""
     for name in htif.NAMES:
         built(name, elfdir)
-    r = subprocess.run([str(ISOMER), "test", str(ROOT / "scripts/scenarios/htif_programs.lua"), "--set", f"htif={elfdir}", "--set",
-                        "names=" + " ".join(htif.NAMES)], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, text=True)
+    r = subprocess.run([str(ISOMER), "test", *engine.options(), str(ROOT / "scripts/scenarios/htif_programs.lua"), "--set", f"htif={elfdir}", "--set",
+                        "names=" + " ".join(htif.NAMES)], stdin=subprocess.DEVNULL, capture_output=True, timeout=600, text=True)
     failed = re.search(r"(\w+) fails check (\d+)", r.stdout)
     assert r.returncode == 0, r.stdout + (htif.explain(failed[1], elfdir / f"{failed[1]}.elf", int(failed[2])) if failed else "")
 

@@ -185,6 +185,69 @@ def test_code_that_changes(stress: str, elves: Path) -> None:
     assert (r.returncode, r.stdout, r.stderr) == (0, "fine\n", "")
 
 
+FORKS = r"""
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define F(n) __attribute__((noinline)) static uint64_t f##n(uint64_t x) { for (int i = 0; i < 60; i++) x = (x ^ (x >> (n + 3))) * (2 * n + 3) + n; return x; }
+F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+static uint64_t (*const f[])(uint64_t) = {f0, f1, f2, f3, f4, f5, f6, f7};
+static uint64_t right[8];
+static volatile int done;
+static void *busy(void *p) { /* translates, links and makes room all the time */
+  uint64_t wrong = 0;
+  for (unsigned n = (unsigned)(long)p; !done; n++) {
+    char *m = malloc(64 + n % 512);
+    wrong += f[n & 7](n & 7) != right[n & 7];
+    free(m);
+  }
+  return (void *)(long)wrong;
+}
+int main(void) {
+  pthread_t t[3];
+  void *wrong;
+  for (unsigned k = 0; k < 8; k++) right[k] = f[k](k);
+  for (long i = 0; i < 3; i++) pthread_create(&t[i], NULL, busy, (void *)i);
+  for (unsigned n = 0; n < 36; n++) {
+    pid_t child = fork();
+    if (!child) {
+      if (n % 6 == 0) { /* a child's child, and a thread of it */
+        pid_t again = fork();
+        if (!again) _exit(f[n & 7](n & 7) != right[n & 7]);
+        int status = -1;
+        if (waitpid(again, &status, 0) != again || status) _exit(2);
+      }
+      for (unsigned k = 0; k < 8; k++)
+        if (f[(n + k) & 7]((n + k) & 7) != right[(n + k) & 7]) _exit(1);
+      _exit(0);
+    }
+    int status = -1;
+    if (child < 0 || waitpid(child, &status, 0) != child || status) return printf("child %u: %d\n", n, status);
+  }
+  done = 1;
+  for (int i = 0; i < 3; i++)
+    if (pthread_join(t[i], &wrong) || wrong) return printf("a thread computed something else\n");
+  return printf("fine\n") != 5;
+}
+"""
+
+
+@pytest.mark.parametrize("stress", [s for s in STRESS if s != "one TLB entry"])     # programs have none
+@pytest.mark.parametrize("isa", programs.TARGETS if FULL else ["riscv64"])
+def test_forks_while_threads_translate(isa: str, stress: str, elves: Path) -> None:
+    if why := programs.missing(isa):
+        pytest.skip(why)
+    source, elf = elves / "forks.c", elves / f"forks.{isa}"
+    if not elf.exists():
+        source.write_text(FORKS)
+        subprocess.run([programs.TARGETS[isa].gcc, "-O1", "-static", "-pthread", str(source), "-o", str(elf)], check=True)
+    r = run("user", "--accel", "jit", *STRESS[stress], str(elf), timeout=240)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "fine\n", "")
+
+
 STOPS = """
 local p = isomer.params
 local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "128M", append = "console=ttyS0 isomer.script=check" }

@@ -6,12 +6,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lib import engine  # noqa: E402
+
 ISOMER = ROOT / os.environ.get("ISOMER", "out/isomer")
 SHIPPED = sorted((ROOT / "scripts/scenarios").glob("*.lua"))
 ELSEWHERE = {"htif_programs.lua": "test_htif.py runs it"}
@@ -46,8 +50,8 @@ LOOP = 'local m = isomer.machine { isa = "riscv64", ram = "16M", code = "stop:\\
 
 def test_shipped(linux: list[str]) -> None:
     assert len(SHIPPED) >= 20
-    r = isomer("test", *(p for p in SHIPPED if p.name not in ELSEWHERE), *linux, "--set", f"bios={guest('opensbi')}", "--jobs", 2,
-               timeout=900)
+    r = isomer("test", *engine.options(), *(p for p in SHIPPED if p.name not in ELSEWHERE), *linux, "--set", f"bios={guest('opensbi')}", "--jobs", 2,
+               timeout=3600)
     assert r.returncode == 0, r.stdout[-6000:]
     assert " 0 skipped " in r.stdout, r.stdout
 
@@ -58,7 +62,7 @@ def test_shipped_on_arm64() -> None:
     assert len(linux) >= 7
     files = (f"{product}={guest(product, 'arm64')}" for product in ("kernel", "initrd"))
     names = ("tty=ttyAMA0", "machine=aarch64", "virtio=0xa000000")
-    r = isomer("test", *linux, *(x for f in (*files, *names) for x in ("--set", f)), "--jobs", 2, timeout=900)
+    r = isomer("test", *engine.options(), *linux, *(x for f in (*files, *names) for x in ("--set", f)), "--jobs", 2, timeout=3600)
     assert r.returncode == 0, r.stdout[-6000:]
     assert " 0 skipped " in r.stdout, r.stdout
 
@@ -70,7 +74,7 @@ def blocks() -> list[str]:
 @pytest.mark.parametrize("number", range(6))
 def test_tutorial(number: int, linux: list[str], tmp_path: Path) -> None:
     assert len(blocks()) == 6
-    r = isomer("test", script(tmp_path, blocks()[number]), *linux)
+    r = isomer("test", *engine.options(), script(tmp_path, blocks()[number]), *linux, timeout=1200)
     assert r.returncode == 0, r.stdout
 
 

@@ -93,8 +93,11 @@ static bool equal(struct jit *j, gva_t pc) {
   const struct check *k = j->check;
   const struct isa *isa = v->c->isa;
   const struct monitor *m = &k->monitor_after;
+  const size_t head = sizeof *v;
   if (v->pc != pc) return false;
-  for (unsigned i = 0; i < isa->nregs; i++)
+  /* Register by register takes long; nearly always all bytes behind the head are the same. */
+  for (unsigned i = 0;
+       i < isa->nregs && memcmp((const char *)v + head, k->after + head, isa->vcpu_size - head); i++)
     for (unsigned p = 0; p * 64 < isa->regs[i].bits; p++)
       if (reg((const char *)v, &isa->regs[i], p) != reg(k->after, &isa->regs[i], p)) return false;
   return v->c->excl_size == m->size &&
@@ -167,10 +170,9 @@ static int interpreted(struct jit *j, int64_t n, bool keep) {
   const int64_t budget = v->budget;
   int rc = 0;
   check_replay(j, true);
-  while (!rc && budget - v->budget < n) {
-    k->now = (unsigned)(budget - v->budget);
+  for (int64_t left; !rc && (left = n - (budget - v->budget)) > 0;) {
     if (keep) memcpy(k->last, v, v->c->isa->vcpu_size);
-    int step = interp_straight(v, 1);
+    int step = interp_straight(v, keep ? 1 : left);
     if (step != STEP_NEXT && step != STEP_END && step != STEP_WAIT) rc = step ? step : -1;
   }
   check_replay(j, false);

@@ -31,7 +31,7 @@ struct check {
   struct monitor monitor_before, monitor_after;
   unsigned n, settled; /* accesses; those of instructions that retired */
   struct made made[CHECK_MADE];
-  unsigned now; /* instruction of the block that the interpreter is at */
+  int64_t budget; /* when the interpreter began */
   uint32_t tag;
   struct {
     const char *what; /* NULL: nothing differs */

@@ -62,19 +62,22 @@ static void differs(struct check *k, const char *what, gva_t a, unsigned size, c
   if (interpreted) memcpy(k->bad.interpreted, interpreted, size);
 }
 
+/* Instructions of the block before the one that the interpreter is at. */
+static unsigned done(const struct vcpu *v) { return (unsigned)(jit_of(v)->check->budget - v->budget); }
+
 static bool covers(const struct made *m, gva_t byte) { return byte - m->a < m->size; }
 
 /* The byte as the block knew it at this instruction: read by the instruction itself, or read or written before and kept. */
-static bool known(const struct check *k, gva_t byte, uint8_t *out) {
+static bool known(const struct check *k, unsigned now, gva_t byte, uint8_t *out) {
   for (unsigned i = 0; i < k->settled; i++) {
     const struct made *m = &k->made[i];
-    if (m->insn != k->now || !m->reads || !covers(m, byte)) continue;
+    if (m->insn != now || !m->reads || !covers(m, byte)) continue;
     *out = m->in[byte - m->a];
     return true;
   }
   for (unsigned i = k->settled; i--;) {
     const struct made *m = &k->made[i];
-    if (m->insn >= k->now || !covers(m, byte) || !(m->reads || m->writes)) continue;
+    if (m->insn >= now || !covers(m, byte) || !(m->reads || m->writes)) continue;
     *out = m->writes ? m->out[byte - m->a] : m->in[byte - m->a];
     return true;
   }
@@ -101,17 +104,18 @@ static int allowed(struct vcpu *v, gva_t a, uint64_t size, enum access access) {
 
 static int replay_load(struct vcpu *v, gva_t a, unsigned size, void *out) {
   struct check *k = jit_of(v)->check;
+  const unsigned now = done(v);
   int rc = allowed(v, a, size, ACCESS_READ);
   for (unsigned i = 0; !rc && i < k->settled;
        i++) { /* an instruction may read a place twice, and see two values */
     struct made *m = &k->made[i];
-    if (m->insn != k->now || !m->reads || m->used || m->a != a || m->size != size) continue;
+    if (m->insn != now || !m->reads || m->used || m->a != a || m->size != size) continue;
     m->used = true;
     memcpy(out, m->in, size);
     return 0;
   }
   for (unsigned i = 0; !rc && i < size; i++) {
-    if (known(k, a + i, (uint8_t *)out + i)) continue;
+    if (known(k, now, a + i, (uint8_t *)out + i)) continue;
     differs(k, "the interpreter reads what translated code does not", a, 0, NULL, NULL);
     rc = vcpu_trap(v, 0, 0, 0, 0, 0);
   }
@@ -121,6 +125,7 @@ static int replay_load(struct vcpu *v, gva_t a, unsigned size, void *out) {
 static int replay_store(struct vcpu *v, gva_t a, unsigned size, const void *in) {
   struct check *k = jit_of(v)->check;
   uint8_t translated[CHECK_WIDTH] = {0};
+  const unsigned now = done(v);
   unsigned found = 0;
   int rc = allowed(v, a, size, ACCESS_WRITE);
   if (rc) return rc;
@@ -128,7 +133,7 @@ static int replay_store(struct vcpu *v, gva_t a, unsigned size, const void *in) 
     bool here = false;
     for (unsigned n = 0; n < k->settled; n++) {
       struct made *m = &k->made[n];
-      if (m->insn != k->now || !m->writes || !covers(m, a + i)) continue;
+      if (m->insn != now || !m->writes || !covers(m, a + i)) continue;
       translated[i] = m->out[a + i - m->a];
       m->met |= (uint16_t)(1u << (a + i - m->a));
       here = true;
@@ -142,9 +147,10 @@ static int replay_store(struct vcpu *v, gva_t a, unsigned size, const void *in) 
 
 static int replay_store_ex(struct vcpu *v, gva_t a, unsigned size, const void *in, uint8_t *ok) {
   struct check *k = jit_of(v)->check;
+  const unsigned now = done(v);
   for (unsigned n = 0; n < k->settled; n++) {
     const struct made *m = &k->made[n];
-    if (m->insn != k->now || m->kind != CG_STOREX || m->a != a || m->size != size) continue;
+    if (m->insn != now || m->kind != CG_STOREX || m->a != a || m->size != size) continue;
     *ok = m->writes && v->c->excl_addr == a;
     return *ok ? replay_store(v, a, size, in) : 0;
   }
@@ -158,6 +164,7 @@ void check_replay(struct jit *j, bool on) {
   struct check *k = j->check;
   if (on) {
     k->bad.what = NULL;
+    k->budget = v->budget;
     k->tag = v->tag_data;
     if (!j->direct) v->tag_data = 0; /* so that every access asks */
   } else {

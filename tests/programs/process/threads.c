@@ -277,7 +277,7 @@ static void *crashes(void *arg) {
 }
 static void *after(void *arg) {
   (void)arg;
-  nanosleep(&(struct timespec){0, 20000000}, NULL);
+  nanosleep(&(struct timespec){0, 300000000}, NULL); /* until the leader is gone, on slow engines too */
   syscall(SYS_exit, 9);
   return NULL;
 }
