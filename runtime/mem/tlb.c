@@ -18,6 +18,8 @@
 #define TAG_MAX  4094u /* 0 = not computed; 4095 only occurs in TLB_NO_TAG */
 #define BUCKETS  4096u
 #define CTX_SETS 16u
+#define FETCHED  16384u
+#define LARGE    21 /* shift of a large page */
 #define CTX_WAYS 4u
 
 /* Context (asid, mode). `id` names it in level 2 and is never reused; `tag` names it in level 1 and is. */
@@ -58,6 +60,11 @@ struct tables {
   uint32_t few[TLB_FEW]; /* with tlb_limit: level 1 entries in use, + 1 */
   unsigned next_few;
   uint32_t remote; /* atomically set: flush everything at the next poll */
+  /* Where instructions were fetched since everything was flushed, by virtual page and, for larger pages, by 2 MiB; some other
+   * places too. `fetched_giant`: from still larger ones. */
+  uint64_t fetched[FETCHED / 64], fetched_large[FETCHED / 64];
+  unsigned nfetched;
+  bool fetched_giant;
 };
 
 /* All tags are zero, which no context has; only read. */
@@ -222,11 +229,47 @@ static void recompute_tags(struct vcpu *v) {
   if (!v->tag_fetch) v->tag_fetch = tlb_context(v, 0, 0);
 }
 
+/* --- where instructions come from: most pages that are flushed have none, and engines need not forget --- */
+
+static void mark(struct tables *t, uint64_t *set, uint64_t n) {
+  const uint64_t bit = UINT64_C(1) << (n & 63);
+  if (set[n % FETCHED / 64] & bit) return;
+  set[n % FETCHED / 64] |= bit;
+  t->nfetched++;
+}
+static bool marked(const uint64_t *set, uint64_t n) { return set[n % FETCHED / 64] >> (n & 63) & 1; }
+
+static void fetches_begin(struct tables *t) {
+  memset(t->fetched, 0, sizeof t->fetched);
+  memset(t->fetched_large, 0, sizeof t->fetched_large);
+  t->nfetched = 0;
+  t->fetched_giant = false;
+}
+
+static void fetched(struct vcpu *v, struct tables *t, gva_t va, unsigned shift) {
+  if (t->nfetched >= FETCHED / 4) { /* too many to tell anything: all are to be noted again */
+    fetches_begin(t);
+    for (unsigned i = 0; i < L1_SIZE; i++) t->hot.l1[i].tag[ACCESS_FETCH] = TLB_NO_TAG;
+    v->c->flush_epoch++;
+  }
+  if (shift > LARGE) t->fetched_giant = true;
+  else if (shift > GUEST_PAGE_BITS) mark(t, t->fetched_large, va >> LARGE);
+  else mark(t, t->fetched, va >> GUEST_PAGE_BITS);
+}
+
+static bool was_fetched(const struct tables *t, gva_t va) {
+  return t->fetched_giant || marked(t->fetched_large, va >> LARGE) ||
+         marked(t->fetched, va >> GUEST_PAGE_BITS);
+}
+
 /* --- flushes --- */
 
 void tlb_flush_all(struct vcpu *v) {
   struct tables *t = tables(v->tlb);
-  if (v->tlb != &none) t->min_id = t->next_id;
+  if (v->tlb != &none) {
+    t->min_id = t->next_id;
+    fetches_begin(t);
+  }
   forget_tags(v);
 }
 
@@ -270,7 +313,8 @@ static void flush_page(struct vcpu *v, gva_t va, bool any, uint64_t asid) {
     }
   for (unsigned m = 0; any && m < t->nmodes; m++)
     if (t->global_id[m] >= t->min_id) walks_drop(t, va, t->global_id[m]);
-  forget_tags(v);
+  v->tag_data = v->tag_fetch = 0;
+  if (was_fetched(t, va)) v->c->flush_epoch++;
 }
 
 void tlb_flush_page(struct vcpu *v, gva_t va) { flush_page(v, va, true, 0); }
@@ -365,7 +409,7 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
     tag = access == ACCESS_FETCH ? v->tag_fetch : v->tag_data;
   }
 
-  unsigned prot = 0;
+  unsigned prot = 0, shift;
   uint64_t id = t->by_tag[tag].id, global = t->by_tag[tag].global;
   const struct walk *w = walk_find(t, va, id, access);
   if (!w) w = walk_find(t, va, global, access);
@@ -373,6 +417,7 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
     v->c->stats.tlb_hit[access]++;
     out->pa = w->pa + (va - (w->page << w->shift));
     prot = w->prot;
+    shift = w->shift;
   } else {
     struct translation tr = {0};
     v->c->stats.tlb_miss[access]++;
@@ -381,12 +426,14 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
     if (rc) return rc;
     assert(tr.size >= GUEST_PAGE_SIZE && !(tr.size & (tr.size - 1)));
     out->pa = tr.pa;
+    shift = (unsigned)__builtin_ctzll(tr.size);
     if (tr.prot >> access & 1) { /* else good for this one access only */
       prot = tr.prot;
       walk_add(t, va, tr.global ? global : id, &tr);
     }
   }
 
+  if (access == ACCESS_FETCH) fetched(v, t, va, shift);
   struct region *r = region_of(v, t, out->pa);
   out->host = NULL;
   if (!r || !r->host) return 0;

@@ -140,6 +140,49 @@ static void test_contexts(void **state) {
   fake_free(v);
 }
 
+/* Does a flush of this page make engines forget what they know of fetches? */
+static bool forgets(struct vcpu *v, gva_t va) {
+  const uint32_t epoch = v->c->flush_epoch;
+  tlb_flush_page(v, va);
+  fake_context(v);
+  return v->c->flush_epoch != epoch;
+}
+
+static void test_flushes_that_concern_fetches(void **state) {
+  (void)state;
+  struct vcpu *v = fake_vcpu(0x800000);
+  gpa_t page;
+  const uint8_t *host;
+  fake_map(0x10000, FAKE_RAM, 0x1000, PR | PW | PX);
+  fake_map(0x11000, FAKE_RAM + 0x1000, 0x1000, PR | PW | PX);
+  fake_map(0x400000, FAKE_RAM + 0x200000, 0x200000, PR | PX);
+  peek(v, 0x10000), peek(v, 0x11000);
+  assert_false(forgets(v, 0x10000));
+  for (int again = 0; again < 2; again++) {
+    assert_int_equal(tlb_fetch(v, 0x10800, &page, &host), 0);
+    assert_false(forgets(v, 0x11000));
+    assert_true(forgets(v, 0x10000));
+  }
+  /* A flush of any address drops a large page as a whole. */
+  assert_false(forgets(v, 0x5ff000));
+  assert_int_equal(tlb_fetch(v, 0x401000, &page, &host), 0);
+  assert_true(forgets(v, 0x5ff000));
+  assert_false(forgets(v, 0x600000));
+  /* Noted again after everything was flushed, and when there were too many places to note. */
+  tlb_flush_all(v);
+  fake_context(v);
+  assert_false(forgets(v, 0x10000));
+  assert_int_equal(tlb_fetch(v, 0x10000, &page, &host), 0);
+  const uint32_t epoch = v->c->flush_epoch;
+  fake.identity = true;
+  assert_int_equal(tlb_fetch(v, FAKE_RAM + 0x1000, &page, &host), 0);
+  for (gva_t n = 0x100; n < 0x100 + 5000; n++) assert_int_equal(tlb_fetch(v, n << 12, &page, &host), 0);
+  assert_int_not_equal(v->c->flush_epoch, epoch);
+  assert_int_equal(tlb_fetch(v, FAKE_RAM + 0x1000, &page, &host), 0);
+  assert_true(forgets(v, FAKE_RAM + 0x1000));
+  fake_free(v);
+}
+
 static void test_flush(void **state) {
   (void)state;
   struct vcpu *v = fake_vcpu(0x10000);
@@ -151,9 +194,8 @@ static void test_flush(void **state) {
   assert_int_equal(v->tag_data, 0);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000); /* tags recompute themselves */
   assert_int_equal(fake.walks, 16);
-  epoch = v->c->flush_epoch;
   tlb_flush_page(v, 0x12345);
-  assert_int_not_equal(v->c->flush_epoch, epoch);
+  assert_int_equal(v->tag_data, 0);
   for (unsigned i = 0; i < 8; i++) peek(v, 0x10000 + i * 0x1000);
   assert_int_equal(fake.walks, 17);
   tlb_flush_page_asid(v, 0x13000, 1); /* another ASID: may, need not, walk again */
@@ -400,11 +442,13 @@ static void test_code_pages(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_working_sets),
+                                     cmocka_unit_test(test_flushes_that_concern_fetches),
                                      cmocka_unit_test(test_random_set),
                                      cmocka_unit_test(test_rights),
                                      cmocka_unit_test(test_uncached_translation),
                                      cmocka_unit_test(test_contexts),
                                      cmocka_unit_test(test_flush),
+                                     cmocka_unit_test(test_flushes_that_concern_fetches),
                                      cmocka_unit_test(test_global),
                                      cmocka_unit_test(test_huge),
                                      cmocka_unit_test(test_huge_evicted),
