@@ -34,7 +34,7 @@ enum {
   CG_FRAME_VECTORS = CG_FRAME_SAVE + 32 * 8, /* vector registers of 32 bytes, of which 16 are saved */
   CG_FRAME = CG_FRAME_VECTORS + 16 * 32,     /* a multiple of 16 */
   CG_MAX_HELD = 32,
-  CG_JUMPS = 4096,
+  CG_JUMPS = 16384,
   CG_ROOM = 4096, /* more than an entry or an exit takes */
 };
 static inline int32_t cg_spill_at(unsigned spill) {

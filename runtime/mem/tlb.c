@@ -246,10 +246,15 @@ static void fetches_begin(struct tables *t) {
   t->fetched_giant = false;
 }
 
+/* Engines are about to forget everything: all places are to be noted again. */
+static void fetches_again(struct tables *t) {
+  fetches_begin(t);
+  for (unsigned i = 0; i < L1_SIZE; i++) t->hot.l1[i].tag[ACCESS_FETCH] = TLB_NO_TAG;
+}
+
 static void fetched(struct vcpu *v, struct tables *t, gva_t va, unsigned shift) {
-  if (t->nfetched >= FETCHED / 4) { /* too many to tell anything: all are to be noted again */
-    fetches_begin(t);
-    for (unsigned i = 0; i < L1_SIZE; i++) t->hot.l1[i].tag[ACCESS_FETCH] = TLB_NO_TAG;
+  if (t->nfetched >= FETCHED / 4) { /* too many to tell anything */
+    fetches_again(t);
     v->c->flush_epoch++;
   }
   if (shift > LARGE) t->fetched_giant = true;
@@ -288,6 +293,7 @@ void tlb_flush_asid(struct vcpu *v, uint64_t asid) {
   for (unsigned s = 0; s < CTX_SETS && v->tlb != &none; s++)
     for (unsigned w = 0; w < CTX_WAYS; w++)
       if (t->ctx[s][w].asid == asid) t->ctx[s][w].id = 0;
+  if (v->tlb != &none) fetches_again(t);
   forget_tags(v);
 }
 
