@@ -33,7 +33,7 @@ class Board:
 
 BOARDS = {
     "riscv64": Board("ttyS0", ("qemu-system-riscv64", "-M", "virt")),
-    "arm64": Board("ttyAMA0", ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72")),
+    "arm64": Board("ttyAMA0", ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-nic", "none")),
 }
 
 
