@@ -60,12 +60,12 @@ def test_threads_and_faults_are_native(stress: str, tmp_path: Path) -> None:
     assert want.returncode == 0 and (got.returncode, got.stdout, got.stderr) == (0, want.stdout, "")
 
 
-@pytest.mark.parametrize("name", ["amo", "lrsc", "zicbo", "misaligned", "cross"])
+@pytest.mark.parametrize("name", ["amo", "lrsc", "zicbo", "misaligned", "cross", "window"])
 def test_machine(name: str, tmp_path: Path) -> None:
     if why := htif.missing():
         pytest.skip(why)
     elf = htif.build(name, tmp_path)
-    for stress in STRESS.values():
+    for stress in [*STRESS.values(), ["--jit", "threshold=1", "--jit", "tlb=1"]]:
         r = run(str(ISOMER), "run", "--accel", "jit", *stress, str(elf))
         assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr
 

@@ -130,7 +130,11 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
   observe_exit(j, x);
   if (!x) return STEP_NEXT;
   switch (x->e.kind) {
-  case CG_EXIT_COUNT: v->pc = jit_target(j, x); return interpret(j, left, false);
+  case CG_EXIT_COUNT:
+    v->pc = jit_target(j, x);
+    if (j->base <= 0) return interpret(j, left, false);
+    *left = 0; /* it is only the slice that ends, which need not be exact */
+    return STEP_NEXT;
   case IX_JUMP: {
     const struct insn *d;
     struct block *b;

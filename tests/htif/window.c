@@ -50,10 +50,11 @@ static int runs(u64 p, int n, long cause, u64 tval) {
 }
 
 static long remapped(u64 to) {
-  u64 a, b, c, *pte = vm_pte(va, 0), leaf = vm_leaf(to, RWX);
+  static volatile u64 place = va; /* an address that no translator knows */
+  u64 a, b, c, *pte = vm_pte(va, 0), leaf = vm_leaf(to, RWX), p = place;
   __asm__ volatile("ld %0, 8(%3)\n\tsd %4, 0(%5)\n\tsfence.vma\n\tld %1, 8(%3)\n\tsd %1, 16(%3)\n\tld %2, 0(%3)"
                    : "=&r"(a), "=&r"(b), "=&r"(c)
-                   : "r"(va), "r"(leaf), "r"(pte)
+                   : "r"(p), "r"(leaf), "r"(pte)
                    : "memory");
   return (long)(a << 32 | b << 16 | c);
 }

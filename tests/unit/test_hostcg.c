@@ -672,6 +672,71 @@ static void test_without_features(void **unused) {
   compare_with_evaluator(popcnt & cg_features(), 40, 500, 2, false);
 }
 
+static struct tlb_entry *entry_of(const void *p) {
+  return &tlb.l1[(uintptr_t)p >> GUEST_PAGE_BITS & ((1u << TLB_BITS) - 1)];
+}
+
+/* Two loads from slot 15 with something between them, into slots 4 and 5. */
+static void two_loads(void (*between)(void)) {
+  uint16_t value[SLOTS] = {0};
+  struct cg_config c = config(cg_features());
+  begin();
+  const ref base = append(IR_GET, IT_I64, 0, 0, 0, 15);
+  value[4] = (uint16_t)append(IR_LOAD, IT_I64, base, 0, leave(IX_INTERP, 0, value, 0), IR_MEM(64, 0, 0));
+  between();
+  const ref next = append(IR_ADD, IT_I64, base, constant(IT_I64, 8), 0, 0);
+  value[5] = (uint16_t)append(IR_LOAD, IT_I64, next, 0, leave(IX_INTERP, 0, value, 0), IR_MEM(64, 0, 0));
+  append(IR_EXIT, IT_NONE, 0, 0, leave(IX_JUMP, 1, value, constant(IT_I64, 0x1234)), 0);
+  c.direct = false;
+  randomize();
+  memory[0] = 10, memory[1] = 11;
+  state->x[15] = (uintptr_t)memory;
+  run(&c);
+  assert_int_equal(taken.target, 0x1234);
+  assert_int_equal(state->x[4], 10);
+}
+
+static void spoil_entry(void) {
+  static const uint16_t none[SLOTS];
+  const ref tag = constant(IT_I64, (uintptr_t)&entry_of(memory)->tag[ACCESS_READ]);
+  append(IR_STORE, IT_NONE, tag, constant(IT_I64, TLB_NO_TAG), leave(IX_INTERP, 0, none, 0),
+         IR_MEM(64, 0, 0));
+}
+
+/* The second one would not find the entry any more. */
+static void test_a_window_looks_once(void **unused) {
+  (void)unused;
+  struct tlb_entry *const mine = entry_of(memory), *const itself = entry_of(mine), keep = *mine,
+                          was = *itself;
+  assert_ptr_not_equal(mine, itself);
+  itself->addend = 0;
+  itself->tag[ACCESS_WRITE] = ((uintptr_t)mine & GUEST_PAGE_MASK) | 5;
+  two_loads(spoil_entry);
+  assert_int_equal(state->x[5], 11);
+  assert_true(mine->tag[ACCESS_READ] == TLB_NO_TAG);
+  *mine = keep;
+  *itself = was;
+}
+
+static uint64_t elsewhere[2] = {20, 21};
+static uint64_t on_handler(struct vcpu *v, uint32_t exit, int64_t count) {
+  (void)v, (void)exit, (void)count;
+  entry_of(memory)->addend = (uintptr_t)elsewhere - (uintptr_t)memory;
+  return 0;
+}
+static void call_handler(void) {
+  static const uint16_t none[SLOTS];
+  append(IR_HANDLER, IT_NONE, 0, 0, leave(IX_STEP, 0, none, 0), 0);
+}
+
+static void test_a_handler_ends_windows(void **unused) {
+  (void)unused;
+  env.handler = on_handler;
+  two_loads(call_handler);
+  assert_int_equal(state->x[5], 21);
+  entry_of(memory)->addend = 0;
+}
+
 static void test_many_live_values_are_spilled(void **unused) {
   (void)unused;
   uint16_t value[SLOTS] = {0};
@@ -885,6 +950,8 @@ int main(void) {
       cmocka_unit_test(test_many_live_values_are_spilled),
       cmocka_unit_test(test_flags_are_made_on_the_way_out),
       cmocka_unit_test(test_pairs_of_stores_stay_in_their_page),
+      cmocka_unit_test(test_a_window_looks_once),
+      cmocka_unit_test(test_a_handler_ends_windows),
       cmocka_unit_test(test_exit_moves_are_parallel),
       cmocka_unit_test(test_ways_lead_where_they_are_linked),
       cmocka_unit_test(test_a_slice_too_short_runs_nothing),
