@@ -17,7 +17,7 @@
 
 #define SLICE 131072 /* instructions between two looks at timers, interrupts and kicks */
 
-struct jit_options jit_options = {.threshold = 24,
+struct jit_options jit_options = {.threshold = 40,
                                   .memory = (size_t)32 << 20,
                                   .max_insns = 48,
                                   .highest = TIER_BLOCK,
@@ -163,10 +163,11 @@ static int jit_slice(struct vcpu *v) {
   int64_t left = v->budget < SLICE ? v->budget : SLICE;
   int step = STEP_NEXT;
   jit_running(j);
+  jit_context(j); /* what changes it ends the slice */
   while (left > 0 && step == STEP_NEXT && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
     const struct insn *d;
     struct block *b;
-    jit_context(j);
+    if (j->epoch != c->flush_epoch + j->losses) jit_context(j);
     const void *code = find(j, &d, &b);
     if (!code) {
       step = d ? interpret(j, &left, false) : STEP_TRAP;
