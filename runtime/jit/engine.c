@@ -17,7 +17,7 @@
 
 #define SLICE 131072 /* instructions between two looks at timers, interrupts and kicks */
 
-struct jit_options jit_options = {.threshold = 40,
+struct jit_options jit_options = {.threshold = 24,
                                   .memory = (size_t)32 << 20,
                                   .max_insns = 48,
                                   .highest = TIER_BLOCK,
