@@ -28,9 +28,7 @@ static bool is_constant(const struct cg *g, uint32_t v) {
 static bool is_free(const struct cg *g, uint32_t v) { return is_constant(g, v) || is_pc(g, v); }
 
 int held_index(const struct cg *g, unsigned slot) {
-  for (unsigned i = 0; i < g->nheld; i++)
-    if (g->held_slot[i] == slot) return (int)i;
-  return -1;
+  return slot < LIFT_SLOTS ? g->held_at[slot] - 1 : -1;
 }
 
 static void enter(struct cg *g, uint32_t v, unsigned reg) {

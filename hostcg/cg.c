@@ -423,6 +423,8 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
   g->flags_until = NULL;
   g->nplaces = g->nfaults = g->nlates = g->nexits = g->nliterals = 0;
   g->nheld = cg_held(b->guest, g->held_slot, g->held_reg);
+  memset(g->held_at, 0, sizeof g->held_at);
+  for (unsigned i = 0; i < g->nheld; i++) g->held_at[g->held_slot[i]] = (uint8_t)(i + 1);
   g->count = b->exit[b->ins[last].c].count;
   analyse(g);
   alloc_start(g);

@@ -4,6 +4,7 @@
 
 #include "hostcg/cg.h"
 #include "hostcg/rules.h"
+#include "ir/build.h"
 #include "host/host.h"
 
 enum {
@@ -106,7 +107,8 @@ struct cg {
   unsigned nheld;
   uint16_t held_slot[CG_MAX_HELD];
   uint8_t held_reg[CG_MAX_HELD];
-  int16_t held_of[CG_NREGS]; /* by register: index of the held slot, -1 */
+  uint8_t held_at[LIFT_SLOTS]; /* by slot: 1 + its index among the held, 0 */
+  int16_t held_of[CG_NREGS];   /* by register: index of the held slot, -1 */
   uint32_t held_until
       [CG_MAX_HELD]; /* entry that changes the slot in memory: from there on its home is the truth */
 

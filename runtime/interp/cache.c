@@ -458,6 +458,14 @@ bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page) {
   return true;
 }
 
+bool interp_crosses(struct vcpu *v, const struct insn *d) {
+  struct cache *k = cache_of(v);
+  const gva_t page = v->pc & GUEST_PAGE_MASK;
+  if (!k->bytes || k->in.win == k->no_slots || v->pc + d->len <= page + GUEST_PAGE_SIZE) return false;
+  const uint32_t i = find(k, page | 1), next = find(k, (page + GUEST_PAGE_SIZE) | 1);
+  return i != NO_PAGE && k->pages[i].marked && next != NO_PAGE && k->pages[next].marked;
+}
+
 void interp_fence_i(struct vcpu *v) {
   if (!cache_of(v)) return; /* another kind of engine */
   cache_sync(v);

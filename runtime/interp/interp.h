@@ -58,6 +58,9 @@ void interp_fence_i(struct vcpu *v);
 /* For engines on top of the interpreter. The page that holds d, which interp_miss just gave; false when d is alone in no
  * window (it crosses pages, or its page may not be executed as a whole). */
 bool interp_source(struct vcpu *v, const struct insn *d, gpa_t *page);
+/* In user mode: whether d, which interp_miss just gave for v->pc, lies in two pages that both are known as code: what changes
+ * either of them is told (`gone`). */
+bool interp_crosses(struct vcpu *v, const struct insn *d);
 /* What a slice of another engine may also end with: a mistake of ours, reported; the vCPU ends with EXIT_ERROR. */
 enum { STEP_BROKEN = 32 };
 /* Executes at most n instructions, one jump at most, or the one that ends the slice; as isa->run. */

@@ -19,6 +19,7 @@ struct former {
   struct lift *l;
   const struct ir_guest *g;
   const struct ir_source *src;
+  uint32_t first;
   union {
     struct insn d;
     uint8_t bytes[IR_INSN_BYTES];
@@ -30,7 +31,9 @@ static bool decode(struct former *f, uint32_t off) {
   uint8_t bytes[16];
   const struct isa *isa = f->g->isa;
   if (off >= GUEST_PAGE_SIZE) return false;
-  unsigned max = isa->insn_max < GUEST_PAGE_SIZE - off ? isa->insn_max : (unsigned)(GUEST_PAGE_SIZE - off);
+  unsigned max = isa->insn_max;
+  if (max > GUEST_PAGE_SIZE - off && !(f->src->crosses && off == f->first))
+    max = (unsigned)(GUEST_PAGE_SIZE - off);
   unsigned n = f->src->fetch(f->src->data, off, bytes, max);
   memset(&f->insn, 0, sizeof f->insn);
   return n && isa->decode(f->l->features, bytes, n, &f->insn.d) > 0;
@@ -91,7 +94,7 @@ static void look_ahead(struct former *f, unsigned look) {
 
 unsigned ir_form(struct ir_block *b, struct lift *l, const struct ir_guest *g, uint64_t features,
                  const struct ir_source *src, uint32_t off, const struct ir_policy *policy) {
-  struct former f = {.b = b, .l = l, .g = g, .src = src};
+  struct former f = {.b = b, .l = l, .g = g, .src = src, .first = off};
   l->fold = policy->fold;
   l->context = src->context;
   l->data = src->data;

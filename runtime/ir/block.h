@@ -11,6 +11,7 @@ struct ir_source {
   unsigned (*fetch)(void *data, uint32_t off, uint8_t *to, unsigned n);
   uint64_t (*context)(void *data, unsigned slot); /* value of a context slot where the block starts */
   void *data;
+  bool crosses; /* the first instruction, then the only one, may reach into the next page */
 };
 
 struct ir_policy {
@@ -28,7 +29,7 @@ extern const struct ir_policy ir_policy_default;
 
 /* Forms and optimizes the block that starts `off` bytes into its page; it stays in that page. Number of guest
  * instructions; 0 when the first cannot be translated alone in its page (no leaf matches, its bytes are not there or
- * cross the page's end): the interpreter runs it. `l` is working memory. */
+ * cross the page's end, unless the source says that they do): the interpreter runs it. `l` is working memory. */
 unsigned ir_form(struct ir_block *b, struct lift *l, const struct ir_guest *g, uint64_t features,
                  const struct ir_source *src, uint32_t off, const struct ir_policy *policy);
 

@@ -231,24 +231,34 @@ static void forget(struct jit *j, struct block *b) {
   j->free_blocks = b;
 }
 
+/* Blocks of a list: all, or those of one page, or of these those that reach into the next. Whether any had code. */
+static bool gone(struct jit *j, unsigned list, bool all, gpa_t page, bool crossing) {
+  struct block **at = &j->by_page[list];
+  bool any = false;
+  while (*at) {
+    struct block *b = *at;
+    if (!all && (b->page != page || (crossing && !b->crosses))) {
+      at = &b->page_next;
+      continue;
+    }
+    *at = b->page_next;
+    if (b->code) j->n.invalidated++;
+    any |= b->code != NULL;
+    forget(j, b);
+  }
+  return any;
+}
+
 void jit_gone(struct vcpu *v, gpa_t page) {
   struct jit *j = jit_of(v);
-  bool all = page == ~(gpa_t)0, any = false;
+  bool any = false;
   if (!j) return;
-  for (unsigned h = all ? 0 : page_list(page); h < PAGE_LISTS; h++) {
-    struct block **at = &j->by_page[h];
-    while (*at) {
-      struct block *b = *at;
-      if (!all && b->page != page) {
-        at = &b->page_next;
-        continue;
-      }
-      *at = b->page_next;
-      if (b->code) j->n.invalidated++;
-      any |= b->code != NULL;
-      forget(j, b);
-    }
-    if (!all) break;
+  if (page == ~(gpa_t)0) {
+    for (unsigned h = 0; h < PAGE_LISTS; h++) any |= gone(j, h, true, 0, false);
+  } else {
+    const gpa_t before = page - GUEST_PAGE_SIZE;
+    any = gone(j, page_list(page), false, page, false);
+    if (j->direct) any |= gone(j, page_list(before), false, before, true);
   }
   if (any) forget_jumps(j);
 }

@@ -19,15 +19,15 @@ static uint64_t context_value(void *data, unsigned slot) {
   return x;
 }
 
-/* Bytes of the page that the interpreter has just marked as code. */
+/* Bytes of the page that the interpreter has just marked as code; of an instruction that crosses, of the next one too. */
 static unsigned fetch(void *data, uint32_t off, uint8_t *to, unsigned n) {
   const struct jit *j = data;
   const gva_t page = j->v->pc & GUEST_PAGE_MASK;
   const uint8_t *host;
   gpa_t pa;
   if (off >= GUEST_PAGE_SIZE) return 0;
-  if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
   if (j->direct) return os_guest_read(to, page + off, n) ? 0 : n;
+  if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
   if (tlb_fetch(j->v, page, &pa, &host) || !host) return 0;
   memcpy(to, host + off, n);
   return n;
@@ -128,7 +128,7 @@ static void plant(struct ir_block *ir) {
 int jit_compile(struct jit *j, struct block *b) {
   struct ir_block *ir = &j->ir;
   const uint64_t start = clock_ns();
-  const struct ir_source source = {fetch, context_value, j};
+  const struct ir_source source = {fetch, context_value, j, .crosses = b->crosses};
   struct ir_policy policy = ir_policy_default;
   unsigned max = jit_options.max_insns;
   if (j->check) policy.look = 0; /* all flags are compared */

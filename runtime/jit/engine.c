@@ -77,9 +77,12 @@ static const void *find(struct jit *j, const struct insn **d, struct block **blo
   *d = interp_miss(v);
   if (!*d) return NULL;
   gpa_t page;
-  if (!interp_source(v, *d, &page)) return NULL; /* crosses a page, or is protected piecewise */
+  const bool crosses = !interp_source(v, *d, &page);
+  if (crosses && (!j->direct || !interp_crosses(v, *d))) return NULL; /* or is protected piecewise */
+  if (crosses) page = v->pc & GUEST_PAGE_MASK;
   struct block *b = jit_block(j, page, (unsigned)(v->pc & ~GUEST_PAGE_MASK));
   if (!b || b->refused) return NULL;
+  b->crosses = crosses;
   if (!b->code && tier_entered(&jit_options, j->threshold, ++b->heat) < TIER_BLOCK) return NULL;
   if (!b->code && jit_compile(j, b)) {
     b->refused = true;
@@ -165,10 +168,11 @@ static int jit_slice(struct vcpu *v) {
   int64_t left = v->budget < SLICE ? v->budget : SLICE;
   int step = STEP_NEXT;
   jit_running(j);
+  jit_context(j); /* what changes it ends the slice */
   while (left > 0 && step == STEP_NEXT && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
     const struct insn *d;
     struct block *b;
-    jit_context(j);
+    if (j->epoch != c->flush_epoch + j->losses) jit_context(j);
     const void *code = find(j, &d, &b);
     if (!code) {
       step = d ? interpret(j, &left, false) : STEP_TRAP;

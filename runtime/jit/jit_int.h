@@ -28,6 +28,7 @@ struct block {
   uint16_t off;
   uint8_t context;
   bool refused;
+  bool crosses; /* one instruction, which ends in the next page */
   uint32_t heat;
   uint32_t bytes, count, first_exit, nexits;
   uint32_t in;     /* exits that lead here, + 1 */

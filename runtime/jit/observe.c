@@ -39,8 +39,7 @@ static bool wanted(const struct jit *j, const struct ir_block *ir) {
   return false;
 }
 
-static void dump(const struct jit *j, const struct block *b, struct ir_block *ir,
-                 const struct cg_result *r) {
+static void dump(const struct jit *j, const struct block *b, struct ir_block *ir, const struct cg_result *r) {
   char name[200], text[120];
   symbols_text(j->v->c->machine, j->v->pc, name, sizeof name);
   fprintf(stderr, "block %#" PRIx64 " (%u instructions)\n  %s:\n", (uint64_t)j->v->pc, b->count, name);

@@ -260,7 +260,7 @@ static void add_code(const struct code *c) {
 
 /* Forms a block of random code from its start on; false when there is none. */
 static bool form(const struct ir_policy *policy) {
-  const struct ir_source src = {fetch, context, NULL};
+  const struct ir_source src = {fetch, context, NULL, .crosses = false};
   char err[200];
   if (!ir_form(&block, &lift, guest, v->c->features, &src, 0x40, policy)) return false;
   if (!ir_verify(&block, err, sizeof err)) fail("the formed block breaks a rule", err);

@@ -46,7 +46,7 @@ static uint32_t assemble(struct rig *r, uint32_t off, const char *const *lines) 
 
 static unsigned form(struct rig *r, uint32_t off, const struct ir_policy *p) {
   char err[200];
-  const struct ir_source src = {fetch, context, r};
+  const struct ir_source src = {fetch, context, r, .crosses = false};
   unsigned n = ir_form(&r->block, &r->lift, r->isa->guest, r->isa->default_features, &src, off, p);
   if (n && !ir_verify(&r->block, err, sizeof err)) fail_msg("%s", err);
   if (n) ir_pass_cold(&r->block);
