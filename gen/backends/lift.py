@@ -230,14 +230,24 @@ class Lifter:
     # ---- statements
     def may_wait(self) -> bool:
         """May named parts of vectors be read where they are used? Not when something is written before that."""
-        parts, written = set(), False
-        for s in tir.walk(self.m.body):
-            late = any(self.of_vector(e, parts) for e in tir.exprs(s))
-            if written and late:
-                return False
-            if isinstance(s, (tir.Let, tir.Set)) and late:
-                parts.add(s.id)
-            written |= isinstance(s, (tir.SetReg, tir.SetSlot))
+        parts: set[str] = set()
+
+        def written(stmts: list, so_far: bool) -> bool:
+            for s in stmts:
+                late = any(self.of_vector(e, parts) for e in tir.exprs(s))
+                if so_far and late:
+                    raise NoVector
+                if isinstance(s, (tir.Let, tir.Set)) and late:
+                    parts.add(s.id)
+                so_far |= isinstance(s, (tir.SetReg, tir.SetSlot))
+                if isinstance(s, tir.If):
+                    arms = [written(arm, so_far) for arm in (s.then, s.other)]
+                    so_far = any(arms)
+            return so_far
+        try:
+            written(self.m.body, False)
+        except NoVector:
+            return False
         return True
 
     def of_vector(self, e: E, parts: set[str] | dict) -> bool:
@@ -385,7 +395,11 @@ class Lifter:
 
     def st_If(self, s: tir.If) -> None:
         if s.c.bt <= TRANSLATE:
-            self.put(f"if ({self.c(s.c)}) {{")
+            c = self.c(s.c)
+            if len(c) >= Shared.LENGTH:         # many leaves ask this
+                self.named("bool", f"if_{len(self.lines)}", c)
+                c = f"if_{len(self.lines) - 1}"
+            self.put(f"if ({c}) {{")
             self.nested(s.then)
             if s.other:
                 self.put("} else {")
