@@ -125,7 +125,7 @@ struct vcpu_common {
   uint8_t excl_size;
   uint64_t start_pc;    /* for reports */
   uint64_t retire_base; /* see vcpu_retired */
-  uint32_t flush_epoch; /* incremented by every TLB flush that fetches may notice (page flushes and tag reuse included):
+  uint32_t flush_epoch; /* incremented when fetches may go elsewhere under the same tag (flushes of pages, tags used again):
                               * engines that remember fetch translations forget them when it changes */
   uint32_t sleeping;    /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
   void *arch;           /* arch_ops private */
