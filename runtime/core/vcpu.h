@@ -125,10 +125,11 @@ struct vcpu_common {
   uint8_t excl_size;
   uint64_t start_pc;    /* for reports */
   uint64_t retire_base; /* see vcpu_retired */
-  uint32_t flush_epoch; /* incremented by every TLB flush that fetches may notice (page flushes and tag reuse included):
-                              * engines that remember fetch translations forget them when it changes */
-  uint32_t sleeping;    /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
-  void *arch;           /* arch_ops private */
+  uint32_t
+      flush_epoch;   /* incremented when fetches may go elsewhere under the same tag (pages flushed, tags used
+                              * again): engines that remember fetch translations forget them when it changes */
+  uint32_t sleeping; /* 1 while the vCPU's thread waits on the futex `kick`: vcpu_kick must wake it */
+  void *arch;        /* arch_ops private */
   /* Built-in firmware: answers an environment call that would otherwise be delivered to the ISA's firmware mode, and
    * returns true; NULL: there is none, such calls are delivered. Called on the vCPU's thread with v->pc at the call. */
   bool (*firmware_call)(struct vcpu *v);

@@ -49,8 +49,9 @@ struct tlb *tlb_none(void);
 uint32_t tlb_context(struct vcpu *v, uint64_t asid, uint32_t mode);
 
 /* Flushes; after any of them arch code recomputes its tags (arch_ops.context). Until it does, v->tag_data and
- * v->tag_fetch are 0, which matches nothing: the next access recomputes them itself. They count up
- * v->c->flush_epoch, but a flush of a page from which nothing was fetched since it changed last need not. */
+ * v->tag_fetch are 0, which matches nothing: the next access recomputes them itself. A context that
+ * is flushed as a whole gets a new tag, so what is known by the old one is never asked for; a flush of a page counts up
+ * v->c->flush_epoch if instructions may have been fetched from it since that changed last. */
 void tlb_flush_all(struct vcpu *v);
 void tlb_flush_asid(struct vcpu *v, uint64_t asid); /* keeps global pages */
 void tlb_flush_page(struct vcpu *v, gva_t va);      /* in every ASID; drops a huge page as a whole */
