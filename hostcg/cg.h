@@ -90,7 +90,7 @@ struct cg_env {
   const void *next;
   int64_t count; /* CG_COUNT when code was left */
   uint32_t key;  /* of the translation context: entries of `jump` with another key do not match */
-  /* Places that indirect jumps know; index = address >> CG_JUMP_SHIFT modulo the size. */
+  /* Places that indirect jumps know; index = address >> 1 modulo the size. */
   struct cg_jump {
     uint64_t pc;
     uint32_t key, pad;
@@ -98,7 +98,6 @@ struct cg_env {
     void *owner;      /* the runtime's */
   } jump[CG_JUMPS] __attribute__((aligned(32)));
 };
-#define CG_JUMP_SHIFT(unit) ((unit) == 4 ? 2 : 1) /* of instructions' alignment */
 /* What `enter` returns: 1 + number of an exit that wants to be linked or handled; CG_GOES: v->pc is where to go on. */
 #define CG_GOES UINT64_MAX
 

@@ -297,8 +297,7 @@ static void go(struct cg *g) {
   const unsigned env = scratch(0), at = scratch(1);
   const int32_t jump = offsetof(struct cg_env, jump);
   g->p = cg_load_64(g->p, env, CG_VCPU, offsetof(struct vcpu, helpers));
-  g->p = cg_hash(g->p, at, TARGET, 5 - CG_JUMP_SHIFT(g->b->guest->isa->insn_unit),
-                 (CG_JUMPS - 1) * (int64_t)sizeof(struct cg_jump));
+  g->p = cg_hash(g->p, at, TARGET, 4, (CG_JUMPS - 1) * (int64_t)sizeof(struct cg_jump));
   g->p = cg_add(g->p, at, env);
   g->p = cg_same_64(g->p, TARGET, at, jump + (int)offsetof(struct cg_jump, pc));
   branch_to(g, CG_SAME_64_GIVES, g->c.common->goes);
@@ -312,7 +311,7 @@ static void go(struct cg *g) {
   g->p = cg_load_64(g->p, at, at, jump + (int)offsetof(struct cg_jump, code));
   g->p = cg_jump_reg(g->p, at);
 }
-_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32");
+_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32, an address counts in 2");
 
 void cg_want(uint8_t *want, uint64_t pc) { memcpy(want - 8, &pc, 8); }
 

@@ -112,7 +112,7 @@ static inline struct exit *exit_of(struct jit *j, uint32_t n) {
   return &j->segment[n >> EXIT_BITS].exit[n & ((1u << EXIT_BITS) - 1)];
 }
 static inline struct cg_jump *jump_slot(struct jit *j, gva_t pc) {
-  return &j->env.jump[pc >> CG_JUMP_SHIFT(j->guest->isa->insn_unit) & (CG_JUMPS - 1)];
+  return &j->env.jump[pc >> 1 & (CG_JUMPS - 1)];
 }
 
 /* blocks.c */
