@@ -321,7 +321,7 @@ static void go(struct cg *g) {
   g->p = cg_load_64(g->p, at, at, jump + (int)offsetof(struct cg_jump, code));
   g->p = cg_jump_reg(g->p, at);
 }
-_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32");
+_Static_assert(sizeof(struct cg_jump) == 32, "the hash scales by 32, an address counts in 2");
 
 void cg_want(uint8_t *want, uint64_t pc) { memcpy(want - 8, &pc, 8); }
 
