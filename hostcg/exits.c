@@ -272,8 +272,9 @@ void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
 static void to_boundary(struct cg *g, const struct cg_exit *x, const uint8_t *flags) {
   const struct cg_place *p = &g->place[x->first];
   const unsigned vector = (unsigned)__builtin_ctz(CG_FREE_VECTORS_MASK);
-  write_conditions(g, x, flags);
+  const uint8_t *const before = g->p;
   settle_places(g, p, x->n);
+  write_conditions(g, x, g->p == before ? flags : NULL);
   for (unsigned n = 0; n < x->n; n++)
     if (p[n].slot != CG_PART && destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG)
       into_slot(g, &p[n], p[n].at);

@@ -75,6 +75,7 @@ static bool packed(struct check *c, const struct ir_ins *i) {
   const unsigned n = ir_op_info[i->op].nargs;
   if (i->op < IR_FADD || i->op > IR_FRINT || i->aux >= c->b->nfp || !c->b->fp[i->aux].lane) return false;
   if (c->b->fp[i->aux].lane != 32 && c->b->fp[i->aux].lane != 64) bad(c, "lanes of no legal width");
+  if (c->b->fp[i->aux].quiet == IR_SILENT) bad(c, "only one comparison at a time is silent");
   if (i->type != IT_V128 || i->op == IR_FCVT) bad(c, "no vector");
   want(c, i->a, IT_V128);
   if (n > 1) want(c, i->b, IT_V128);
