@@ -27,9 +27,7 @@ static bool is_constant(const struct cg *g, uint32_t v) {
 /* Can be had again without having been kept. */
 static bool is_free(const struct cg *g, uint32_t v) { return is_constant(g, v) || is_pc(g, v); }
 
-int held_index(const struct cg *g, unsigned slot) {
-  return slot < LIFT_SLOTS ? g->held_at[slot] - 1 : -1;
-}
+int held_index(const struct cg *g, unsigned slot) { return slot < LIFT_SLOTS ? g->held_at[slot] - 1 : -1; }
 
 static void enter(struct cg *g, uint32_t v, unsigned reg) {
   g->in_reg[reg] = v;

@@ -15,7 +15,8 @@ static volatile u64 *at(u64 a) {
 
 static long around(u64 p) {
   u64 a, b, c, d;
-  __asm__ volatile("ld %1, 0(%4)\n\tld %0, -16(%4)\n\tsd %0, -8(%4)\n\tsd %1, 8(%4)\n\tlbu %2, 16(%4)\n\tfld ft0, 16(%4)\n\t"
+  __asm__ volatile("ld %1, 0(%4)\n\tld %0, -16(%4)\n\tsd %0, -8(%4)\n\tsd %1, 8(%4)\n\tlbu %2, 16(%4)\n\tfld "
+                   "ft0, 16(%4)\n\t"
                    "fsd ft0, 24(%4)\n\tsw %1, 24(%4)\n\tld %3, 8(%4)\n\tsd %4, 32(%4)"
                    : "=&r"(a), "=&r"(b), "=&r"(c), "=&r"(d)
                    : "r"(p)
@@ -44,7 +45,9 @@ static int runs(u64 p, int n, long cause, u64 tval) {
     fill(p, r);
     const u64 got = (u64)run_in(S, around, p);
     if (!stored(p, r, n)) return 0;
-    if (n == 10 ? trap.aborted || got != sum(p, r) : !trap.aborted || trap.cause != cause || trap.tval != tval) return 0;
+    if (n == 10 ? trap.aborted || got != sum(p, r)
+                : !trap.aborted || trap.cause != cause || trap.tval != tval)
+      return 0;
   }
   return 1;
 }
@@ -52,10 +55,11 @@ static int runs(u64 p, int n, long cause, u64 tval) {
 static long remapped(u64 to) {
   static volatile u64 place = va; /* an address that no translator knows */
   u64 a, b, c, *pte = vm_pte(va, 0), leaf = vm_leaf(to, RWX), p = place;
-  __asm__ volatile("ld %0, 8(%3)\n\tsd %4, 0(%5)\n\tsfence.vma\n\tld %1, 8(%3)\n\tsd %1, 16(%3)\n\tld %2, 0(%3)"
-                   : "=&r"(a), "=&r"(b), "=&r"(c)
-                   : "r"(p), "r"(leaf), "r"(pte)
-                   : "memory");
+  __asm__ volatile(
+      "ld %0, 8(%3)\n\tsd %4, 0(%5)\n\tsfence.vma\n\tld %1, 8(%3)\n\tsd %1, 16(%3)\n\tld %2, 0(%3)"
+      : "=&r"(a), "=&r"(b), "=&r"(c)
+      : "r"(p), "r"(leaf), "r"(pte)
+      : "memory");
   return (long)(a << 32 | b << 16 | c);
 }
 

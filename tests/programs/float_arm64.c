@@ -62,10 +62,11 @@ typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
      "5, " #w                                                                                          \
      "1\n\tsubs x9, x9, #1\n\tb.ne 1b\n\tumov x10, v8.d[1]\n\tfmov d8, x10\n\tumov x10, v0.d[1]\n\t"   \
      "ins v1.d[1], x10")
-#define ALL(w)                                                                                              \
-  TWO(fadd, w)                                                                                              \
-  TWO(fsub, w) TWO(fmul, w) TWO(fdiv, w) TWO(fnmul, w) TWO(fmin, w) TWO(fmax, w) TWO(fminnm, w)             \
-      TWO(fmaxnm, w) ONE(fsqrt, w) ONE(fabs, w) ONE(fneg, w) ONE(frintx, w) THREE(fmadd, w) THREE(fmsub, w) \
+#define ALL(w)                                                                                    \
+  TWO(fadd, w)                                                                                    \
+  TWO(fsub, w)                                                                                    \
+  TWO(fmul, w) TWO(fdiv, w) TWO(fnmul, w) TWO(fmin, w) TWO(fmax, w) TWO(fminnm, w) TWO(fmaxnm, w) \
+      ONE(fsqrt, w) ONE(fabs, w) ONE(fneg, w) ONE(frintx, w) THREE(fmadd, w) THREE(fmsub, w)      \
           THREE(fnmadd, w) THREE(fnmsub, w) LOOP(w)
 ALL(s)
 ALL(d)
@@ -83,11 +84,12 @@ static void run(const char *name, op_fn *op, const uint64_t *v, int n) {
 }
 
 #define R(op, w, v) run(#op "_" #w, op##_##w, v, N(v));
-#define EACH(w, v)                                                                                     \
-  R(fadd, w, v)                                                                                        \
-  R(fsub, w, v) R(fmul, w, v) R(fdiv, w, v) R(fnmul, w, v) R(fmin, w, v) R(fmax, w, v) R(fminnm, w, v) \
-      R(fmaxnm, w, v) R(fsqrt, w, v) R(fabs, w, v) R(fneg, w, v) R(frintx, w, v) R(fmadd, w, v)        \
-          R(fmsub, w, v) R(fnmadd, w, v) R(fnmsub, w, v) R(loop, w, v)
+#define EACH(w, v)                                                                                       \
+  R(fadd, w, v)                                                                                          \
+  R(fsub, w, v)                                                                                          \
+  R(fmul, w, v) R(fdiv, w, v) R(fnmul, w, v) R(fmin, w, v) R(fmax, w, v) R(fminnm, w, v) R(fmaxnm, w, v) \
+      R(fsqrt, w, v) R(fabs, w, v) R(fneg, w, v) R(frintx, w, v) R(fmadd, w, v) R(fmsub, w, v)           \
+          R(fnmadd, w, v) R(fnmsub, w, v) R(loop, w, v)
 
 int main(void) {
   EACH(s, narrow)
