@@ -241,8 +241,8 @@ class Lifter:
                     parts.add(s.id)
                 so_far |= isinstance(s, (tir.SetReg, tir.SetSlot))
                 if isinstance(s, tir.If):
-                    arms = [written(arm, so_far) for arm in (s.then, s.other)]
-                    so_far = any(arms)
+                    cases = [written(case, so_far) for case in (s.then, s.other)]
+                    so_far = any(cases)
             return so_far
         try:
             written(self.m.body, False)

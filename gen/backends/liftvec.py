@@ -77,14 +77,14 @@ class Vectors:
             return self.open(e.a[0])
         return next((c for x in e.a if (c := self.choice(x)) is not None), None)
 
-    def chosen(self, e: E, c: E, arm: int) -> E:
+    def chosen(self, e: E, c: E, case: int) -> E:
         """e as it is when the condition is true (1), or false (2)."""
         e = self.open(e)
         if e.op == "sel" and self.open(e.a[0]) == c:
-            return self.chosen(e.a[arm], c, arm)
+            return self.chosen(e.a[case], c, case)
         if not e.a or e.bt <= TRANSLATE:
             return e
-        a = tuple(self.chosen(x, c, arm) for x in e.a)
+        a = tuple(self.chosen(x, c, case) for x in e.a)
         if e.op == "slice":
             return v.bits(a[0], e.k, e.ty.bits)
         if e.op == "cast":

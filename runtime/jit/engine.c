@@ -168,19 +168,15 @@ static int jit_slice(struct vcpu *v) {
   int64_t left = v->budget < SLICE ? v->budget : SLICE;
   int step = STEP_NEXT;
   jit_running(j);
-  bool ran =
-      true; /* handlers in code may have changed context; what the interpreter runs ends the slice then */
   while (left > 0 && step == STEP_NEXT && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
     const struct insn *d;
     struct block *b;
-    if (ran || j->epoch != c->flush_epoch + j->losses) jit_context(j);
-    ran = false;
+    jit_context(j); /* code and interpreter may have changed it */
     const void *code = find(j, &d, &b);
     if (!code) {
       step = d ? interpret(j, &left, false) : STEP_TRAP;
       continue;
     }
-    ran = true;
     j->base = v->budget - left;
     j->adjust = 0;
     j->n.entries++;
