@@ -51,6 +51,7 @@ typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
     mix(f);                                                                                              \
     mix(high);                                                                                           \
   }
+/* clang-format off */ /* it has two opinions on these lines, in turn */
 #define TWO(op, w)   OP(op##_##w, #op " " #w "1, " #w "0, " #w "20")
 #define ONE(op, w)   OP(op##_##w, #op " " #w "1, " #w "0")
 #define THREE(op, w) OP(op##_##w, #op " " #w "1, " #w "0, " #w "20, " #w "5")
@@ -65,11 +66,14 @@ typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);
 #define ALL(w)                                                                                    \
   TWO(fadd, w)                                                                                    \
   TWO(fsub, w)                                                                                    \
-  TWO(fmul, w) TWO(fdiv, w) TWO(fnmul, w) TWO(fmin, w) TWO(fmax, w) TWO(fminnm, w) TWO(fmaxnm, w) \
-      ONE(fsqrt, w) ONE(fabs, w) ONE(fneg, w) ONE(frintx, w) THREE(fmadd, w) THREE(fmsub, w)      \
-          THREE(fnmadd, w) THREE(fnmsub, w) LOOP(w)
+  TWO(fmul, w)                                                                                    \
+  TWO(fdiv, w)                                                                                    \
+  TWO(fnmul, w)                                                                                   \
+  TWO(fmin, w) TWO(fmax, w) TWO(fminnm, w) TWO(fmaxnm, w) ONE(fsqrt, w) ONE(fabs, w) ONE(fneg, w) \
+      ONE(frintx, w) THREE(fmadd, w) THREE(fmsub, w) THREE(fnmadd, w) THREE(fnmsub, w) LOOP(w)
 ALL(s)
 ALL(d)
+/* clang-format on */
 
 static void run(const char *name, op_fn *op, const uint64_t *v, int n) {
   static const uint64_t modes[] = {0, 1u << 25, 1u << 24, 1u << 22};
@@ -84,12 +88,16 @@ static void run(const char *name, op_fn *op, const uint64_t *v, int n) {
 }
 
 #define R(op, w, v) run(#op "_" #w, op##_##w, v, N(v));
+/* clang-format off */
 #define EACH(w, v)                                                                                       \
   R(fadd, w, v)                                                                                          \
   R(fsub, w, v)                                                                                          \
-  R(fmul, w, v) R(fdiv, w, v) R(fnmul, w, v) R(fmin, w, v) R(fmax, w, v) R(fminnm, w, v) R(fmaxnm, w, v) \
-      R(fsqrt, w, v) R(fabs, w, v) R(fneg, w, v) R(frintx, w, v) R(fmadd, w, v) R(fmsub, w, v)           \
-          R(fnmadd, w, v) R(fnmsub, w, v) R(loop, w, v)
+  R(fmul, w, v)                                                                                          \
+  R(fdiv, w, v)                                                                                          \
+  R(fnmul, w, v)                                                                                         \
+  R(fmin, w, v) R(fmax, w, v) R(fminnm, w, v) R(fmaxnm, w, v) R(fsqrt, w, v) R(fabs, w, v) R(fneg, w, v) \
+      R(frintx, w, v) R(fmadd, w, v) R(fmsub, w, v) R(fnmadd, w, v) R(fnmsub, w, v) R(loop, w, v)
+/* clang-format on */
 
 int main(void) {
   EACH(s, narrow)
