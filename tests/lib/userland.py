@@ -140,6 +140,7 @@ class Place:
             path = self.work / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        for path in [self.work, *self.work.rglob("*")]:
             os.utime(path, (1_000_000_000, 1_000_000_000))
         return self.work
 
