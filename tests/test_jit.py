@@ -53,9 +53,9 @@ def test_interpreter_with_one_tlb_entry(name: str, elves: Path) -> None:
     elf = elves / f"{name}.elf"
     if not elf.exists():
         htif.build(name, elves)
-    r = run("run", "--accel", "interp", "--jit", "tlb=1", "--stats", "--json", str(elf))
+    r = run("run", "--accel", "interp", "--jit", "tlb=1", "--deterministic", "--stats", "--json", str(elf))
     assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr
-    plain = run("run", "--accel", "interp", "--stats", "--json", str(elf))
+    plain = run("run", "--accel", "interp", "--deterministic", "--stats", "--json", str(elf))
     assert misses(r) > misses(plain)
 
 
