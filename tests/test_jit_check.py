@@ -150,6 +150,9 @@ def test_a_machines_mistake_is_replayed(tmp_path: Path) -> None:
     ("isomer-reproducer 1\nisa z80\n", ":2: unknown ISA"), ("isomer-reproducer 1\npc 0\n", "ISA comes first"),
     ("isomer-reproducer 1\nisa riscv64\nisa riscv64\n", "a second one"),
     ("isomer-reproducer 1\nisa riscv64\nregister a0 0x10000000000000000\n", "no value of its size"),
+    *((f"isomer-reproducer 1\nisa {isa}\npc 0\ninsns 1\nmemory 0 00\nregister {name} {value}\n", f"no {isa} has such a value in {name}") for isa, name, value in (
+        ("riscv64", "fflags", "0x20"), ("riscv64", "PRIV", "0x2"), ("riscv64", "zero", "0x1"), ("riscv64", "satp", "0x1000000000000000"),
+        ("arm64", "NF", "0x2"), ("arm64", "EL", "0x2"))),
     ("isomer-reproducer 1\nisa riscv64\nregister nosuch 0x1\n", "no such register"),
     ("isomer-reproducer 1\nisa riscv64\nregister a0 12\n", "no value"), ("isomer-reproducer 1\nisa riscv64\nregister a0\n", "no such register"),
     ("isomer-reproducer 1\nisa riscv64\nmemory 0x1000 0g\n", "up to 64 bytes"), ("isomer-reproducer 1\nisa riscv64\nmemory 0x1000\n", "up to 64"),
@@ -167,7 +170,7 @@ def test_files_that_are_none(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_code_that_is_not_there_ends(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("isomer-reproducer 1\nisa riscv64\nmemory-is tlb\npc 0x80000000\ninsns 1\n")
+    (tmp_path / "file").write_text("isomer-reproducer 1\nisa riscv64\nmemory-is tlb\npc 0x80000000\nmemory 0 00\ninsns 1\n")
     assert run("replay", tmp_path / "file").returncode in (0, 121)
 
 

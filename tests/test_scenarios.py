@@ -172,6 +172,9 @@ m.console:expect("never", { within = "1ms" })
      "state = { f = print } } } }", "device 'd': state.f is function"),
     ("m:restore(1)", "snapshot expected"),
     ("m.cpu[1].x.mip2 = 3", "no register 'mip2'"),
+    ("m.cpu[1].x.zero = 3", "register zero is always zero"),
+    ("m.cpu[1].x.fflags = 32", "register fflags has 5 bits"),
+    ("m.cpu[1].x.PRIV = 2", "no riscv64 has such a value in register PRIV"),
     ("m.cpu = 3", "cannot be assigned"),
     ("x ==", "syntax error|unexpected symbol|near"),
 ])

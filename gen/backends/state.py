@@ -26,15 +26,15 @@ def members(isa: Isa) -> list[tuple[str, str]]:
     return [member(isa, n) for n in hot + rest]
 
 
-def registers(isa: Isa) -> list[tuple[str, str, int, str]]:
-    """(name, member, bits, kind) of everything a debugger may name."""
+def registers(isa: Isa) -> list[tuple[str, str, int, str, str]]:
+    """(name, member, bits, kind, whether it always reads as zero) of everything a debugger may name."""
     out = []
     for f in isa.files.values():
         for i in range(f.n):
             name = f.names[i] if i < len(f.names) else f"{f.name}{i}"
-            out.append((name, f"{f.name}[{i}]", f.width, KIND[f.kind]))
+            out.append((name, f"{f.name}[{i}]", f.width, KIND[f.kind], str(i == f.zero).lower()))
     for s in isa.slots.values():
-        out.append((s.name, s.name, s.width, KIND["system" if s.sysreg else s.kind]))
+        out.append((s.name, s.name, s.width, KIND["system" if s.sysreg else s.kind], "false"))
     return out
 
 

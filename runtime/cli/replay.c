@@ -147,8 +147,8 @@ static int read_file(struct replay *r) {
     else if (strcmp(line, "isomer-reproducer 1\n")) rc = wrong(r, "this is no reproducer");
   }
   fclose(f);
-  if (!rc && (!r->isa || !r->placed || r->insns < 1 || r->insns > 64))
-    rc = wrong(r, "the file must say isa, pc, and 1 to 64 insns");
+  if (!rc && (!r->isa || !r->placed || !r->npages || r->insns < 1 || r->insns > 64))
+    rc = wrong(r, "the file must say isa, pc, memory, and 1 to 64 insns");
   return rc;
 }
 
@@ -212,7 +212,10 @@ static int run(const struct replay *r, const struct config *o) {
   }
   for (unsigned i = 0; i < r->isa->nregs; i++) {
     const struct reg_info *reg = &r->isa->regs[i];
-    memcpy((char *)v + reg->offset, r->state + reg->offset, (reg->bits + 7u) / 8);
+    if (!vcpu_set_register(v, reg, (const uint8_t *)r->state + reg->offset)) continue;
+    log_error("%s: no %s has such a value in %s", r->path, r->isa->name, reg->name);
+    code = EXIT_USAGE;
+    goto out;
   }
   v->pc = r->pc;
   v->c->excl_addr = r->excl_addr;

@@ -42,7 +42,8 @@ struct reg_info {
   const char *name;
   uint32_t offset; /* bytes from struct vcpu */
   uint16_t bits;
-  uint16_t kind; /* REG_* */
+  uint8_t kind; /* REG_* */
+  bool zero;    /* it always reads as zero */
 };
 enum { REG_GENERAL, REG_FLOAT, REG_VECTOR, REG_FLAG, REG_SYSTEM, REG_INTERNAL };
 
@@ -140,6 +141,8 @@ struct arch_ops {
   /* Recomputes what derives from context slots (v->tag_data, v->tag_fetch). Called after STEP_END/STEP_JUMP_END,
    * after delivery and after any outside change of state. */
   void (*context)(struct vcpu *v);
+  /* False for values of registers that no processor has together. NULL: all are fine. */
+  bool (*legal)(const struct vcpu *v);
   /* Absolute host monotonic nanoseconds of the next timer event that could wake the vCPU, or UINT64_MAX. */
   uint64_t (*deadline)(struct vcpu *v);
   /* Name of interrupt cause `cause` as counted in vcpu_stats.interrupts, or NULL. May be NULL itself. */

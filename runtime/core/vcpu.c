@@ -44,6 +44,19 @@ fail:
   return NULL;
 }
 
+int vcpu_set_register(struct vcpu *v, const struct reg_info *r, const uint8_t *value) {
+  const struct isa *isa = v->c->isa;
+  const unsigned bytes = (r->bits + 7u) / 8;
+  uint8_t *at = (uint8_t *)v + r->offset, old[256];
+  if (bytes > sizeof old || (r->bits % 8 && value[bytes - 1] >> r->bits % 8)) return -ERANGE;
+  memcpy(old, at, bytes);
+  if (r->zero) return memcmp(old, value, bytes) ? -EPERM : 0;
+  memcpy(at, value, bytes);
+  if (!isa->arch->legal || isa->arch->legal(v)) return 0;
+  memcpy(at, old, bytes);
+  return -EINVAL;
+}
+
 void vcpu_free(struct vcpu *v) {
   if (!v) return;
   if (v->c->engine_ops && v->c->engine_ops->destroy) v->c->engine_ops->destroy(v);

@@ -9,6 +9,7 @@
 #include "core/types.h"
 
 struct isa;
+struct reg_info;
 struct machine;
 struct phys;
 struct space;
@@ -171,6 +172,9 @@ _Static_assert(sizeof(struct vcpu) == 64, "the vCPU head is one cache line");
  * Returns NULL and logs when memory is short. The caller frees it with vcpu_free. */
 struct vcpu *vcpu_new(const struct isa *isa, struct phys *phys, unsigned index, uint64_t features);
 void vcpu_free(struct vcpu *v);
+/* Sets a register of the ISA's tables to the (bits + 7) / 8 bytes at `value`, lowest first; translations and what else derives
+ * from it are the caller's. 0; -ERANGE: more bits than it has; -EPERM: it is always zero; -EINVAL: no processor has that. */
+int vcpu_set_register(struct vcpu *v, const struct reg_info *r, const uint8_t *value);
 
 /* Instructions retired since creation; exact whenever a handler that the engine calls out of line reads it. Budget and
  * count are one number, so the budget is only ever set through vcpu_set_budget. */

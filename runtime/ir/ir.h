@@ -190,9 +190,10 @@ struct ir_ins {
 };
 _Static_assert(sizeof(struct ir_ins) == 16, "entries are small");
 
+/* When comparisons raise invalid: for every NaN, for signalling ones, never (not of lanes). */
+enum ir_quiet { IR_NOT_QUIET, IR_QUIET, IR_SILENT };
+
 /* How an FP operation rounds and what it does with NaNs: the ISA's rules, with the rounding mode of the context. */
-/* When comparisons raise invalid: for every NaN, for signalling ones, never. */
-enum ir_quiet { IR_NOT_QUIET, IR_QUIET, IR_SILENT }; /* silent: not of lanes */
 struct ir_fp {
   uint8_t rm, nan, tiny, daz, ftz; /* as struct fp_env */
   uint8_t minmax;                  /* FMIN, FMAX: enum fp_minmax; zeros are ordered */

@@ -55,23 +55,14 @@ static uint64_t reg(const char *state, const struct reg_info *r, unsigned part) 
 /* The instruction at an address as bytes and text; its length, or 0. */
 static int show(struct jit *j, const char *what, gva_t pc) {
   const struct isa *isa = j->v->c->isa;
-  const uint8_t *host;
-  gpa_t page;
   uint8_t bytes[16];
   union {
     struct insn head;
     uint8_t room[IR_INSN_BYTES];
   } d = {0};
   char text[120] = "?", hex[2 * sizeof bytes + 1] = "";
-  if (j->direct) {
-    if (os_guest_read(bytes, pc, isa->insn_max)) return 0;
-  } else {
-    if ((pc & ~GUEST_PAGE_MASK) + isa->insn_max > GUEST_PAGE_SIZE || tlb_fetch(j->v, pc, &page, &host) ||
-        !host)
-      return 0;
-    memcpy(bytes, host + (pc & ~GUEST_PAGE_MASK), isa->insn_max);
-  }
-  int len = isa->decode(j->v->c->features, bytes, isa->insn_max, &d.head);
+  const unsigned n = jit_bytes(j, pc, bytes, isa->insn_max);
+  int len = isa->decode(j->v->c->features, bytes, n, &d.head);
   if (len <= 0) return 0;
   isa->disasm(&d.head, pc, DISASM_ALIASES, text, sizeof text);
   for (int i = 0; i < len; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);

@@ -19,18 +19,21 @@ static uint64_t context_value(void *data, unsigned slot) {
   return x;
 }
 
+unsigned jit_bytes(const struct jit *j, gva_t at, uint8_t *to, unsigned n) {
+  const unsigned off = (unsigned)(at & ~GUEST_PAGE_MASK);
+  const uint8_t *host;
+  gpa_t pa;
+  if (j->direct) return os_guest_read(to, at, n) ? 0 : n;
+  if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
+  if (tlb_fetch(j->v, at & GUEST_PAGE_MASK, &pa, &host) || !host) return 0;
+  memcpy(to, host + off, n);
+  return n;
+}
+
 /* Bytes of the page that the interpreter has just marked as code; of an instruction that crosses, of the next one too. */
 static unsigned fetch(void *data, uint32_t off, uint8_t *to, unsigned n) {
   const struct jit *j = data;
-  const gva_t page = j->v->pc & GUEST_PAGE_MASK;
-  const uint8_t *host;
-  gpa_t pa;
-  if (off >= GUEST_PAGE_SIZE) return 0;
-  if (j->direct) return os_guest_read(to, page + off, n) ? 0 : n;
-  if (n > GUEST_PAGE_SIZE - off) n = (unsigned)GUEST_PAGE_SIZE - off;
-  if (tlb_fetch(j->v, page, &pa, &host) || !host) return 0;
-  memcpy(to, host + off, n);
-  return n;
+  return off < GUEST_PAGE_SIZE ? jit_bytes(j, (j->v->pc & GUEST_PAGE_MASK) + off, to, n) : 0;
 }
 
 /* ---- room ---- */

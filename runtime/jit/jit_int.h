@@ -128,6 +128,8 @@ void jit_empty(struct jit *j, unsigned segment);
 
 /* compile.c: 0, or a negative number when the block is refused. */
 int jit_compile(struct jit *j, struct block *b);
+/* Up to n bytes of code at an address, in machines no more than its page has: how many; 0: none can be read. */
+unsigned jit_bytes(const struct jit *j, gva_t at, uint8_t *to, unsigned n);
 
 /* check.c */
 int check_new(struct jit *j);

@@ -39,16 +39,8 @@ static void code(FILE *f, struct jit *j, gva_t page) {
   for (unsigned i = 0; i < ir->ninsn; i++) {
     const gva_t at = page + (gva_t)(int64_t)ir->insn[i].pc;
     const unsigned n = ir_decoded(ir, i)->len;
-    const uint8_t *host;
-    gpa_t pa;
     uint8_t bytes[16];
-    if (n > sizeof bytes) continue;
-    if (j->direct) {
-      if (os_guest_read(bytes, at, n)) continue;
-    } else {
-      if (tlb_fetch(j->v, at, &pa, &host) || !host) continue;
-      memcpy(bytes, host + (at & ~GUEST_PAGE_MASK), n);
-    }
+    if (n > sizeof bytes || jit_bytes(j, at, bytes, n) < n) continue;
     fprintf(f, "memory %#" PRIx64 " ", at);
     hex(f, bytes, n);
     fputc('\n', f);

@@ -167,35 +167,31 @@ static struct vcpu *check_vcpu(lua_State *L, int at) {
   return sm->m->vcpu[index];
 }
 
-/* Where a register lies: the named registers first, then system registers that have storage. */
-static uint8_t *find(lua_State *L, struct vcpu *v, const char *name, unsigned *bits) {
-  const struct isa *isa = v->c->isa;
-  for (unsigned i = 0; i < isa->nregs; i++) {
-    if (strcmp(isa->regs[i].name, name)) continue;
-    *bits = isa->regs[i].bits;
-    return (uint8_t *)v + isa->regs[i].offset;
-  }
+/* The named registers first, then system registers that have storage. */
+static struct reg_info find(lua_State *L, const struct isa *isa, const char *name) {
+  for (unsigned i = 0; i < isa->nregs; i++)
+    if (!strcmp(isa->regs[i].name, name)) return isa->regs[i];
   for (unsigned i = 0; i < isa->nsysregs; i++) {
-    if (strcmp(isa->sysregs[i].name, name)) continue;
-    if (isa->sysregs[i].slot_offset == ~0u)
+    const struct sysreg_info *s = &isa->sysregs[i];
+    if (strcmp(s->name, name)) continue;
+    if (s->slot_offset == ~0u)
       luaL_error(L, "register %s is computed from others: it has no value of its own", name);
-    *bits = 64;
-    return (uint8_t *)v + isa->sysregs[i].slot_offset;
+    return (struct reg_info){.name = name, .offset = s->slot_offset, .bits = 64, .kind = REG_SYSTEM};
   }
   luaL_error(L, "%s has no register '%s'", isa->name, name);
-  return NULL;
+  return (struct reg_info){0};
 }
 
 int cpu_get(lua_State *L) {
   struct vcpu *v = check_vcpu(L, 1);
-  unsigned bits;
-  const uint8_t *at = find(L, v, luaL_checkstring(L, 2), &bits);
+  const struct reg_info r = find(L, v->c->isa, luaL_checkstring(L, 2));
+  const char *at = (const char *)v + r.offset;
   uint64_t value = 0;
-  if (bits > 64) {
-    lua_pushlstring(L, (const char *)at, bits / 8);
+  if (r.bits > 64) {
+    lua_pushlstring(L, at, r.bits / 8);
     return 1;
   }
-  memcpy(&value, at, bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8);
+  memcpy(&value, at, (r.bits + 7u) / 8);
   lua_pushinteger(L, (lua_Integer)value);
   return 1;
 }
@@ -208,18 +204,21 @@ static void changed(struct vcpu *v) {
 
 int cpu_set(lua_State *L) {
   struct vcpu *v = check_vcpu(L, 1);
-  unsigned bits;
-  const char *name = luaL_checkstring(L, 2);
-  uint8_t *at = find(L, v, name, &bits);
-  if (bits > 64) {
+  const struct reg_info r = find(L, v->c->isa, luaL_checkstring(L, 2));
+  uint64_t value;
+  const uint8_t *bytes = (const uint8_t *)&value;
+  if (r.bits > 64) {
     size_t n;
-    const char *bytes = luaL_checklstring(L, 3, &n);
-    luaL_argcheck(L, n == bits / 8, 3, "as many bytes as the register has");
-    memcpy(at, bytes, n);
+    bytes = (const uint8_t *)luaL_checklstring(L, 3, &n);
+    luaL_argcheck(L, n == r.bits / 8, 3, "as many bytes as the register has");
   } else {
-    uint64_t value = (uint64_t)luaL_checkinteger(L, 3);
-    if (!strcmp(name, "zero")) return luaL_error(L, "register %s cannot be set", name);
-    memcpy(at, &value, bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8);
+    value = (uint64_t)luaL_checkinteger(L, 3);
+    if (r.bits < 64 && value >> r.bits) return luaL_error(L, "register %s has %d bits", r.name, (int)r.bits);
+  }
+  switch (vcpu_set_register(v, &r, bytes)) {
+  case 0: break;
+  case -EPERM: return luaL_error(L, "register %s is always zero", r.name);
+  default: return luaL_error(L, "no %s has such a value in register %s", v->c->isa->name, r.name);
   }
   changed(v);
   return 0;

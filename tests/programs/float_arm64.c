@@ -1,40 +1,10 @@
 /* Scalar floating point of arm64 over boundary values, also with default NaNs, flushing and rounding upward: a line per instruction
  * and mode with a sum of all results, flags and upper halves of registers. */
-#include <stdint.h>
 #include <stdio.h>
 
-static uint64_t sum;
-static void mix(uint64_t x) { sum = (sum ^ x) * 0x9e3779b97f4a7c15u + (sum >> 29); }
+#include "float_values.h"
 
-static const uint64_t wide[] = {
-    0,
-    0x8000000000000000,
-    1,
-    0x800fffffffffffff,
-    0x0010000000000000,
-    0x8010000000000001,
-    0x3ff0000000000000,
-    0xbfefffffffffffff,
-    0x3ff0000000000001,
-    0x3fe0000000000000,
-    0x4004000000000000,
-    0x7fefffffffffffff,
-    0x7ff0000000000000,
-    0xfff0000000000000,
-    0x7ff8000000000000,
-    0xfff8000000000123,
-    0x7ff0000000000001,
-    0xfff4000000000000,
-    0x1ff0000000000000,
-    0x2000000000000001,
-    0x1fffffffffffffff,
-};
-static const uint64_t narrow[] = {
-    0,          0x80000000, 1,          0x807fffff, 0x00800000, 0x80800001, 0x3f800000,
-    0xbf7fffff, 0x3f000000, 0x7f7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00123,
-    0x7f800001, 0xffa00000, 0x1f800000, 0x20000001, 0x1fffffff, 0x00ffffff, 0x3f800001,
-};
-#define N(a) (int)(sizeof(a) / sizeof *(a))
+static const uint64_t wide[] = {WIDE}, narrow[] = {NARROW};
 
 /* Registers that translated code keeps between blocks, and others; their upper halves are not zero before. */
 typedef void op_fn(uint64_t a, uint64_t b, uint64_t c);

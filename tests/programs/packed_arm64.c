@@ -1,56 +1,26 @@
 /* Vector instructions of arm64, floating point in every mode: a line per instruction and mode with a sum of all results and
  * raised flags, over boundary values in every lane. rows.h, from tests/test_jit_packed.py, names the instructions. */
-#include <stdint.h>
 #include <stdio.h>
 
-static uint64_t sum, seed;
-static void mix(uint64_t x) { sum = (sum ^ x) * 0x9e3779b97f4a7c15u + (sum >> 29); }
+#include "float_values.h"
+
+static uint64_t seed;
 static uint64_t rnd(void) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
   return seed >> 24;
 }
 
-static const uint64_t wide[] = {
-    0,
-    0x8000000000000000,
-    1,
-    0x800fffffffffffff,
-    0x0010000000000000,
-    0x8010000000000001,
-    0x3ff0000000000000,
-    0xbfefffffffffffff,
-    0x3ff0000000000001,
-    0x3fe0000000000000,
-    0xbff8000000000000,
-    0x4004000000000000,
-    0x41dfffffffffffff,
-    0xc1e0000000100000,
-    0x43e0000000000000,
-    0x7fefffffffffffff,
-    0xffe0000000000000,
-    0x7ff0000000000000,
-    0xfff0000000000000,
-    0x7ff8000000000000,
-    0xfff8000000000123,
-    0x7ff0000000000001,
-    0x3fefffffffffffff,
-    0x1ff0000000000000,
-};
-static const uint32_t narrow[] = {
-    0,          0x80000000, 1,          0x807fffff, 0x00800000, 0x80800001, 0x3f800000, 0xbf7fffff,
-    0x3f000000, 0xbfc00000, 0x40200000, 0x4effffff, 0xcf000001, 0x4f7fffff, 0xcf000000, 0x5f7fffff,
-    0x7f7fffff, 0xff800000, 0x7f800000, 0x7fc00000, 0xffc00123, 0x7f800001, 0x3f7fffff, 0x20000000,
-};
-#define N(a) (sizeof(a) / sizeof *(a))
+static const uint64_t wide[] = {WIDE};
+static const uint32_t narrow[] = {NARROW};
 
 /* Few of the values are NaNs and infinities in `tame` rounds, so that what host units do is seen too. */
 static void operand(uint64_t x[2], int width, int tame) {
   for (int i = 0; i < 2; i++) {
     if (width == 64) {
-      x[i] = wide[rnd() % (tame ? 16 : N(wide))];
+      x[i] = wide[rnd() % (tame ? TAME : N(wide))];
     } else if (width == 32) {
-      x[i] = narrow[rnd() % (tame ? 16 : N(narrow))];
-      x[i] |= (uint64_t)narrow[rnd() % (tame ? 16 : N(narrow))] << 32;
+      x[i] = narrow[rnd() % (tame ? TAME : N(narrow))];
+      x[i] |= (uint64_t)narrow[rnd() % (tame ? TAME : N(narrow))] << 32;
     } else {
       x[i] = rnd() << 40 ^ rnd() << 20 ^ rnd();
     }

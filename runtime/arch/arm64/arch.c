@@ -22,6 +22,10 @@ static void reset(struct vcpu *v) {
   tlb_flush_all(v);
 }
 
+static bool legal(const struct vcpu *v) {
+  return ((const struct arm64_vcpu *)v)->EL <= 1; /* the others are absent */
+}
+
 static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
   (void)bits, (void)len;
   return vcpu_trap(v, ARM64_TRAP_undef, 0, 0, 0, 0);
@@ -110,6 +114,7 @@ const struct arch_ops arm64_arch = {
     .bus_fault = arm64_bus_fault,
     .illegal = illegal,
     .deliver = arm64_deliver,
+    .legal = legal,
     .interrupt = arm64_interrupt,
     .interruptible = arm64_interruptible,
     .wake = arm64_wake,

@@ -52,6 +52,13 @@ static void context(struct vcpu *v) {
   v->c->arch = (void *)key; // NOLINT
 }
 
+static bool legal(const struct vcpu *v) {
+  const struct riscv64_vcpu *s = (const struct riscv64_vcpu *)v;
+  const unsigned paging = SATP_MODE(s->satp); /* 10.1.11; privilege 2 is reserved (1.2) */
+  return s->PRIV != 2 && (s->mstatus >> 11 & 3) != 2 &&
+         (paging == SATP_BARE || paging == SATP_SV39 || paging == SATP_SV48);
+}
+
 static int illegal(struct vcpu *v, uint64_t bits, unsigned len) {
   return vcpu_trap(v, RISCV64_TRAP_illegal, 1, len < 8 ? bits & ((UINT64_C(1) << 8 * len) - 1) : bits, 0, 0);
 }
@@ -246,6 +253,7 @@ const struct arch_ops riscv64_arch = {
     .bus_fault = riscv64_bus_fault,
     .illegal = illegal,
     .deliver = deliver,
+    .legal = legal,
     .interrupt = interrupt,
     .interruptible = interruptible,
     .wake = wake,
