@@ -32,7 +32,7 @@ OUT = ROOT / "out"
 ISOMER = OUT / "isomer"
 DUMP = struct.Struct("<QQII")
 MOST = 4000                 # events of one program
-LIMIT = 40                 # seconds of processor time of one run; more is taken for a loop without end
+LIMIT = 120                # seconds of processor time of one run; more is taken for a loop without end
 HANGS = 1200               # seconds
 SIGNALS = {4: "SIGILL", 5: "breakpoint", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 
