@@ -148,7 +148,7 @@ static void spill(struct cg *g, uint32_t v, unsigned reg) {
 static void evict(struct cg *g, unsigned reg) {
   uint32_t v = g->in_reg[reg];
   struct value *x = &g->v[v];
-  if (v >= HELD(0) && v < WINDOW(0)) {
+  if (is_held(v)) {
     if (!x->home) write_home(g, reg, offset_of(g, g->held_slot[v - IR_MAX_INS]), x->bytes);
     x->home = true;
   } else if (!is_free(g, v)) {
@@ -258,7 +258,7 @@ void load_value(struct cg *g, ref r, unsigned reg) {
     if (k) g->p = cg_lea(g->p, reg, reg, k);
   } else if (x->spill >= 0) {
     load_reg(g, reg, CG_STACK, cg_spill_at((unsigned)x->spill), x->bytes);
-  } else if (v >= HELD(0) && v < WINDOW(0)) {
+  } else if (is_held(v)) {
     read_home(g, reg, offset_of(g, g->held_slot[v - IR_MAX_INS]), x->bytes);
   } else {
     g->error = 1; /* never computed: a mistake of ours */

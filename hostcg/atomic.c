@@ -45,16 +45,13 @@ static const struct {
 static unsigned reach(struct cg *g, const struct ir_ins *i, unsigned a, unsigned t, unsigned u,
                       unsigned bytes, enum cg_seen_kind kind, unsigned *x) {
   *x = UINT32_MAX;
-  if (g->c.direct) *x = direct_check(g, i->c, i->a, a, 0, bytes);
   if (bytes > 1) { /* whole for every processor only when aligned */
     g->p = cg_low_bits(g->p, a, bytes - 1);
     g->p = cg_branch(g->p, CG_LOW_BITS_GIVES);
     late_exit(g, i->c);
   }
   if (g->c.direct) {
-    if (!g->c.alone) return a;
-    announce(g, i->c, a, 0, bytes, kind);
-    *x = new_exit(g, i->c, true);
+    *x = direct_access(g, i->c, i->a, a, 0, bytes, kind);
     return a;
   }
   announce(g, i->c, a, 0, bytes, kind);
@@ -158,12 +155,7 @@ static bool lower_load_ex(struct cg *g, ref r) {
   const unsigned bits = IR_MEM_BITS(i->aux);
   if (bits > 64 || !g->c.direct) return false;
   unsigned a = need(g, i->a, UINT32_MAX), d = take(g, UINT32_MAX, -1), t = take(g, UINT32_MAX, -1);
-  unsigned x = direct_check(g, i->c, i->a, a, 0, bits / 8);
-  if (g->c.alone) {
-    announce(g, i->c, a, 0, bits / 8, CG_LOADX);
-    x = new_exit(g, i->c, true);
-  }
-  access(g, x);
+  access(g, direct_access(g, i->c, i->a, a, 0, bits / 8, CG_LOADX));
   switch (bits) {
   case 8: g->p = cg_load_u8(g->p, d, a, 0); break;
   case 16: g->p = cg_load_u16(g->p, d, a, 0); break;
@@ -333,8 +325,7 @@ static bool ask(struct cg *g, ref r) {
   g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, a);
   g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)CG_ASK(i->op, i->aux));
   g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->ask);
+  g->p = call_to(g->p, g->c.common->ask);
   if (pair) {
     const unsigned v = take_any(g, VECTORS, g->v[r].hint);
     load_reg(g, v, CG_STACK, CG_FRAME_EXIT + (int32_t)offsetof(struct cg_ask, value), 16);

@@ -95,6 +95,22 @@ struct literal {
   uint64_t low, high;
   uint8_t *to;
 };
+/* Code that goes on at `to`. */
+static inline uint8_t *jump_to(uint8_t *p, const uint8_t *to) {
+  p = cg_jump(p);
+  cg_patch(p, to);
+  return p;
+}
+static inline uint8_t *branch_to(uint8_t *p, unsigned cc, const uint8_t *to) {
+  p = cg_branch(p, cc);
+  cg_patch(p, to);
+  return p;
+}
+static inline uint8_t *call_to(uint8_t *p, const uint8_t *to) {
+  p = cg_call(p);
+  cg_patch(p, to);
+  return p;
+}
 static inline bool is_cold(unsigned kind) { return kind != IX_JUMP; }
 
 struct cg {
@@ -146,6 +162,9 @@ struct cg {
 #define GENERAL      (uint32_t)(CG_HELD_MASK | CG_FREE_MASK) /* registers that are given to values */
 #define VECTORS      (uint32_t)(CG_HELD_VECTORS_MASK | CG_FREE_VECTORS_MASK)
 static inline bool is_vector(unsigned reg) { return reg >= CG_VECTOR; }
+
+/* Value v: what a held slot had at the block's start. */
+static inline bool is_held(uint32_t v) { return v >= HELD(0) && v < WINDOW(0); }
 
 /* What a GET of a held slot stands for, else the entry itself. */
 static inline uint32_t value_of(const struct cg *g, ref r) { return g->v[r].alias ? g->v[r].alias : r; }
@@ -242,6 +261,8 @@ void settle_places(struct cg *g, const struct cg_place *p, unsigned n);
 /* Out of line: each of two values, or the one, becomes the default NaN if it is one; the default NaN into a register. */
 void repair_nans(struct cg *g, unsigned a, unsigned b, bool f32);
 void write_default_nan(struct cg *g, unsigned reg, bool f32);
+/* A float's bits, of NaNs the default one's. */
+uint64_t without_raw_nan(uint64_t bits, bool f32);
 
 /* late.c: fills g->late_value. */
 void late_values(struct cg *g);
@@ -264,10 +285,15 @@ unsigned direct_base(struct cg *g, ref address, int32_t *o);
 /* With all registers of the access taken: leaves through an exit made here, which is returned for its fault, unless `bytes`
  * there (a and o as above) are where the guest may be. */
 unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes);
+/* The same, and announces the access. */
+unsigned direct_access(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes,
+                       enum cg_seen_kind kind);
 /* The value that the address is a fixed distance from. */
 uint32_t root_of(const struct cg *g, ref address, int64_t *distance);
 /* Writes loads and stores of guest memory at b + x + o, x as the TLB has it. */
 void write_access(struct cg *g, const struct mem_op *m, unsigned b, unsigned x, int32_t o);
+/* Calls `slow` for an access to the address in the register; it may leave through exit x. `access`: CG_ACCESS. */
+void call_slow(struct cg *g, unsigned x, unsigned address, uint32_t access);
 /* An access is about to happen: tells the runtime when it wants to know. */
 void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes, enum cg_seen_kind kind);
 /* And what it read or wrote: a register into the field at `field` of struct cg_seen; all registers and flags stay. */

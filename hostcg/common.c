@@ -33,11 +33,6 @@ static void held(struct out *o, bool load) {
   }
 }
 
-static void jump_to(struct out *o, const uint8_t *to) {
-  o->p = cg_jump(o->p);
-  cg_patch(o->p, to);
-}
-
 /* Registers of the mask to or from their places in the frame, `more` bytes above the stack pointer. */
 static void saved(struct out *o, uint32_t mask, int more, bool load) {
   for (; mask; mask &= mask - 1) {
@@ -77,7 +72,7 @@ static uint8_t *service(struct out *o, const uint8_t *cold, uint32_t lost, size_
   yes = o->p;
   saved(o, lost, CALLED, true);
   o->p = cg_lea(o->p, CG_STACK, CG_STACK, CALLED);
-  jump_to(o, cold);
+  o->p = jump_to(o->p, cold);
   cg_patch(yes, o->p);
   saved(o, lost, CALLED, true);
   o->p = cg_ret(o->p);
@@ -139,7 +134,7 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   held(&o, false);
   merge_status(&o, args[0], args[1], 0);
   o.p = cg_lea(o.p, CG_RESULT, CG_RESULT, 1);
-  jump_to(&o, leave);
+  o.p = jump_to(o.p, leave);
 
   out->goes = o.p;
   if (!alone) {
@@ -162,14 +157,14 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   merge_status(&o, args[0], args[1], 0);
   o.p = cg_store_64(o.p, CG_VCPU, offsetof(struct vcpu, pc), CG_RESULT);
   o.p = cg_const(o.p, CG_RESULT, -1);
-  jump_to(&o, leave);
+  o.p = jump_to(o.p, leave);
 
   out->site = o.p;
   held(&o, false);
   merge_status(&o, args[0], args[1], 0);
   o.p = cg_store_64(o.p, CG_VCPU, offsetof(struct vcpu, pc), CG_RESULT);
   o.p = cg_lea(o.p, CG_RESULT, (unsigned)__builtin_ctz(CG_FREE_MASK & ~(1u << CG_RESULT)), 1);
-  jump_to(&o, leave);
+  o.p = jump_to(o.p, leave);
 
   out->cold = o.p;
   saved(&o, all, 0, false);
@@ -178,7 +173,7 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   o.p = cg_load_u32(o.p, args[1], CG_STACK, CG_FRAME_EXIT);
   o.p = cg_lea(o.p, args[2], CG_STACK, CG_FRAME_SAVE);
   call(&o, offsetof(struct cg_env, cold));
-  jump_to(&o, leave);
+  o.p = jump_to(o.p, leave);
 
   out->slow = service(&o, out->cold, lost, offsetof(struct cg_env, slow), false);
   out->ask = service(&o, out->cold, lost, offsetof(struct cg_env, ask), true);
@@ -222,6 +217,6 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   o.p = cg_ret(o.p);
   cg_patch(yes, o.p);
   o.p = cg_lea(o.p, CG_STACK, CG_STACK, CALLED);
-  jump_to(&o, out->cold);
+  o.p = jump_to(o.p, out->cold);
   *at = o.p;
 }

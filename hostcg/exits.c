@@ -165,19 +165,9 @@ void cg_patch(uint8_t *patch, const uint8_t *to) {
   memcpy(patch - 4, &d, 4);
 }
 
-static void jump_to(struct cg *g, const uint8_t *to) {
-  g->p = cg_jump(g->p);
-  cg_patch(g->p, to);
-}
-
-static void branch_to(struct cg *g, unsigned cc, const uint8_t *to) {
-  g->p = cg_branch(g->p, cc);
-  cg_patch(g->p, to);
-}
-
 static void cold(struct cg *g, unsigned exit) {
   g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + exit));
-  jump_to(g, g->c.common->cold);
+  g->p = jump_to(g->p, g->c.common->cold);
 }
 
 /* ---- to the boundary ---- */
@@ -301,7 +291,7 @@ static void to_boundary(struct cg *g, const struct cg_exit *x, const uint8_t *fl
 /* TARGET has the address: to where the jump table says, or out. */
 static void go(struct cg *g) {
   if (g->c.alone) {
-    jump_to(g, g->c.common->goes);
+    g->p = jump_to(g->p, g->c.common->goes);
     return;
   }
   const unsigned env = scratch(0), at = scratch(1);
@@ -311,10 +301,10 @@ static void go(struct cg *g) {
   g->p = cg_hash(g->p, at, TARGET, shift, (cg_jumps(g->c.direct) - 1) * (int64_t)sizeof(struct cg_jump));
   g->p = cg_add(g->p, at, env);
   g->p = cg_same_64(g->p, TARGET, at, jump + (int)offsetof(struct cg_jump, pc));
-  branch_to(g, CG_SAME_64_GIVES, g->c.common->goes);
+  g->p = branch_to(g->p, CG_SAME_64_GIVES, g->c.common->goes);
   g->p = cg_load_u32(g->p, env, env, offsetof(struct cg_env, key));
   g->p = cg_same_32(g->p, env, at, jump + (int)offsetof(struct cg_jump, key));
-  branch_to(g, CG_SAME_32_GIVES, g->c.common->goes);
+  g->p = branch_to(g->p, CG_SAME_32_GIVES, g->c.common->goes);
   if (!g->c.absolute) {
     g->p = cg_page(g->p, TARGET);
     g->p = cg_store_64(g->p, CG_VCPU, offsetof(struct vcpu, pcbase), TARGET);
@@ -361,7 +351,7 @@ static void choose(struct cg *g, unsigned exit) {
     g->exit[n[w]].stub = (uint32_t)(g->p - g->c.at);
   }
   g->p = cg_const32(g->p, scratch(0), (int32_t)(g->c.first_exit + exit));
-  jump_to(g, g->c.common->site);
+  g->p = jump_to(g->p, g->c.common->site);
   g->exit[exit].start = start;
   g->exit[exit].table = (uint32_t)(g->p - g->c.at);
   go(g);
@@ -388,7 +378,7 @@ static void follow(struct cg *g, unsigned exit) {
     x->patch = x->stub = (uint32_t)(g->p - g->c.at);
   }
   g->p = cg_const32(g->p, CG_RESULT, (int32_t)(g->c.first_exit + exit));
-  jump_to(g, g->c.common->link);
+  g->p = jump_to(g->p, g->c.common->link);
 }
 
 /* `flags`: the comparison whose outcome the flags are, NULL: any. */
@@ -434,37 +424,37 @@ void write_lates(struct cg *g) {
     case LATE_COUNT:
       g->p = cg_add_imm(g->p, CG_COUNT, (int64_t)g->count);
       g->p = cg_const32(g->p, CG_RESULT, (int32_t)g->c.first_exit);
-      jump_to(g, g->c.common->link);
+      g->p = jump_to(g->p, g->c.common->link);
       break;
     case LATE_SLOW: write_slow(g, l); break;
     case LATE_WINDOW: write_window(g, l); break;
     case LATE_PAGE:
       g->p = cg_lea(g->p, l->dest, l->address, (int32_t)(int64_t)l->op - l->around);
       g->p = cg_in_page(g->p, l->dest, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - l->size - 2 * l->around);
-      branch_to(g, CG_IN_PAGE_GIVES ^ 1, l->retry);
+      g->p = branch_to(g->p, CG_IN_PAGE_GIVES ^ 1, l->retry);
       cold(g, l->exit);
       break;
     case LATE_SOFT:
       if (l->size == 16) write_packed(g, (uint32_t)l->op, l->nargs, l->reg, l->dest);
       else write_soft(g, (uint32_t)l->op, l->nargs, l->reg, l->dest, l->size);
-      jump_to(g, l->retry);
+      g->p = jump_to(g->p, l->retry);
       break;
     case LATE_NAN:
       write_default_nan(g, l->dest, l->size == 4);
-      jump_to(g, l->retry);
+      g->p = jump_to(g->p, l->retry);
       break;
     case LATE_NANS:
       repair_nans(g, l->reg[0], l->reg[1], l->size == 4);
-      jump_to(g, l->retry);
+      g->p = jump_to(g->p, l->retry);
       break;
     case LATE_STATUS:
       g->p = cg_load_status(g->p, CG_FRAME_STATUS);
-      jump_to(g, l->retry);
+      g->p = jump_to(g->p, l->retry);
       break;
     case LATE_FALSE:
       if (l->silent) g->p = cg_load_status(g->p, CG_FRAME_STATUS);
       g->p = cg_no_equal(g->p);
-      jump_to(g, l->retry);
+      g->p = jump_to(g->p, l->retry);
       break;
     }
   }
@@ -555,9 +545,7 @@ void cg_restore(const struct ir_guest *guest, struct vcpu *v, const struct cg_ex
       value[i].high = 0;
       memcpy(&value[i], at(&p[i], v, regs), p[i].bytes == 16 && !p[i].low ? 16 : 8);
       if (p[i].slot == CG_PART && p[i].bytes == 4) value[i].low = (uint32_t)value[i].low;
-      if (p[i].raw == 8 && value[i].low << 1 > UINT64_C(0x7ff) << 53)
-        value[i].low = UINT64_C(0x7ff8000000000000);
-      if (p[i].raw == 4 && (uint32_t)value[i].low << 1 > 0xffu << 24) value[i].low = 0x7fc00000;
+      if (p[i].raw) value[i].low = without_raw_nan(value[i].low, p[i].raw == 4);
       break;
     }
   }

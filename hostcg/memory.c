@@ -130,17 +130,27 @@ unsigned direct_check(struct cg *g, unsigned exit, ref address, unsigned a, int3
   return x;
 }
 
+unsigned direct_access(struct cg *g, unsigned exit, ref address, unsigned a, int32_t o, unsigned bytes,
+                       enum cg_seen_kind kind) {
+  const unsigned x = direct_check(g, exit, address, a, o, bytes);
+  if (!g->c.alone) return x;
+  announce(g, exit, a, o, bytes, kind);
+  return new_exit(g, exit, true); /* announcing has changed where values are */
+}
+
+void call_slow(struct cg *g, unsigned x, unsigned address, uint32_t access) {
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)access);
+  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, address);
+  g->p = call_to(g->p, g->c.common->slow);
+}
+
 void announce(struct cg *g, unsigned exit, unsigned a, int32_t o, unsigned bytes, enum cg_seen_kind kind) {
   if (!g->c.alone) return;
   const unsigned t = o ? take(g, UINT32_MAX, -1) : a, x = new_exit(g, exit, true);
   const enum access right = kind == CG_LOAD || kind == CG_LOADX ? ACCESS_READ : ACCESS_WRITE;
   if (o) g->p = cg_lea(g->p, t, a, o);
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
-  g->p =
-      cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)CG_ACCESS(bytes, right, kind, g->exit[x].count));
-  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, t);
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->slow);
+  call_slow(g, x, t, CG_ACCESS(bytes, right, kind, g->exit[x].count));
 }
 
 void witness(struct cg *g, unsigned reg, size_t field, unsigned bytes) {
@@ -169,12 +179,7 @@ static bool lower_load(struct cg *g, ref r) {
     announce(g, i->c, a, o, bits / 8, CG_LOAD);
     access_window(g, r, &m, a, o);
   } else {
-    unsigned x = direct_check(g, i->c, i->a, a, o, bits / 8);
-    if (g->c.alone) {
-      announce(g, i->c, a, o, bits / 8, CG_LOAD);
-      x = new_exit(g, i->c, true);
-    }
-    may_fault(g, x);
+    may_fault(g, direct_access(g, i->c, i->a, a, o, bits / 8, CG_LOAD));
     if (is_vector(d)) load_reg(g, d, a, o, bits / 8);
     else g->p = load_direct(g->p, bits, sign, wide(i), d, a, o);
   }
@@ -196,12 +201,7 @@ static bool lower_store(struct cg *g, ref r) {
     announce(g, i->c, a, o, bits / 8, CG_STORE);
     access_window(g, r, &m, a, o);
   } else {
-    unsigned x = direct_check(g, i->c, i->a, a, o, bits / 8);
-    if (g->c.alone) {
-      announce(g, i->c, a, o, bits / 8, CG_STORE);
-      x = new_exit(g, i->c, true);
-    }
-    may_fault(g, x);
+    may_fault(g, direct_access(g, i->c, i->a, a, o, bits / 8, CG_STORE));
     if (is_vector(v)) store_reg(g, v, a, o, bits / 8);
     else g->p = store_direct(g->p, bits, a, o, v);
   }
@@ -217,8 +217,7 @@ static void lower_handler(struct cg *g, ref r) {
   for (unsigned k = 0; k < g->nheld; k++) held_changed(g, k);
   unsigned x = new_exit(g, i->c, true);
   g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + x));
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->handler);
+  g->p = call_to(g->p, g->c.common->handler);
 }
 
 bool lower_memory(struct cg *g, ref r) {

@@ -26,8 +26,15 @@ static uint8_t *unordered(uint8_t *p, unsigned a, unsigned b, bool f32) {
   return cg_branch(p, CG_UNORDERED_64_GIVES);
 }
 
+static uint64_t default_nan(bool f32) { return f32 ? UINT64_C(0x7fc00000) : UINT64_C(0x7ff8000000000000); }
+
 void write_default_nan(struct cg *g, unsigned reg, bool f32) {
-  load_constant(g, reg, f32 ? UINT64_C(0x7fc00000) : UINT64_C(0x7ff8000000000000), 0, 8);
+  load_constant(g, reg, default_nan(f32), 0, 8);
+}
+
+uint64_t without_raw_nan(uint64_t bits, bool f32) {
+  const bool nan = f32 ? (uint32_t)bits << 1 > 0xffu << 24 : bits << 1 > UINT64_C(0x7ff) << 53;
+  return nan ? default_nan(f32) : bits;
 }
 
 void repair_nans(struct cg *g, unsigned a, unsigned b, bool f32) {

@@ -191,8 +191,7 @@ void write_soft(struct cg *g, uint32_t op, unsigned nargs, const uint8_t reg[3],
     g->p = is_vector(reg[n]) ? cg_vstore_64(g->p, CG_STACK, at, reg[n])
                              : cg_store_64(g->p, CG_STACK, at, reg[n]);
   }
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->soft);
+  g->p = call_to(g->p, g->c.common->soft);
   load_reg(g, dest, CG_STACK, CG_FRAME_SOFT, bytes);
 }
 

@@ -80,19 +80,10 @@ static void load_addend(struct cg *g, unsigned t) {
   g->p = cg_load_64(g->p, t, t, offsetof(struct tlb_entry, addend));
 }
 
-static void call_slow(struct cg *g, const struct late *l) {
+static void fill(struct cg *g, const struct late *l) {
   const unsigned at = l->offset ? l->temp : l->address;
   if (l->offset) g->p = cg_lea(g->p, at, l->address, l->offset);
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + l->exit));
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, l->size | l->access << 8);
-  g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, at);
-  g->p = cg_call(g->p);
-  cg_patch(g->p, g->c.common->slow);
-}
-
-static void jump_to(struct cg *g, const uint8_t *to) {
-  g->p = cg_jump(g->p);
-  cg_patch(g->p, to);
+  call_slow(g, l->exit, at, CG_ACCESS(l->size, l->access, CG_TLB_ONLY, 0));
 }
 
 static struct late *new_slow(struct cg *g, enum late_kind kind, unsigned x, unsigned a, int32_t o,
@@ -117,8 +108,8 @@ void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, 
 }
 
 void write_slow(struct cg *g, const struct late *l) {
-  call_slow(g, l);
-  jump_to(g, l->retry);
+  fill(g, l);
+  g->p = jump_to(g->p, l->retry);
 }
 
 /* The access looks for itself; the window is void from here on, if it was not. */
@@ -131,11 +122,11 @@ void write_window(struct cg *g, const struct late *l) {
   if (l->save) g->p = cg_load_64(g->p, l->other, CG_STACK, CG_FRAME_TEMP);
   write_access(g, &l->mem, l->address, l->temp, l->offset);
   g->p = cg_const32(g->p, l->temp, VOID);
-  jump_to(g, l->back);
+  g->p = jump_to(g->p, l->back);
   cg_patch(miss[0], g->p);
   if (l->save) g->p = cg_load_64(g->p, l->other, CG_STACK, CG_FRAME_TEMP);
-  call_slow(g, l);
-  jump_to(g, l->retry ? l->retry : start);
+  fill(g, l);
+  g->p = jump_to(g->p, l->retry ? l->retry : start);
 }
 
 void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int32_t o) {
