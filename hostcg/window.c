@@ -80,14 +80,19 @@ static void load_addend(struct cg *g, unsigned t) {
   g->p = cg_load_64(g->p, t, t, offsetof(struct tlb_entry, addend));
 }
 
-static void call_slow(struct cg *g, const struct late *l) {
+/* Goes to `retry` when the access hits now; here when the runtime has made it. */
+static void call_slow(struct cg *g, const struct late *l, const uint8_t *retry) {
+  const struct mem_op *m = &l->mem;
+  const uint32_t plain = m->bits ? CG_ACCESS_PLAIN(m->reg, m->sign, m->wide) : 0;
   const unsigned at = l->offset ? l->temp : l->address;
   if (l->offset) g->p = cg_lea(g->p, at, l->address, l->offset);
   g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_EXIT, (int32_t)(g->c.first_exit + l->exit));
-  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, l->size | l->access << 8);
+  g->p = cg_store_k32(g->p, CG_STACK, CG_FRAME_ACCESS, (int32_t)(l->size | (uint32_t)l->access << 8 | plain));
   g->p = cg_store_64(g->p, CG_STACK, CG_FRAME_ADDRESS, at);
   g->p = cg_call(g->p);
   cg_patch(g->p, g->c.common->slow);
+  g->p = cg_branch(g->p, CG_LOW_BITS_GIVES);
+  cg_patch(g->p, retry);
 }
 
 static void jump_to(struct cg *g, const uint8_t *to) {
@@ -105,8 +110,8 @@ static struct late *new_slow(struct cg *g, enum late_kind kind, unsigned x, unsi
   return l;
 }
 
-void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o, unsigned bytes,
-               enum access access) {
+struct late *tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o,
+                       unsigned bytes, enum access access) {
   uint8_t *retry = g->p, *miss[2];
   const unsigned x = new_exit(g, exit, true);
   probe(g, t, u, a, o, o + (int32_t)bytes - 1, 1u << access, miss);
@@ -114,11 +119,12 @@ void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, 
   l->retry = retry;
   l->temp = (uint8_t)t;
   load_addend(g, t);
+  return l;
 }
 
 void write_slow(struct cg *g, const struct late *l) {
-  call_slow(g, l);
-  jump_to(g, l->retry);
+  call_slow(g, l, l->retry);
+  if (l->back) jump_to(g, l->back);
 }
 
 /* The access looks for itself; the window is void from here on, if it was not. */
@@ -134,8 +140,9 @@ void write_window(struct cg *g, const struct late *l) {
   jump_to(g, l->back);
   cg_patch(miss[0], g->p);
   if (l->save) g->p = cg_load_64(g->p, l->other, CG_STACK, CG_FRAME_TEMP);
-  call_slow(g, l);
-  jump_to(g, l->retry ? l->retry : start);
+  call_slow(g, l, l->retry ? l->retry : start);
+  g->p = cg_const32(g->p, l->temp, VOID);
+  jump_to(g, l->back);
 }
 
 void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int32_t o) {
@@ -144,8 +151,10 @@ void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int3
   const unsigned bytes = m->bits / 8, spare = m->store || is_vector(m->reg) ? UINT32_MAX : m->reg;
   if (!g->window_of[r]) {
     const unsigned t = take(g, UINT32_MAX, -1), u = spare != UINT32_MAX ? spare : take(g, UINT32_MAX, -1);
-    tlb_check(g, i->c, t, u, a, o, bytes, kind);
+    struct late *l = tlb_check(g, i->c, t, u, a, o, bytes, kind);
     write_access(g, m, a, t, o);
+    l->mem = *m;
+    l->back = g->p;
     return;
   }
   const uint32_t number = g->window_of[r] - 1u;
