@@ -54,7 +54,9 @@ struct cg_common {
   uint8_t *
       site; /* at a boundary, CG_RESULT = guest address, the first free register but that = number of an exit that
                     wants to know the address: leaves */
-  uint8_t *slow; /* called: makes a software TLB entry for the access in the frame, or takes the cold exit */
+  uint8_t *
+      slow; /* called: makes a software TLB entry for the access in the frame (flags: CG_LOW_BITS_GIVES), or the access
+                    itself, or takes the cold exit */
   uint8_t
       *ask; /* called: the runtime makes the access in the frame (struct cg_ask), or takes the cold exit */
   uint8_t *soft;    /* called: the FP operation in the frame; all registers stay */
@@ -90,14 +92,24 @@ struct cg_seen {
 #define CG_ACCESS_RIGHT(w) ((w) >> 8 & 15)
 #define CG_ACCESS_KIND(w)  ((enum cg_seen_kind)((w) >> 12 & 15))
 #define CG_ACCESS_INSN(w)  ((w) >> 16) /* instructions of the block before this one */
+/* A plain access that the runtime may make itself when it crosses a page: what is loaded goes to, what is stored comes from
+ * this register's place among the saved ones. */
+#define CG_ACCESS_PLAIN(reg, sign, wide) \
+  (UINT32_C(1) << 31 | (uint32_t)(reg) << 16 | (uint32_t)(sign) << 24 | (uint32_t)(wide) << 25)
+#define CG_ACCESS_IS_PLAIN(w) ((w) >> 31 && CG_ACCESS_KIND(w) == CG_TLB_ONLY)
+#define CG_ACCESS_REG(w)      ((w) >> 16 & 31)
+#define CG_ACCESS_SIGN(w)     ((w) >> 24 & 1)
+#define CG_ACCESS_WIDE(w)     ((w) >> 25 & 1)
+enum { CG_SLOW_NO, CG_SLOW_RETRY, CG_SLOW_DONE };
 
 /* Functions and words of the runtime that code uses, at vcpu->helpers. */
 struct cg_env {
   /* Registers of the block at `regs` (by number, then nothing); the spills are below. Restores the guest's state and
    * returns what `enter` returns. */
   uint64_t (*cold)(struct vcpu *v, uint32_t exit, uint64_t *regs);
-  /* True when the access can be repeated: it will hit. `access`: CG_ACCESS. */
-  uint64_t (*slow)(struct vcpu *v, uint64_t address, uint32_t access);
+  /* CG_SLOW_RETRY when the access can be repeated: it will hit. CG_SLOW_DONE: it is done. `access`: CG_ACCESS; `regs`: as
+   * those of `cold`, which it may change. */
+  uint64_t (*slow)(struct vcpu *v, uint64_t address, uint32_t access, uint64_t *regs);
   /* Makes an access; false, with nothing changed, when the interpreter has to. */
   uint64_t (*ask)(struct vcpu *v, struct cg_ask *a);
   /* Runs the exit's instruction; enum step. `count`: CG_COUNT. */

@@ -74,7 +74,7 @@ struct late {
   int32_t offset;       /* of the access from `address` */
   uint8_t temp, other;
   bool save;
-  struct mem_op mem;
+  struct mem_op mem; /* bits: 0 when only this code can make the access */
 };
 enum late_kind {
   LATE_COLD,
@@ -303,8 +303,8 @@ void witness(struct cg *g, unsigned reg, size_t field, unsigned bytes);
 /* window.c: the software TLB. */
 void find_windows(struct cg *g);
 /* Writes the check for `bytes` at register a + o, with temporaries t and u; t has what is added to guest addresses then. */
-void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o, unsigned bytes,
-               enum access access);
+struct late *tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o,
+                       unsigned bytes, enum access access);
 /* Writes access r, with all its registers but temporaries taken, and its check unless an earlier one has made it. */
 void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int32_t o);
 void write_slow(struct cg *g, const struct late *l);

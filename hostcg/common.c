@@ -4,6 +4,7 @@
 #include "mem/space.h"
 
 static const uint8_t kept[] = CG_KEPT, args[] = CG_ARGS;
+_Static_assert(sizeof args > 3, "the slow access has four arguments");
 
 /* Registers that are saved around calls into the runtime. */
 #define ALL_GENERAL (((1u << CG_NGENERAL) - 1) & ~(1u << CG_STACK))
@@ -53,7 +54,8 @@ static void call(struct out *o, size_t function) {
 }
 
 /* A service that translated code calls: the return address is above the frame's bottom. When the runtime says no, the cold exit
- * in the frame is taken. `whole`: the function gets the frame's description of the access, else its parts. */
+ * in the frame is taken; else the flags say whether its answer is odd. `whole`: the function gets the frame's description of
+ * the access, else its parts and what is saved. */
 static uint8_t *service(struct out *o, const uint8_t *cold, uint32_t lost, size_t function, bool whole) {
   uint8_t *const start = o->p, *yes;
   saved(o, lost, CALLED, false);
@@ -63,6 +65,7 @@ static uint8_t *service(struct out *o, const uint8_t *cold, uint32_t lost, size_
   } else {
     o->p = cg_load_64(o->p, args[1], CG_STACK, CG_FRAME_ADDRESS + CALLED);
     o->p = cg_load_u32(o->p, args[2], CG_STACK, CG_FRAME_ACCESS + CALLED);
+    o->p = cg_lea(o->p, args[3], CG_STACK, CG_FRAME_SAVE + CALLED);
   }
   o->p = cg_lea(o->p, CG_STACK, CG_STACK, -CALLED);
   call(o, function);
@@ -74,7 +77,8 @@ static uint8_t *service(struct out *o, const uint8_t *cold, uint32_t lost, size_
   o->p = cg_lea(o->p, CG_STACK, CG_STACK, CALLED);
   o->p = jump_to(o->p, cold);
   cg_patch(yes, o->p);
-  saved(o, lost, CALLED, true);
+  o->p = cg_low_bits(o->p, CG_RESULT, CG_SLOW_RETRY);
+  saved(o, lost, CALLED, true); /* flags stay */
   o->p = cg_ret(o->p);
   return start;
 }
@@ -175,7 +179,7 @@ void cg_write_common(const struct ir_guest *guest, bool alone, uint8_t **at, str
   call(&o, offsetof(struct cg_env, cold));
   o.p = jump_to(o.p, leave);
 
-  out->slow = service(&o, out->cold, lost, offsetof(struct cg_env, slow), false);
+  out->slow = service(&o, out->cold, all, offsetof(struct cg_env, slow), false);
   out->ask = service(&o, out->cold, lost, offsetof(struct cg_env, ask), true);
 
   /* called; all registers stay. The software raises flags in memory, and does not touch the host's. */

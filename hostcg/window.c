@@ -80,10 +80,15 @@ static void load_addend(struct cg *g, unsigned t) {
   g->p = cg_load_64(g->p, t, t, offsetof(struct tlb_entry, addend));
 }
 
-static void fill(struct cg *g, const struct late *l) {
+/* Goes to `retry` when the access hits now; here when the runtime has made it. */
+static void fill(struct cg *g, const struct late *l, const uint8_t *retry) {
+  const struct mem_op *m = &l->mem;
+  const uint32_t plain = m->bits ? CG_ACCESS_PLAIN(m->reg, m->sign, m->wide) : 0;
   const unsigned at = l->offset ? l->temp : l->address;
   if (l->offset) g->p = cg_lea(g->p, at, l->address, l->offset);
-  call_slow(g, l->exit, at, CG_ACCESS(l->size, l->access, CG_TLB_ONLY, 0));
+  call_slow(g, l->exit, at, CG_ACCESS(l->size, l->access, CG_TLB_ONLY, 0) | plain);
+  g->p = cg_branch(g->p, CG_LOW_BITS_GIVES);
+  cg_patch(g->p, retry);
 }
 
 static struct late *new_slow(struct cg *g, enum late_kind kind, unsigned x, unsigned a, int32_t o,
@@ -96,8 +101,8 @@ static struct late *new_slow(struct cg *g, enum late_kind kind, unsigned x, unsi
   return l;
 }
 
-void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o, unsigned bytes,
-               enum access access) {
+struct late *tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, int32_t o,
+                       unsigned bytes, enum access access) {
   uint8_t *retry = g->p, *miss[2];
   const unsigned x = new_exit(g, exit, true);
   probe(g, t, u, a, o, o + (int32_t)bytes - 1, 1u << access, miss);
@@ -105,11 +110,12 @@ void tlb_check(struct cg *g, unsigned exit, unsigned t, unsigned u, unsigned a, 
   l->retry = retry;
   l->temp = (uint8_t)t;
   load_addend(g, t);
+  return l;
 }
 
 void write_slow(struct cg *g, const struct late *l) {
-  fill(g, l);
-  g->p = jump_to(g->p, l->retry);
+  fill(g, l, l->retry);
+  if (l->back) g->p = jump_to(g->p, l->back);
 }
 
 /* The access looks for itself; the window is void from here on, if it was not. */
@@ -125,8 +131,9 @@ void write_window(struct cg *g, const struct late *l) {
   g->p = jump_to(g->p, l->back);
   cg_patch(miss[0], g->p);
   if (l->save) g->p = cg_load_64(g->p, l->other, CG_STACK, CG_FRAME_TEMP);
-  fill(g, l);
-  g->p = jump_to(g->p, l->retry ? l->retry : start);
+  fill(g, l, l->retry ? l->retry : start);
+  g->p = cg_const32(g->p, l->temp, VOID);
+  g->p = jump_to(g->p, l->back);
 }
 
 void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int32_t o) {
@@ -135,8 +142,10 @@ void access_window(struct cg *g, ref r, const struct mem_op *m, unsigned a, int3
   const unsigned bytes = m->bits / 8, spare = m->store || is_vector(m->reg) ? UINT32_MAX : m->reg;
   if (!g->window_of[r]) {
     const unsigned t = take(g, UINT32_MAX, -1), u = spare != UINT32_MAX ? spare : take(g, UINT32_MAX, -1);
-    tlb_check(g, i->c, t, u, a, o, bytes, kind);
+    struct late *l = tlb_check(g, i->c, t, u, a, o, bytes, kind);
     write_access(g, m, a, t, o);
+    l->mem = *m;
+    l->back = g->p;
     return;
   }
   const uint32_t number = g->window_of[r] - 1u;

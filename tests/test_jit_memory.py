@@ -70,6 +70,16 @@ def test_machine(name: str, tmp_path: Path) -> None:
         assert r.returncode == 0, htif.explain(name, elf, r.returncode) + "\n" + r.stderr
 
 
+def test_accesses_across_pages_stay_in_translated_code(tmp_path: Path) -> None:
+    """100,000 of them: the runtime makes them, without leaving the block."""
+    if why := htif.missing():
+        pytest.skip(why)
+    elf = htif.build("misaligned", tmp_path)
+    r = run(str(ISOMER), "run", "--accel", "jit", "--jit", "threshold=1", "--stats", "--json", str(elf))
+    n = counters(r)
+    assert r.returncode == 0 and n["asked"] >= 100000 and n["interpreted"] < 10000, (r.returncode, n)
+
+
 @pytest.mark.parametrize("engine", ["interp", "jit"])
 def test_accesses_to_isomers_own_memory_fault(engine: str, tmp_path: Path) -> None:
     """A running program is given addresses of Isomer's own mappings, and ones around the end of what a guest may map: every kind

@@ -149,7 +149,7 @@ bool jit_single(const struct jit *j); /* there is no other vCPU */
 uint64_t jit_cold(struct vcpu *v, uint32_t exit, uint64_t *regs);
 uint64_t jit_soft(struct vcpu *v, uint32_t op, const uint64_t operand[3]);
 void jit_packed(struct vcpu *v, uint32_t op, uint64_t operand[3][2]);
-uint64_t jit_slow(struct vcpu *v, uint64_t address, uint32_t access);
+uint64_t jit_slow(struct vcpu *v, uint64_t address, uint32_t access, uint64_t *regs);
 uint64_t jit_handler(struct vcpu *v, uint32_t exit, int64_t count);
 uint64_t jit_ask(struct vcpu *v, struct cg_ask *a); /* access.c */
 void jit_running(struct jit *j);                    /* on this thread */

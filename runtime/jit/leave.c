@@ -50,21 +50,57 @@ void jit_packed(struct vcpu *v, uint32_t op, uint64_t operand[3][2]) {
   memcpy(operand[0], r, sizeof r);
 }
 
-uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what) {
+/* Where the byte lies that translated code may access by itself from now on; NULL: the interpreter's. */
+static uint8_t *open_byte(struct vcpu *v, gva_t a, enum access access) {
+  struct tlb_spot spot;
+  jit_of(v)->changed = false;
+  if (tlb_resolve(v, a, access, &spot)) return NULL; /* raised again, exactly, by the interpreter */
+  if (jit_of(v)->changed) return NULL; /* perhaps it is this very code that is about to be written */
+  const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
+  return e->tag[access] == ((a & GUEST_PAGE_MASK) | v->tag_data) ? spot.host : NULL;
+}
+
+/* Programs with vectors in memory read across pages: leaving the code each time would cost them half of their time. */
+static bool across(struct vcpu *v, gva_t a, uint32_t what, uint64_t *regs) {
+  const unsigned size = CG_ACCESS_BYTES(what), reg = CG_ACCESS_REG(what);
+  const unsigned first = GUEST_PAGE_SIZE - (unsigned)(a & ~GUEST_PAGE_MASK);
+  const enum access access = CG_ACCESS_RIGHT(what);
+  uint64_t *value =
+      reg < CG_VECTOR ? regs + reg : regs + (CG_FRAME_VECTORS - CG_FRAME_SAVE) / 8 + 4 * (reg - CG_VECTOR);
+  uint8_t *const low = open_byte(v, a, access);
+  uint8_t *const high = low ? open_byte(v, a + first, access) : NULL;
+  if (!high) return false;
+  jit_of(v)->n.asked++;
+  if (access == ACCESS_WRITE) {
+    memcpy(low, value, first);
+    memcpy(high, (uint8_t *)value + first, size - first);
+    return true;
+  }
+  uint64_t read[2] = {0};
+  memcpy(read, low, first);
+  memcpy((uint8_t *)read + first, high, size - first);
+  if (CG_ACCESS_SIGN(what) && size < 8) {
+    const uint64_t sign = UINT64_C(1) << (8 * size - 1);
+    read[0] = (read[0] ^ sign) - sign;
+    if (!CG_ACCESS_WIDE(what)) read[0] = (uint32_t)read[0];
+  }
+  value[0] = read[0];
+  if (reg >= CG_VECTOR) value[1] = read[1];
+  return true;
+}
+
+uint64_t jit_slow(struct vcpu *v, uint64_t a, uint32_t what, uint64_t *regs) {
   const unsigned size = CG_ACCESS_BYTES(what);
   const enum access access = CG_ACCESS_RIGHT(what);
-  struct tlb_spot spot;
   jit_of(v)->n.slow++;
   if (jit_of(v)->direct) return check_access(jit_of(v), a, what, (const uint8_t *)(uintptr_t)a);
-  if ((a & ~GUEST_PAGE_MASK) + size > GUEST_PAGE_SIZE) return false; /* crosses: the interpreter's */
-  if (!v->tag_data) return false;
+  if (!v->tag_data) return CG_SLOW_NO;
   v->c->access_len = (uint16_t)size;
-  jit_of(v)->changed = false;
-  if (tlb_resolve(v, a, access, &spot)) return false; /* raised again, exactly, by the interpreter */
-  if (jit_of(v)->changed) return false; /* perhaps it is this very code that is about to be written */
-  const struct tlb_entry *e = &v->tlb->l1[(a >> GUEST_PAGE_BITS) & ((1u << TLB_BITS) - 1)];
-  if (e->tag[access] != ((a & GUEST_PAGE_MASK) | v->tag_data)) return false;
-  return !CG_ACCESS_KIND(what) || check_access(jit_of(v), a, what, spot.host);
+  if ((a & ~GUEST_PAGE_MASK) + size > GUEST_PAGE_SIZE)
+    return CG_ACCESS_IS_PLAIN(what) && across(v, a, what, regs) ? CG_SLOW_DONE : CG_SLOW_NO;
+  const uint8_t *host = open_byte(v, a, access);
+  if (!host) return CG_SLOW_NO;
+  return !CG_ACCESS_KIND(what) || check_access(jit_of(v), a, what, host) ? CG_SLOW_RETRY : CG_SLOW_NO;
 }
 
 /* After STEP_END, what the loop around slices does: nothing of it leads elsewhere. */

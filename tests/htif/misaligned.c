@@ -1,8 +1,10 @@
-/* Misaligned loads and stores of all sizes are done, within a page and a line,
+/* Misaligned loads and stores of all sizes are done, within a page and a line, and across pages,
  * in every privilege; byte order; sign extension. */
 #include "vm.h"
 
-static u8 buf[256] __attribute__((aligned(256)));
+static u8 room[8192] __attribute__((aligned(4096)));
+static u64 start;
+#define buf (room + start) /* the program runs at two addresses */
 
 static void fill(void) {
   for (int i = 0; i < 256; i++) buf[i] = (u8)(i * 7 + 129);
@@ -40,7 +42,22 @@ static long work(u64 arg) {
   return (long)arg;
 }
 
-void test_main(void) {
+/* A program whose data lies across a page all the time. */
+static u64 many(u8 *p) {
+  u64 sum = 0;
+  for (u64 i = 0; i < 20000; i++) {
+    u64 h, w, wu, d;
+    __asm__ volatile("sd %4, -3(%5)\n\tlh %0, -1(%5)\n\tlw %1, -1(%5)\n\tlwu %2, -3(%5)\n\tld %3, -7(%5)"
+                     : "=&r"(h), "=&r"(w), "=&r"(wu), "=&r"(d)
+                     : "r"(i * 0x9e3779b97f4a7c15), "r"(p)
+                     : "memory");
+    if (w != (u64)(int32_t)expect(p - buf - 1, 4)) return 0;
+    sum = sum * 5 + (h ^ w ^ wu ^ d);
+  }
+  return sum;
+}
+
+static void everywhere(void) {
   fill();
   EQ(work(1), 1);
   fill();
@@ -65,4 +82,19 @@ void test_main(void) {
   EQ(expect(13, 8), v);
   __asm__ volatile("fmv.d.x fa0, %1\n\tfsw fa0, 62(%0)" ::"r"(buf), "r"(0x1111222233334444) : "memory");
   EQ(expect(62, 4), 0x33334444);
+}
+
+void test_main(void) {
+  start = 0;
+  everywhere();
+  start = 4096 - 64; /* of what is read and written at 57 to 67, nearly all crosses */
+  everywhere();
+  start = 4096 - 96;
+  everywhere();
+  start = 0;
+  fill();
+  const u64 inside = many(room + 128);
+  start = 4096 - 128;
+  fill();
+  EQ(many(room + 4096), inside);
 }

@@ -117,7 +117,8 @@ static void on_packed(struct vcpu *v, uint32_t op, uint64_t operand[3][2]) {
 }
 
 /* No access of these tests misses. */
-static uint64_t on_slow(struct vcpu *v, uint64_t address, uint32_t access) {
+static uint64_t on_slow(struct vcpu *v, uint64_t address, uint32_t access, uint64_t *regs) {
+  (void)regs;
   fprintf(stderr, "miss: %#llx, %#x (memory at %p, tag %#x)\n", (unsigned long long)address, access,
           (void *)memory, v->tag_data);
   abort();
