@@ -1,6 +1,7 @@
 /* Where values live while a block is lowered: host registers, spills, homes of held slots. Chooses registers and gives
  * them up; which instructions run is select.c. A value is the same bits in a general and in a vector register, and is in
  * one of them at a time. */
+#include <errno.h>
 #include <string.h>
 
 #include "hostcg/cg_int.h"
@@ -29,6 +30,8 @@ static bool is_free(const struct cg *g, uint32_t v) { return is_constant(g, v) |
 
 int held_index(const struct cg *g, unsigned slot) { return slot < LIFT_SLOTS ? g->held_at[slot] - 1 : -1; }
 
+static bool is_kept(const struct cg *g, unsigned reg) { return g->unsure_regs >> reg & 1; }
+
 static void enter(struct cg *g, uint32_t v, unsigned reg) {
   g->in_reg[reg] = v;
   g->full |= 1u << reg;
@@ -37,6 +40,7 @@ static void enter(struct cg *g, uint32_t v, unsigned reg) {
 
 void release(struct cg *g, unsigned reg) {
   if (!(g->full >> reg & 1)) return;
+  if (is_kept(g, reg)) g->error = -EINVAL; /* a mistake of ours */
   g->v[g->in_reg[reg]].reg = -1;
   g->in_reg[reg] = 0;
   g->full &= ~(1u << reg);
@@ -45,7 +49,9 @@ void release(struct cg *g, unsigned reg) {
 void alloc_start(struct cg *g) {
   memset(g->in_reg, 0, sizeof g->in_reg);
   memset(g->held_of, -1, sizeof g->held_of);
-  g->pinned = g->full = 0;
+  g->pinned = g->full = g->unsure_regs = 0;
+  g->nunsure = g->group_first = g->ngroups = g->nchecked = 0;
+  g->relies = g->told = false;
   g->spills = CG_NO_SPILLS;
   g->wide_spills = 0;
   for (unsigned i = 0; i < g->nheld; i++) {
@@ -57,7 +63,10 @@ void alloc_start(struct cg *g) {
   }
 }
 
-bool dies(const struct cg *g, uint32_t v) { return g->v[v].last <= g->at; }
+bool dies(const struct cg *g, uint32_t v) {
+  const struct value *x = &g->v[v];
+  return x->last <= g->at && !(x->reg >= 0 && is_kept(g, (unsigned)x->reg));
+}
 
 static uint32_t offset_of(const struct cg *g, unsigned slot) { return g->b->guest->slots[slot].offset; }
 
@@ -146,7 +155,9 @@ static void spill(struct cg *g, uint32_t v, unsigned reg) {
 
 /* Takes the value's register away; it can be had again. */
 static void evict(struct cg *g, unsigned reg) {
+  if (is_kept(g, reg)) settle_group(g);
   uint32_t v = g->in_reg[reg];
+  if (!v) return;
   struct value *x = &g->v[v];
   if (is_held(v)) {
     if (!x->home) write_home(g, reg, offset_of(g, g->held_slot[v - IR_MAX_INS]), x->bytes);
@@ -273,6 +284,7 @@ unsigned need_any(struct cg *g, ref r, uint32_t allowed) {
     return (unsigned)x->reg;
   }
   if (allowed & VECTORS && allowed & GENERAL) allowed &= x->vector || x->bytes == 16 ? VECTORS : GENERAL;
+  if (x->reg >= 0 && is_kept(g, (unsigned)x->reg)) settle_group(g);
   unsigned reg = take_any(g, allowed, x->hint);
   load_value(g, v, reg);
   if (x->reg >= 0) release(g, (unsigned)x->reg);
@@ -288,6 +300,7 @@ void copy_to(struct cg *g, ref r, unsigned reg) {
 }
 
 void vacate(struct cg *g, unsigned reg, uint32_t avoid) {
+  if (is_kept(g, reg)) settle_group(g);
   uint32_t v = g->in_reg[reg];
   if (!v) return;
   uint32_t room = (is_vector(reg) ? VECTORS : GENERAL) & ~avoid & ~g->pinned & ~g->full;

@@ -165,7 +165,7 @@ static void find_lanes(struct cg *g, uint8_t *lane) {
 /* How often, and what exits keep. A GET of a held slot is the slot's value if all its uses come before the slot changes. */
 static void count_uses(struct cg *g) {
   const struct ir_block *b = g->b;
-  const struct value none = {.reg = -1, .hint = -1, .spill = -1};
+  const struct value none = {.reg = -1, .hint = -1, .spill = -1, .least = CG_LEAST_OF_ALL};
   static _Thread_local uint8_t lane[IR_MAX_INS];
   find_lanes(g, lane);
   for (unsigned i = 0; i < g->nheld; i++) {
@@ -434,7 +434,10 @@ int cg_compile(struct cg *g, const struct ir_block *b, const struct cg_config *c
     g->at = r;
     if (c->end - g->p < CG_ROOM) return -ENOSPC;
     if (dead(g, r) || g->v[r].folded) continue;
-    if (!g->v[r].alias) settle_uses(g, r);
+    if (!g->v[r].alias) {
+      settle_before(g, r);
+      settle_uses(g, r);
+    }
     if (!lower(g, r)) {
       if (!for_interpreter(g, r)) {
         *bad = r;

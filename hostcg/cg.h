@@ -28,7 +28,8 @@ enum {
   CG_FRAME_ADDRESS = CG_FRAME_EXIT + 8, /* its address */
   CG_FRAME_SOFT =
       CG_FRAME_EXIT + 48, /* operation and operands of `soft`; the result replaces the operation */
-  CG_FRAME_STATUS = CG_FRAME_SOFT + 32, /* status of floating point (32 bits) */
+  CG_FRAME_STATUS = CG_FRAME_SOFT + 32,  /* status of floating point (32 bits) */
+  CG_FRAME_FAILED = CG_FRAME_STATUS + 4, /* a byte of group.c */
   CG_FRAME_TEMP = CG_FRAME_STATUS + 8,
   CG_FRAME_PAIR = CG_FRAME_STATUS + 16, /* 16 bytes */
   CG_FRAME_PACKED =

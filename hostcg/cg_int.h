@@ -14,6 +14,8 @@ enum {
   MAX_PLACES = 32768,
   MAX_EXITS = 2 * IR_MAX_EXIT,
   MAX_LITERALS = 1024,
+  MOST_CHECKED = 6,
+  CG_LEAST_OF_ALL = -1074,
 };
 
 /* A value: an entry of the block; from HELD(0) on what the held slots have in their homes; from WINDOW(0) on what is added to
@@ -38,6 +40,8 @@ struct value {
   bool aligned;   /* the value plus `aligned_at` is a multiple, or far from ends of pages (atomic.c) */
   bool bounded;   /* memory at identity: the value plus `near` was found to be an address of the guest's */
   int64_t near, aligned_at;
+  int16_t least;     /* of 64 bits of floating point, not zero: at least 2 to this power */
+  uint16_t least_by; /* 1 + group that told, 0: it is so without one */
 };
 struct use {
   uint32_t at, next;
@@ -76,6 +80,21 @@ struct late {
   bool save;
   struct mem_op mem; /* bits: 0 when only this code can make the access */
 };
+/* A floating-point operation whose result was not looked at yet (group.c): what software needs to do it again. */
+struct unsure {
+  uint32_t op; /* cg_soft_op */
+  uint8_t reg[3], nargs, dest;
+  bool tiny;      /* the smallest normal number may have been rounded to, as its operation goes; */
+  bool exact;     /* that is looked for, */
+  bool ranged;    /* or what is larger by far; neither: its operands make sure of it */
+  bool handed_on; /* a later one of the group takes the result */
+};
+/* Those that are looked at together, and the ends of the branches that are taken when something is found. */
+struct group {
+  uint16_t first, n, nfrom;
+  bool tells; /* how small values may be, if nothing is found */
+  uint8_t *from[16], *stub;
+};
 enum late_kind {
   LATE_COLD,
   LATE_JUMP,
@@ -86,6 +105,8 @@ enum late_kind {
   LATE_SOFT,
   LATE_NAN,
   LATE_NANS,
+  LATE_GROUP,
+  LATE_ZERO,
   LATE_FALSE,
   LATE_STATUS
 };
@@ -145,6 +166,13 @@ struct cg {
   unsigned nfaults;
   struct late late[MAX_EXITS];
   struct literal literal[MAX_LITERALS];
+  unsigned nunsure, group_first, ngroups; /* the group not looked at yet begins at group_first */
+  uint32_t unsure_regs;                   /* its operands and results, which stay where they are */
+  struct unsure unsure[IR_MAX_INS];
+  bool relies, told; /* on what earlier groups told; the byte in the frame was cleared */
+  uint8_t nchecked;
+  uint32_t checked[MOST_CHECKED]; /* values of the group that are compared with a small number */
+  struct group group[IR_MAX_INS];
   unsigned nwindows;
   struct window window[MAX_WINDOWS];
   uint8_t window_of[IR_MAX_INS]; /* by access: number of its window + 1, 0: none */
@@ -179,7 +207,7 @@ bool number_of(const struct cg *g, ref r, int64_t *k);
 
 /* alloc.c */
 void alloc_start(struct cg *g);
-bool dies(const struct cg *g, uint32_t v); /* not needed after the current entry */
+bool dies(const struct cg *g, uint32_t v); /* not needed after the current entry, nor by a group (group.c) */
 /* A general register of `allowed` without a value; gives one up when needed. It stays pinned until the entry is done. */
 unsigned take(struct cg *g, uint32_t allowed, int hint);
 /* The entry's value in a general register of `allowed`. */
@@ -215,6 +243,8 @@ void load_constant(struct cg *g, unsigned vector, uint64_t low, uint64_t high, u
 void reads_constant(struct cg *g, const uint8_t *end, uint64_t low, uint64_t high);
 
 /* select.c */
+/* The rule for an entry if its `how` were this one, NULL: none. */
+const struct cg_rule *rule_as(const struct cg *g, ref r, const struct ir_fp *how);
 bool lower_rule(struct cg *g, ref r);
 /* Puts the condition into the flags and returns it. */
 unsigned condition(struct cg *g, ref cond);
@@ -263,6 +293,16 @@ void repair_nans(struct cg *g, unsigned a, unsigned b, bool f32);
 void write_default_nan(struct cg *g, unsigned reg, bool f32);
 /* A float's bits, of NaNs the default one's. */
 uint64_t without_raw_nan(uint64_t bits, bool f32);
+
+/* group.c */
+/* A rule by which r joins a group that is looked at later, NULL: none. *tiny: also for tininess. */
+const struct cg_rule *group_rule(const struct cg *g, ref r, bool *tiny);
+void group_room(struct cg *g, bool tiny);                    /* for one more */
+void group_add(struct cg *g, ref r, const struct unsure *u); /* entry r has its register */
+void settle_group(struct cg *g);                             /* looks; flags are lost */
+void settle_before(struct cg *g, ref r); /* looks if entry r could see what was not looked at */
+void write_group(struct cg *g, const struct late *l);
+void write_zero(struct cg *g, const struct late *l);
 
 /* late.c: fills g->late_value. */
 void late_values(struct cg *g);

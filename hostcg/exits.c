@@ -417,7 +417,7 @@ void write_lates(struct cg *g) {
       g->error = -ENOSPC;
       return;
     }
-    cg_patch(l->from, g->p);
+    if (l->from) cg_patch(l->from, g->p);
     switch (l->kind) {
     case LATE_COLD: cold(g, l->exit); break;
     case LATE_JUMP: jump(g, l->exit, l->flags); break;
@@ -447,6 +447,8 @@ void write_lates(struct cg *g) {
       repair_nans(g, l->reg[0], l->reg[1], l->size == 4);
       g->p = jump_to(g->p, l->retry);
       break;
+    case LATE_GROUP: write_group(g, l); break;
+    case LATE_ZERO: write_zero(g, l); break;
     case LATE_STATUS:
       g->p = cg_load_status(g->p, CG_FRAME_STATUS);
       g->p = jump_to(g->p, l->retry);

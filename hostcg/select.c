@@ -89,6 +89,12 @@ static const struct cg_rule *choose(const struct cg *g, const struct ir_ins *i, 
   return choose_as(g, i, args, how_of(g, i));
 }
 
+const struct cg_rule *rule_as(const struct cg *g, ref r, const struct ir_fp *how) {
+  const struct ir_ins *i = ins_of(g, r);
+  const ref args[3] = {i->a, i->b, i->c};
+  return choose_as(g, i, args, how);
+}
+
 const struct cg_rule *rule_of_condition(const struct cg *g, ref cond) {
   const struct ir_ins *i = ins_of(g, cond);
   const ref args[3] = {i->a, i->b, i->c};
@@ -283,13 +289,37 @@ unsigned condition(struct cg *g, ref cond) {
   return set_flags(g, &p, cond);
 }
 
+/* An operation that is looked at later, with others. */
+static void lower_unsure(struct cg *g, ref ref_, const struct cg_rule *rule, bool tiny) {
+  const struct ir_ins *i = ins_of(g, ref_);
+  const ref args[3] = {i->a, i->b, i->c};
+  struct cg_operands o = {0};
+  struct unsure u = {.op = soft_op(g, i), .nargs = rule->nargs, .tiny = tiny};
+  struct cg_rule r = *rule;
+  uint32_t used = 0;
+  r.early = true; /* the operands are needed afterwards */
+  group_room(g, tiny);
+  place_operands(g, &r, args, &o, &used);
+  o.d = place_result(g, ref_, &r, args, used);
+  emit(g, &r, &o, i);
+  result(g, ref_, o.d);
+  for (unsigned n = 0; n < r.nargs; n++) u.reg[n] = (uint8_t)o.r[n];
+  u.dest = (uint8_t)o.d;
+  group_add(g, ref_, &u);
+}
+
 bool lower_rule(struct cg *g, ref ref_) {
   const struct ir_ins *i = ins_of(g, ref_);
   const ref args[3] = {i->a, i->b, i->c};
   struct cg_operands o = {0};
   uint32_t used = 0;
-  const struct cg_rule *r = choose(g, i, args);
-  bool raw = false;
+  bool raw = false, tiny = false;
+  const struct cg_rule *r = group_rule(g, ref_, &tiny);
+  if (r) {
+    lower_unsure(g, ref_, r, tiny);
+    return true;
+  }
+  r = choose(g, i, args);
   if (r && r->far == CG_NAN && may_stay_raw(g, i)) {
     struct ir_fp as = *how_of(g, i);
     as.nan = FP_NAN_FIRST_OPERAND;
