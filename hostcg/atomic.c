@@ -289,7 +289,9 @@ static bool lower_probe(struct cg *g, ref r) {
   unsigned t = take(g, UINT32_MAX, -1);
   if (!g->c.direct) {
     unsigned u = take(g, UINT32_MAX, -1);
-    tlb_check(g, i->c, t, u, a, o, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
+    struct late *l = tlb_check(g, i->c, t, u, a, o, (unsigned)n, write ? ACCESS_WRITE : ACCESS_READ);
+    l->mem.probe = true;
+    l->back = g->p;
   } else {
     may_fault(g, direct_check(g, i->c, i->a, a, o, 1));
     g->p = cg_load_u8(g->p, t, a, o);

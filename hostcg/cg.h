@@ -97,6 +97,8 @@ struct cg_seen {
  * this register's place among the saved ones. */
 #define CG_ACCESS_PLAIN(reg, sign, wide) \
   (UINT32_C(1) << 31 | (uint32_t)(reg) << 16 | (uint32_t)(sign) << 24 | (uint32_t)(wide) << 25)
+#define CG_ACCESS_PROBE       (UINT32_C(1) << 31 | UINT32_C(1) << 26) /* nothing is moved */
+#define CG_ACCESS_IS_PROBE(w) ((w) >> 26 & 1)
 #define CG_ACCESS_IS_PLAIN(w) ((w) >> 31 && CG_ACCESS_KIND(w) == CG_TLB_ONLY)
 #define CG_ACCESS_REG(w)      ((w) >> 16 & 31)
 #define CG_ACCESS_SIGN(w)     ((w) >> 24 & 1)

@@ -50,7 +50,7 @@ struct use {
 /* An access: where it is and with which registers. */
 struct mem_op {
   uint8_t bits, reg; /* what is loaded or stored */
-  bool store, sign, wide;
+  bool store, sign, wide, probe;
 };
 /* Accesses near each other, of which the first looks into the TLB for all. Distances from the common root of the addresses. */
 struct window {
@@ -78,7 +78,7 @@ struct late {
   int32_t offset;       /* of the access from `address` */
   uint8_t temp, other;
   bool save;
-  struct mem_op mem; /* bits: 0 when only this code can make the access */
+  struct mem_op mem; /* bits: 0 when only this code can make the access, or `probe` */
 };
 /* A floating-point operation whose result was not looked at yet (group.c): what software needs to do it again. */
 struct unsure {

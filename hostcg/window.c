@@ -83,7 +83,7 @@ static void load_addend(struct cg *g, unsigned t) {
 /* Goes to `retry` when the access hits now; here when the runtime has made it. */
 static void fill(struct cg *g, const struct late *l, const uint8_t *retry) {
   const struct mem_op *m = &l->mem;
-  const uint32_t plain = m->bits ? CG_ACCESS_PLAIN(m->reg, m->sign, m->wide) : 0;
+  const uint32_t plain = m->probe ? CG_ACCESS_PROBE : m->bits ? CG_ACCESS_PLAIN(m->reg, m->sign, m->wide) : 0;
   const unsigned at = l->offset ? l->temp : l->address;
   if (l->offset) g->p = cg_lea(g->p, at, l->address, l->offset);
   call_slow(g, l->exit, at, CG_ACCESS(l->size, l->access, CG_TLB_ONLY, 0) | plain);

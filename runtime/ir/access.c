@@ -58,8 +58,27 @@ void ir_probe(struct lift *l, ref address, ref bytes, int write) {
   if (!l->skip) access(l, IR_PROBE, IT_NONE, address, ir_operand(l, bytes, 64), IR_MEM(0, write, 0));
 }
 
+enum { FILL_STORES = 4 };
+
+static bool multiple_of(const struct lift *l, ref r, uint64_t n) {
+  const struct ir_ins *i = &l->b->ins[r];
+  u128 k;
+  return ir_is_k(l, i->op == IR_AND ? i->b : r, &k) && k % n == 0;
+}
+
+/* A few aligned vectors of zeros lie in one page: the first store says for all whether they may be written; else the interpreter
+ * fills, as its handler does it. */
+static bool by_stores(struct lift *l, ref address, ref bytes, ref byte) {
+  u128 n, value;
+  if (!ir_is_k(l, bytes, &n) || !ir_is_k(l, byte, &value) || value) return false;
+  if (n % 16 || n > FILL_STORES * 16 || n & (n - 1) || !multiple_of(l, address, (uint64_t)n)) return false;
+  for (unsigned at = 0; at < n; at += 16)
+    ir_store(l, 128, ir_binary(l, IR_ADD, 64, address, ir_const(l, 64, at)), ir_vzero(l, IT_V128), 0);
+  return true;
+}
+
 void ir_fill(struct lift *l, ref address, ref bytes, ref byte) {
-  if (l->skip) return;
+  if (l->skip || by_stores(l, address, bytes, byte)) return;
   unsigned x = ir_exit_interp(l);
   l->stored = true;
   ir_append(l, IR_ARG, IT_NONE, ir_operand(l, byte, 8), 0, 0, 0);

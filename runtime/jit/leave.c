@@ -70,6 +70,7 @@ static bool across(struct vcpu *v, gva_t a, uint32_t what, uint64_t *regs) {
   uint8_t *const low = open_byte(v, a, access);
   uint8_t *const high = low ? open_byte(v, a + first, access) : NULL;
   if (!high) return false;
+  if (CG_ACCESS_IS_PROBE(what)) return true;
   jit_of(v)->n.asked++;
   if (access == ACCESS_WRITE) {
     memcpy(low, value, first);

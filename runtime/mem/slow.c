@@ -186,7 +186,19 @@ int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
   return 0;
 }
 
+static int replay_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
+  uint8_t line[16];
+  int rc = 0;
+  memset(line, byte, sizeof line);
+  for (unsigned n; !rc && len; a += n, len -= n) {
+    n = len < sizeof line ? (unsigned)len : sizeof line;
+    rc = mem_replay->store(v, a, n, line);
+  }
+  return rc;
+}
+
 int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
+  if (unlikely(mem_replay)) return replay_fill(v, a, len, byte);
   if (v->c->space) return direct_fill(v, a, len, byte);
   for (int pass = 0; pass < 2; pass++) { /* first every page must be there, then bytes change */
     gva_t at = a;
