@@ -229,6 +229,33 @@ def _lookup(body, call: Call, width: int | None, want: Ty | None) -> E:
     return E("lookup", t.ty.elem, lanes + (i, oob or lanes[0]), None, RUN)
 
 
+# Operations of the IR on whole vectors: name, number of operands, the lanes they have there.
+PACKED = {
+    "add_sat_s": ("VADDSS", 2, (8, 16)), "add_sat_u": ("VADDSU", 2, (8, 16)), "sub_sat_s": ("VSUBSS", 2, (8, 16)), "sub_sat_u": ("VSUBSU", 2, (8, 16)),
+    "mul_high_s": ("VMULHS", 2, (16,)), "mul_high_u": ("VMULHU", 2, (16,)), "mul_round": ("VMULHR", 2, (16,)),
+    "shl": ("VSHLV", 2, (32, 64)), "shru": ("VSHRUV", 2, (32, 64)), "shrs": ("VSHRSV", 2, (32,)),
+    "clmul_low": ("VCLMULL", 2, ()), "clmul_high": ("VCLMULH", 2, ()),
+    "aes_sub": ("VAESS", 1, ()), "aes_mix": ("VAESM", 1, ()), "aes_unsub": ("VAESD", 1, ()), "aes_unmix": ("VAESIM", 1, ()),
+    "sha1_choose": ("VSHAC", 3, ()), "sha1_parity": ("VSHAP", 3, ()), "sha1_majority": ("VSHAM", 3, ()),
+    "sha256_two": ("VSHBR", 3, ()), "sha256_first": ("VSHBF", 2, ()), "sha256_second": ("VSHBS", 2, ()),
+}
+
+
+def _packed(body, call: Call, width: int | None, want: Ty | None) -> E:
+    """packed.W(op, a, …): an operation of the IR on 128 bits, lanes of W bits."""
+    name = call.args[0].name if call.args and isinstance(call.args[0], Name) else ""
+    name = body.alias(name) if name not in PACKED and name else name
+    if name not in PACKED:
+        raise fail(call, f"packed knows {' '.join(PACKED)}, not '{name}'")
+    op, n, lanes = PACKED[name]
+    if not body.fast:
+        raise fail(call, "packed(…) says how something is translated: it stands in `fast`, beside a meaning")
+    if (width or 0) not in (lanes or (0,)):
+        raise fail(call, f"{name} has lanes of {' or '.join(map(str, lanes))} bits" if lanes else f"{name} has no lanes")
+    nargs(call, n + 1)
+    return prim("packed", B(128), *(bits_arg(body, call, k, B(128)) for k in range(1, n + 1)), lane=width or 0, op=op)
+
+
 def _concat(body, call: Call, width: int | None, want: Ty | None) -> E:
     """concat(v): the elements of a vector, lane 0 lowest; concat(a, b, …) of vectors in that order."""
     es = [body.scalar(a) for a in call.args]
@@ -487,7 +514,7 @@ TABLE = {
     "parity": _parity, "msb": _msb, "ror": _rotate("ror"), "rol": _rotate("rol"), "rev8": _same("bswap"), "orc8": _same("orc8"),
     "brev": _same("brev"), "repeat": _repeat, "ones": _ones, "abs": _abs, "divs": _divide, "divu": _divide, "rems": _divide,
     "remu": _divide, "has": _has, "sext_at": _sext_at, "addc": _addc, "undef": _undef, "lookup": _lookup, "concat": _concat,
-    "reduce": _reduce, "bits": _bits_of, "fabs": _fabs, "fclass": _fclass, "fmin": _fminmax, "fmax": _fminmax,
+    "reduce": _reduce, "packed": _packed, "bits": _bits_of, "fabs": _fabs, "fclass": _fclass, "fmin": _fminmax, "fmax": _fminmax,
     "feq": _fcompare, "flt": _fcompare, "fle": _fcompare, "fcmp": _fcompare, "ftoi": _ftoi, "froundi": _froundi,
     "fadd": _fp_arith("add", 2), "fsub": _fp_arith("sub", 2), "fmul": _fp_arith("mul", 2), "fdiv": _fp_arith("div", 2),
     "fsqrt": _fp_arith("sqrt", 1), "fma": _fp_arith("fma", 3),

@@ -219,7 +219,7 @@ def unused(isa: Isa) -> None:
         scope |= mentioned(t) | {w[1:] for w in mentioned(t) if w[0] in "bf"}
     used_names: dict[str, set[str]] = {}
     for x in isa.leaves:
-        used = scope | mentioned(x.family.do) | mentioned(x.family.is_)
+        used = scope | mentioned(x.family.do) | mentioned(x.family.fast) | mentioned(x.family.is_)
         for alt in x.asm:
             used = used | mentioned(alt.text) | mentioned(alt.when)
             for n, t in alt.set:

@@ -12,7 +12,7 @@ from .schema import NAME, assignments, entries, get, get_int, get_str, get_text,
 from .schema import text, words
 from .source import Map, Node, Scalar, Seq
 
-FAMILY_KEYS = ("enc forms each axes let operands asm do is requires overrides undefined_when reserved_when"
+FAMILY_KEYS = ("enc forms each axes let operands asm do fast is requires overrides undefined_when reserved_when"
                " unpredictable_when weak lift aliases note ref name partial")
 SPECIAL = ("requires", "overrides", "weak", "asm", "name")     # columns that set a property of the leaf
 
@@ -146,7 +146,7 @@ def family(isa: Isa, key: Text, node: Map, global_axes: dict[str, Axis]) -> list
     f = Family(key.s, key, {a.name: {v.key: v.columns | ({"bits": v.bits} if v.bits else {}) for v in a.values}
                             for a in axes},
                get_str(node, "note"), get_str(node, "ref"), get_text(node, "do"), get_text(node, "is"),
-               get_str(node, "lift"), get_str(node, "partial"), enc)
+               get_str(node, "lift"), get_str(node, "partial"), enc, get_text(node, "fast"))
     isa.families[key.s] = f
     shared = common(isa, node)
     out = []

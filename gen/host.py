@@ -510,7 +510,7 @@ def fits(host: Host, leaf: Leaf, s: operands.Spec, a: Arg, n: int, label: str, a
     if s.view and a.vector != (host.isa.files[file_of(host.isa, s.view)].kind == "vector"):
         return False
     if s.place == "fixed":
-        return a.fixed == s.index and s.bits == (a.bits or n)
+        return a.fixed == s.index + VECTORS * a.vector and s.bits == (a.bits or (s.bits if a.vector else n))
     if s.place == "rm" and leaf.form.mode != "reg":
         return False
     width = a.bits or (0 if a.vector else n) or s.bits      # n is not the width of vector registers

@@ -55,14 +55,22 @@ class Checker:
 
     # ---- bodies
     def leaf(self, leaf: Leaf) -> Meaning:
+        m = Meaning(leaf.ident, self.statements(leaf), leaf)
+        if leaf.family.fast is not None:
+            m.fast = self.statements(leaf, fast=True)
+        self._finish(m)
+        return m
+
+    def statements(self, leaf: Leaf, fast: bool = False) -> list:
         body = Body(self.isa, leaf, checker=self)
+        body.fast = fast
         try:
             if leaf.family.is_ is not None:
                 self._is(body, leaf, leaf.family.is_)
             elif leaf.family.do is None:
                 raise DescError(leaf.where, f"{leaf.name} has no meaning: give `do` or `is`")
             else:
-                body.block(parse_body(leaf.family.do))
+                body.block(parse_body(leaf.family.fast if fast else leaf.family.do))
         except NeedWidth as w:
             raise fail(w.node, "the width of this extension is not known here: state it, as in sext.64(x)") from None
         except RecursionError:
@@ -73,9 +81,7 @@ class Checker:
             e.message += f" (in {leaf.name})"
             e.args = (f"{e.where}: {e.message}",)
             raise
-        m = Meaning(leaf.ident, prune(body.prologue + body.out), leaf)
-        self._finish(m)
-        return m
+        return prune(body.prologue + body.out)
 
     def _is(self, body: Body, leaf: Leaf, text: Text) -> None:
         name, _, rest = text.s.partition("(")
@@ -273,7 +279,9 @@ def unused(isa: Isa) -> None:
     for f in isa.families.values():
         if f.do is not None:
             texts = [t for leaf in isa.leaves if leaf.family is f for t in [*leaf.columns.values(), *leaf.lets.values()]]
-            unused_lets(f.do, {w for t in texts for w in WORD.findall(t.s)})
+            for body in (f.do, f.fast):
+                if body is not None:
+                    unused_lets(body, {w for t in texts for w in WORD.findall(t.s)})
     for d in isa.defs.values():
         if not is_expression(d.body):
             unused_lets(d.body, set())

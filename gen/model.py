@@ -175,6 +175,7 @@ class Family:
     lift: str = ""                  # "interp" forces the handler
     partial: str = ""
     enc: Text | None = None         # the bit picture as written, for documents and messages
+    fast: Text | None = None        # the same as `do`, in operations of whole vectors: what the lifter takes
 
 
 @dataclass

@@ -31,6 +31,7 @@ class Scope:
         self.depth = 0
         self.field_map: dict[str, E] | None = None      # operands bound by `is`
         self.decode_time = False                        # operands and conditions: no run-time value exists yet
+        self.fast = False                               # a meaning for the lifter alone, which may use operations of the IR
 
     # ---- emission --------------------------------------------------------------------------------------------------
     def emit(self, s) -> None:

@@ -177,6 +177,7 @@ class Meaning:
     ends: bool = False              # may leave the straight line
     memory: bool = False            # touches memory
     always_traps: bool = False
+    fast: list | None = None        # the same meaning in operations of whole vectors, for the lifter alone
 
 
 @dataclass

@@ -392,6 +392,14 @@ static bool lower(struct cg *g, ref r) {
     if ((k = held_index(g, i->aux)) >= 0) held_changed(g, (unsigned)k);
     return true;
   }
+  case IR_RAISE: {
+    const struct ir_slot_info *s = &g->b->guest->slots[i->aux];
+    if (s->bytes != 1 && s->bytes != 4) return false;
+    const unsigned a = need_any(g, i->a, GENERAL);
+    g->p = s->bytes == 1 ? cg_or_8(g->p, CG_VCPU, (int32_t)s->offset, a)
+                         : cg_or_32(g->p, CG_VCPU, (int32_t)s->offset, a);
+    return true;
+  }
   case IR_GUARD: {
     unsigned cc = condition(g, i->a);
     g->p = cg_branch(g->p,

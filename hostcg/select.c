@@ -32,7 +32,8 @@ static const struct ir_fp *how_of(const struct cg *g, const struct ir_ins *i) {
 static int type_of(const struct cg *g, const struct ir_ins *i) {
   static const int8_t types[] = {[IT_NONE] = -1,    [IT_I32] = CG_I32, [IT_I64] = CG_I64,   [IT_I128] = -1,
                                  [IT_F32] = CG_F32, [IT_F64] = CG_F64, [IT_V128] = CG_V128, [IT_V256] = -1};
-  const bool by_operand = is_compare(i->op) || i->op == IR_FTOI || i->op == IR_FCLASS || i->op == IR_VLANE;
+  const bool by_operand =
+      is_compare(i->op) || i->op == IR_FTOI || i->op == IR_FCLASS || i->op == IR_VLANE || i->op == IR_VANY;
   const struct ir_fp *how = how_of(g, i);
   if (how && how->lane) return how->lane == 32 ? CG_P32 : CG_P64;
   return types[by_operand ? ins_of(g, i->a)->type : i->type];

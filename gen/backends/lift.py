@@ -144,6 +144,11 @@ class Lifter:
             if a[1].bt <= TRANSLATE:
                 return f"ir_shift_by(l, {_SHIFT[op]}, {n}, {self.r(a[0])}, (uint64_t)({self.c(a[1])}))"
             return f"ir_shift(l, {_SHIFT[op]}, {n}, {self.r(a[0])}, {self.r(a[1])}, {a[1].ty.n})"
+        if op == "ne" and a[0].ty.n == 128 and v.is_const(a[1], 0):
+            try:
+                return f"ir_vany(l, {self.vectors.of(a[0])})"
+            except NoVector:
+                pass
         if op in _CMP:
             return f"ir_compare(l, {_CMP[op]}, {a[0].ty.n}, {self.r(a[0])}, {self.r(a[1])})"
         if op in ("sext", "zext"):
@@ -237,15 +242,15 @@ class Lifter:
                 late = any(self.of_vector(e, parts) for e in tir.exprs(s))
                 if so_far and late:
                     raise NoVector
-                if isinstance(s, (tir.Let, tir.Set)) and late:
-                    parts.add(s.id)
+                if isinstance(s, (tir.Let, tir.Set)) and late and not (self.m.fast is not None and s.e.ty.bits == 128):
+                    parts.add(s.id)             # 128 bits of `fast` are computed where they are named
                 so_far |= isinstance(s, (tir.SetReg, tir.SetSlot))
                 if isinstance(s, tir.If):
                     cases = [written(case, so_far) for case in (s.then, s.other)]
                     so_far = any(cases)
             return so_far
         try:
-            written(self.m.body, False)
+            written(self.m.body if self.m.fast is None else self.m.fast, False)
         except NoVector:
             return False
         return True
@@ -323,6 +328,12 @@ class Lifter:
     def st_Let(self, s: tir.Let) -> None:
         if s.e.bt <= TRANSLATE:
             self.named(ctype(s.e.ty), s.id, self.c(s.e))
+        elif self.m.fast is not None and s.e.ty.bits == 128:
+            try:
+                self.put(f"ref {s.id} = {self.vectors.of(s.e)};")
+            except NoVector:
+                raise ByHandler(f"{s.id.rpartition('_')[0]} of `fast` is no vector operation") from None
+            self.wide[s.id] = (s.id, 0, 128)
         elif self.patient and self.of_vector(s.e, {**self.lazy, **self.wide}):
             self.lazy[s.id] = s.e
         else:
@@ -346,6 +357,8 @@ class Lifter:
         w, name = self.isa.slots[s.slot].width, self.name(s.slot)
         if self.recorded(s):
             return
+        if s.slot == sticky(self.isa) and s.e.op == "or" and s.e.a[0].op == "slot" and s.e.a[0].k == s.slot and not v.depends(s.e.a[1], {"slot"}):
+            return self.put(f"ir_raise(l, {name}, {self.r(s.e.a[1])});")
         if s.slot in self.isa.context or any(x.split(".")[0] == s.slot for x in self.isa.context):
             if s.e.bt <= TRANSLATE:
                 self.put(f"lift_set_context(l, {name}, {self.c(s.e)});")
@@ -614,7 +627,7 @@ class Lifter:
         try:
             if self.m.leaf.family.lift == "interp":
                 raise ByHandler("asked for")
-            self.body(self.m.body)
+            self.body(self.m.body if self.m.fast is None else self.m.fast)
             if sum(len(x if isinstance(x, str) else x.expr) for x in self.lines) > MOST_TEXT:
                 raise ByHandler("too long")
         except ByHandler as why:

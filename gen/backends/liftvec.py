@@ -130,6 +130,10 @@ class Vectors:
         if e.op == "slice":
             s = self.source(e.a[0])
             return s and (s[0], s[1] + e.k)
+        if e.op == "prim" and e.k[0] == "packed":
+            how = dict(e.k[1])
+            args = [self.lanes(*self.split([x])) for x in e.a] + ["0"] * (3 - len(e.a))
+            return Source(f"ir_vpacked(l, IR_{how['op']}, {how['lane']}, {', '.join(args)})", 128), 0
         return None
 
     def bytes_of(self, e: E) -> list[tuple[Source, int] | None]:
@@ -256,7 +260,7 @@ class Vectors:
         if op in _SHIFT and all(e.a[1] == ls[0].a[1] and e.a[1].bt <= TRANSLATE for e in ls):
             return f"ir_vop(l, {_SHIFT[op]}, {t}, {w}, {arg(0)}, ir_const(l, 32, (uint32_t)({lf.c(ls[0].a[1])})))"
         if op == "slice":
-            return self.halved(ls, w)
+            return self.halved(ls, w) if ls[0].k == 1 else self.narrowed(ls, w)
         if op == "lookup" and w == 8:
             return self.looked_up(ls)
         if op == "sext" and ls[0].a[0].ty.bits * 2 == w and len(ls) * w <= 128:
@@ -281,6 +285,18 @@ class Vectors:
             return text
         inside = f"ir_vop(l, IR_VLTU, {t}, 8, {index}, {self.constant([v.const(len(table), B(8))] * 16, 8)})"
         return f"ir_vchoose(l, {t}, {inside}, {text}, {other})"
+
+    def narrowed(self, ls: list[E], w: int) -> str:
+        """Parts, alike, of wider lanes that are computed."""
+        wide = [self.open(e.a[0]) for e in ls]
+        n, at = wide[0].ty.bits, ls[0].k
+        if n not in (16, 32, 64) or at % 8 or len(ls) * n not in (128, 256) or len(ls) * w > 128 or \
+                any(e.k != at or x.ty.bits != n for e, x in zip(ls, wide)):
+            raise NoVector
+        per = 128 // n
+        from_ = [self.lanes(wide[k:k + per], n) for k in range(0, len(wide), per)]
+        index = [16 * (i // per) + i % per * n // 8 + at // 8 + k for i in range(len(ls)) for k in range(w // 8)]
+        return self.permuted(from_, index + [255] * (16 - len(index)))
 
     def halved(self, ls: list[E], w: int) -> str:
         """Half of a sum or difference that was computed with another bit, rounded down or, with 1 added, up."""

@@ -96,6 +96,8 @@ ref ir_const128(struct lift *l, unsigned width, u128 value);
 ref ir_pc(struct lift *l, int64_t delta); /* symbolic: address of this instruction + delta, 64 bits */
 ref ir_get(struct lift *l, unsigned slot, unsigned width);
 void ir_put(struct lift *l, unsigned slot, unsigned width, ref value);
+/* ORs bits, which no FP operation raises by itself, into the slot of sticky flags. Nothing may fault behind it. */
+void ir_raise(struct lift *l, unsigned slot, ref bits);
 ref ir_binary(struct lift *l, enum ir_op op, unsigned width, ref a, ref b); /* ADD SUB MUL AND OR XOR */
 ref ir_unary(struct lift *l, enum ir_op op, unsigned width, ref a);         /* NOT NEG */
 /* SHL SHRU SHRS, total: amount >= width gives 0 or the sign; ROL ROR modulo width. */
@@ -149,6 +151,9 @@ ref ir_vmerge(struct lift *l, ref a, ref kept, ref rest);
 /* Half of a + b (sub: a - b), computed with another bit, rounded down, or up if `up`; is_signed: of signed lanes. */
 ref ir_vhalf(struct lift *l, enum ir_type t, unsigned lane, bool sub, bool is_signed, bool up, ref a, ref b);
 ref ir_vlook(struct lift *l, ref table, ref index); /* IR_VLOOK */
+/* IR_VADDSS and those behind it, of 128 bits; ir_vany: one bit. */
+ref ir_vpacked(struct lift *l, enum ir_op op, unsigned lane, ref a, ref b, ref c);
+ref ir_vany(struct lift *l, ref a);
 ref ir_vsplat(struct lift *l, enum ir_type t, unsigned lane, ref x);
 ref ir_vlane(struct lift *l, unsigned lane, unsigned at, ref a);
 ref ir_vinsert(struct lift *l, unsigned lane, unsigned at, ref a, ref x);

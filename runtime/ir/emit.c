@@ -44,6 +44,7 @@ static unsigned bound(const struct lift *l, enum ir_op op, enum ir_type t, ref a
   case IR_FLT:
   case IR_FLE:
   case IR_FUN:
+  case IR_VANY:
   case IR_STOREX: return 1;
   case IR_SEXT: return x < aux ? x : w;
   case IR_ZEXT: return x;

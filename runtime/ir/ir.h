@@ -94,6 +94,7 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(CAS,     2, E) /* old value; b = expected; the new value is operand a of the ARG right before */                                               \
   X(PROBE,   2, E) /* b (I64) bytes from a on can be read, with attr 1 written */                                     \
   X(FILL,    2, E) /* b (I64) bytes from a on become the low 8 bits of the ARG right before */         \
+  X(RAISE,   1, E) /* slot `aux`, of sticky FP flags, in memory |= a (I32) */                                          \
   X(ARG,     1, E) /* third operand of the next entry */                                                               \
   X(FENCE,   0, E) /* aux: predecessor set << 4 | successor set; 0 = everything (mem_fence) */                         \
   /* ways out */                                                                                                       \
@@ -143,6 +144,37 @@ enum ir_type { IT_NONE, IT_I32, IT_I64, IT_I128, IT_F32, IT_F64, IT_V128, IT_V25
   X(VJOIN,   2, P) /* V256 of two V128: a low, b high */                                                               \
   X(VPERM,   2, P) /* byte i = byte k[i] of a (k < 16) or b (16..31), 0 for 255; `aux` = index into b->perm; V128 */   \
   X(VLOOK,   2, P) /* V128: byte i = byte b[i] of a, 0 when b[i] >= 16 */                                              \
+  X(VADDSS,  2, P) /* sum, difference as the nearest number that a lane holds: signed, unsigned; lanes of 8 or 16 bits */ \
+  X(VADDSU,  2, P)                                                                                                     \
+  X(VSUBSS,  2, P)                                                                                                     \
+  X(VSUBSU,  2, P)                                                                                                     \
+  X(VMULHS,  2, P) /* high half of the product; lanes of 16 bits */                                                    \
+  X(VMULHU,  2, P)                                                                                                     \
+  X(VMULHR,  2, P) /* signed product in units of 2^15, rounded to nearest, halves up; not saturated; lanes of 16 bits */ \
+  X(VSHLV,   2, P) /* each lane by the amount in the lane of b, total; lanes of 32 or 64 bits */                       \
+  X(VSHRUV,  2, P)                                                                                                     \
+  X(VSHRSV,  2, P) /* lanes of 32 bits */                                                                              \
+  X(VANY,    1, P) /* I32: 1 when any bit of a, a V128, is set */                                                      \
+  /* V128, without lanes. Products without carries, of the low and the high 64 bits */                                 \
+  X(VCLMULL, 2, P)                                                                                                     \
+  X(VCLMULH, 2, P)                                                                                                     \
+  /* AES (FIPS 197), byte 4 c + r of the vector is row r of column c: SubBytes and ShiftRows; MixColumns; both; */     \
+  /* the inverses */                                                                                                   \
+  X(VAESS,   1, P)                                                                                                     \
+  X(VAESM,   1, P)                                                                                                     \
+  X(VAESSM,  1, P)                                                                                                     \
+  X(VAESD,   1, P)                                                                                                     \
+  X(VAESIM,  1, P)                                                                                                     \
+  X(VAESDM,  1, P)                                                                                                     \
+  /* SHA-1 (FIPS 180-4), words from lane 0: four rounds from state a = a b c d and e = lane 0 of c, with b the words of */ \
+  /* the message and the round's constant added; the next a b c d. By Ch, Parity, Maj */                               \
+  X(VSHAC,   3, P)                                                                                                     \
+  X(VSHAP,   3, P)                                                                                                     \
+  X(VSHAM,   3, P)                                                                                                     \
+  /* SHA-256: a = h g d c, b = f e b a, c = two words of the message and constants: f e b a two rounds on */           \
+  X(VSHBR,   3, P)                                                                                                     \
+  X(VSHBF,   2, P) /* words W[t..t+3] (a), W[t+4] (lane 0 of b): W[t+i] + s0(W[t+i+1]) */                              \
+  X(VSHBS,   2, P) /* a, and W[t+14], W[t+15] in the high lanes of b: W[t+16..t+19] from what else they need (a) */    \
   /* reserved for a region tier; nothing makes or takes them yet */                                                    \
   X(LABEL,   0, E)                                                                                                     \
   X(BRANCH,  1, E)

@@ -31,6 +31,22 @@ ref ir_vlook(struct lift *l, ref table, ref index) {
   return op2(l, IR_VLOOK, IT_V128, 0, ir_vlow(l, table), ir_vlow(l, index));
 }
 
+ref ir_vpacked(struct lift *l, enum ir_op op, unsigned lane, ref a, ref b, ref c) {
+  const unsigned n = ir_op_info[op].nargs;
+  if (op == IR_VAESM && ir_at(l, a)->op == IR_VAESS)
+    return ir_emit(l, IR_VAESSM, IT_V128, ir_at(l, a)->a, 0, 0, 0);
+  if (op == IR_VAESIM && ir_at(l, a)->op == IR_VAESD)
+    return ir_emit(l, IR_VAESDM, IT_V128, ir_at(l, a)->a, 0, 0, 0);
+  return ir_emit(l, op, IT_V128, ir_vlow(l, a), n > 1 ? ir_vlow(l, b) : 0, n > 2 ? ir_vlow(l, c) : 0, lane);
+}
+
+ref ir_vany(struct lift *l, ref a) {
+  u128 k;
+  a = ir_vlow(l, a);
+  if (ir_is_k(l, a, &k)) return ir_k(l, IT_I32, k != 0);
+  return ir_emit(l, IR_VANY, IT_I32, a, 0, 0, 0);
+}
+
 /* From a + b == 2 (a & b) + (a ^ b) == 2 (a | b) - (a ^ b) and a - b == (a ^ b) - 2 (b & ~a). */
 ref ir_vhalf(struct lift *l, enum ir_type t, unsigned lane, bool sub, bool is_signed, bool up, ref a, ref b) {
   if (up && !sub && !is_signed && lane <= 16) return op2(l, IR_VAVGU, t, lane, a, b);

@@ -40,7 +40,8 @@ void ir_print(const struct ir_block *b, FILE *out) {
     if (o->nargs > 1) fprintf(out, " %u", i->b);
     if (o->nargs > 2) fprintf(out, " %u", i->c);
     if (i->op == IR_GET || i->op == IR_PUT || i->op == IR_HANDLER || i->op == IR_FENCE || i->op == IR_SEXT ||
-        (i->op >= IR_VADD && i->op <= IR_VINS))
+        i->op == IR_RAISE || (i->op >= IR_VADD && i->op <= IR_VINS) ||
+        (i->op >= IR_VADDSS && i->op <= IR_VSHRSV))
       fprintf(out, " #%u", i->aux);
     if (i->op == IR_VLANE) fprintf(out, " [%u]", i->b);
     if (i->op == IR_VINS) fprintf(out, " [%u]", i->c);

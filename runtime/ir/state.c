@@ -97,6 +97,12 @@ void ir_put(struct lift *l, unsigned slot, unsigned width, ref value) {
   l->pend[i] = (struct lift_pend){(uint16_t)slot, (uint16_t)value};
 }
 
+void ir_raise(struct lift *l, unsigned slot, ref bits) {
+  u128 k;
+  if (l->skip || (ir_is_k(l, bits, &k) && !k)) return;
+  ir_append(l, IR_RAISE, IT_NONE, bits, 0, 0, slot);
+}
+
 /* Is v the flags as they were read before comparisons and nothing else that could raise them, or show them? */
 static bool only_compared_since(const struct lift *l, ref v) {
   const struct ir_ins *i = ir_at(l, v);

@@ -100,6 +100,12 @@ static void check_types(struct check *c, const struct ir_ins *i) {
     return;
   case IR_GET:
   case IR_PUT: slot(c, i->aux, i->op == IR_GET ? c->at : i->a); return;
+  case IR_RAISE:
+    if ((int)i->aux != c->b->guest->sticky || a != IT_I32) bad(c, "no sticky flags");
+    return;
+  case IR_VANY:
+    if (t != IT_I32 || a != IT_V128) bad(c, "types that differ");
+    return;
   case IR_AND:
   case IR_OR:
   case IR_XOR:
@@ -244,6 +250,22 @@ static void check_types(struct check *c, const struct ir_ins *i) {
   case IR_VJOIN:
     if (t != IT_V256 || a != IT_V128 || b != IT_V128) bad(c, "no halves");
     return;
+  case IR_VADDSS:
+  case IR_VADDSU:
+  case IR_VSUBSS:
+  case IR_VSUBSU:
+  case IR_VMULHS:
+  case IR_VMULHU:
+  case IR_VMULHR:
+  case IR_VSHLV:
+  case IR_VSHRUV:
+  case IR_VSHRSV:
+    if (i->op <= IR_VSUBSU   ? i->aux != 8 && i->aux != 16
+        : i->op <= IR_VMULHR ? i->aux != 16
+                             : i->aux != 32 && (i->aux != 64 || i->op == IR_VSHRSV))
+      bad(c, "lanes of no legal width");
+    if (t != IT_V128 || a != t || b != t) bad(c, "types that differ");
+    return;
   case IR_LABEL:
   case IR_BRANCH: bad(c, "a reserved operation"); return;
   case IR_ARG:
@@ -252,6 +274,9 @@ static void check_types(struct check *c, const struct ir_ins *i) {
   default:
     if (lanes) {
       if (!ir_is_vec(t) || a != t || b != t) bad(c, "types that differ");
+    } else if (i->op >= IR_VCLMULL && i->op <= IR_VSHBS) {
+      if (t != IT_V128 || a != t || (n > 1 && b != t) || (n > 2 && type(c, i->c) != t))
+        bad(c, "types that differ");
     } else if (!ir_is_int(t) || (n > 0 && a != t) || (n > 1 && b != t)) {
       bad(c, "types that differ");
     }

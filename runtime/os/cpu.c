@@ -6,15 +6,22 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 bool os_cpu_has(const char *feature) {
 #if defined(__x86_64__)
-  static const char *const names[] = {"POPCNT", "LZCNT", "BMI1", "BMI2", "SSE41",
-                                      "SSE42",  "AVX",   "AVX2", "FMA"};
-  const bool has[] = {
-      __builtin_cpu_supports("popcnt"), __builtin_cpu_supports("lzcnt"),  __builtin_cpu_supports("bmi"),
-      __builtin_cpu_supports("bmi2"),   __builtin_cpu_supports("sse4.1"), __builtin_cpu_supports("sse4.2"),
-      __builtin_cpu_supports("avx"),    __builtin_cpu_supports("avx2"),   __builtin_cpu_supports("fma")};
+  static const char *const names[] = {"POPCNT", "LZCNT", "BMI1", "BMI2", "SSE41",  "SSE42",
+                                      "AVX",    "AVX2",  "FMA",  "AES",  "PCLMUL", "SHA"};
+  unsigned eax, ebx = 0, ecx, edx;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) ebx = 0;
+  const bool has[] = {__builtin_cpu_supports("popcnt"), __builtin_cpu_supports("lzcnt"),
+                      __builtin_cpu_supports("bmi"),    __builtin_cpu_supports("bmi2"),
+                      __builtin_cpu_supports("sse4.1"), __builtin_cpu_supports("sse4.2"),
+                      __builtin_cpu_supports("avx"),    __builtin_cpu_supports("avx2"),
+                      __builtin_cpu_supports("fma"),    __builtin_cpu_supports("aes"),
+                      __builtin_cpu_supports("pclmul"), ebx >> 29 & 1}; /* gcc 12 does not know "sha" */
   for (size_t i = 0; i < ARRAY_SIZE(names); i++)
     if (!strcmp(feature, names[i])) return has[i];
 #endif

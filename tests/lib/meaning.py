@@ -318,12 +318,15 @@ class Maker:
         return self.rng.getrandbits(self.m.width(reg["file"]))
 
     # ---- one case
-    def case(self, leaf: dict, batch: Batch, pick: tuple = ()) -> Case | None:
-        """A case with random operands; `pick` are (dimension, value) pairs that are fixed. None: it cannot be made."""
+    def case(self, leaf: dict, batch: Batch, pick: tuple = (), like: dict[str, int] | None = None) -> Case | None:
+        """A case with random operands; `pick` are (dimension, value) pairs that are fixed, `like` are the fields of the encoding if it
+        is to be one that there is already. None: it cannot be made."""
         rng, m = self.rng, self.m
         fixed_imm = {x["imm"]: val for x, val in pick if "imm" in x}
         c = Case(leaf, {}, {})
-        if "form" in leaf:
+        if like is not None:
+            c.d.update(like)
+        elif "form" in leaf:
             encode.choose(leaf, m, rng, c.d)
             c.d.update(fixed_imm)
         else:
@@ -495,12 +498,14 @@ class Maker:
         todo: list[tuple] = picks + [()] * 1000
         if count is not None and count < len(todo):
             todo = [self.rng.choice(picks) if k % 2 else () for k in range(count)]
-        made = 0
+        made, like, left = 0, None, 0
         for pick in todo:
             batch = batches.current()
-            for _ in range(4):
-                c = self.case(leaf, batch, pick)
+            again = count is None and left and not any("imm" in x for x, _ in pick)
+            for k in range(4):
+                c = self.case(leaf, batch, pick, like if again and k < 3 else None)
                 if c is not None:
+                    like, left = c.d, left - 1 if again and k < 3 else EACH
                     batch.add(c)
                     made += 1
                     break
@@ -509,6 +514,7 @@ class Maker:
         return made
 
 
+EACH = 25       # further cases of an encoding: what translates code does it once for all of them
 MEMORY = {"load", "store", "rmw", "cas", "load_ex", "store_ex", "fill", "probe"}
 
 

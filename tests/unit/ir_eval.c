@@ -5,6 +5,7 @@
 
 #include "fp/fp.h"
 #include "ir/int.h"
+#include "ir_crypto.h"
 #include "mem/access.h"
 
 union value {
@@ -50,6 +51,11 @@ static void set_lane(union value *x, unsigned w, unsigned i, uint64_t y) {
   else x->b64[i] = y;
 }
 
+static uint64_t saturated(int64_t x, unsigned w) {
+  const int64_t most = (int64_t)(bits_mask(w) >> 1);
+  return (uint64_t)(x > most ? most : x < -most - 1 ? -most - 1 : x);
+}
+
 static uint64_t lane_op(enum ir_op op, unsigned w, uint64_t a, uint64_t b) {
   int64_t sa = (int64_t)bits_sext(a, w), sb = (int64_t)bits_sext(b, w);
   switch (op) {
@@ -64,8 +70,18 @@ static uint64_t lane_op(enum ir_op op, unsigned w, uint64_t a, uint64_t b) {
   case IR_VLTS: return sa < sb ? ~UINT64_C(0) : 0;
   case IR_VLTU: return a < b ? ~UINT64_C(0) : 0;
   case IR_VAVGU: return (a + b + 1) >> 1;
+  case IR_VADDSS: return saturated(sa + sb, w);
+  case IR_VSUBSS: return saturated(sa - sb, w);
+  case IR_VADDSU: return a + b > bits_mask(w) ? bits_mask(w) : a + b;
+  case IR_VSUBSU: return a < b ? 0 : a - b;
+  case IR_VMULHS: return (uint64_t)(sa * sb >> 16);
+  case IR_VMULHU: return a * b >> 16;
+  case IR_VMULHR: return (uint64_t)(((sa * sb >> 14) + 1) >> 1);
+  case IR_VSHLV:
   case IR_VSHL: return bits_shl(a, b, w);
+  case IR_VSHRUV:
   case IR_VSHRU: return bits_shru(a, b, w);
+  case IR_VSHRSV:
   case IR_VSHRS: return bits_shrs(a, b, w);
   default: return 0;
   }
@@ -92,6 +108,7 @@ static void vector(struct eval *e, const struct ir_ins *i, union value *r, const
   case IR_VLOOK:
     for (unsigned k = 0; k < 16; k++) r->b8[k] = b->b8[k] < 16 ? a->b8[b->b8[k]] : 0;
     return;
+  case IR_VANY: r->b64[0] = a->b128[0] != 0; return;
   case IR_VLOW: r->b128[0] = a->b128[0]; return;
   case IR_VHIGH: r->b128[0] = a->b128[1]; return;
   case IR_VJOIN: r->b128[0] = a->b128[0], r->b128[1] = b->b128[0]; return;
@@ -204,6 +221,10 @@ static bool step(struct eval *e, unsigned at) {
   case IR_PC: r->b64[0] = e->v->pcbase + (uint64_t)ir_const_value(e->b, at); return true;
   case IR_GET: memcpy(r, slot_at(e, i->aux), e->b->guest->slots[i->aux].bytes); return true;
   case IR_PUT: write_slot(e, i->aux, a); return true;
+  case IR_RAISE:
+    for (unsigned k = 0; k < e->b->guest->slots[i->aux].bytes; k++)
+      ((uint8_t *)slot_at(e, i->aux))[k] |= a->b8[k];
+    return true;
   case IR_PAIR: r->b64[0] = a->b64[0], r->b64[1] = b->b64[0]; return true;
   case IR_LOW: r->b64[0] = a->b64[0]; return true;
   case IR_HIGH: r->b64[0] = a->b64[1]; return true;
@@ -234,7 +255,11 @@ static bool step(struct eval *e, unsigned at) {
     fp(e, i, r->b64, a->b64, b->b64, c->b64);
     return true;
   }
-  if (i->op >= IR_VADD && i->op <= IR_VLOOK) {
+  if (i->op >= IR_VCLMULL && i->op <= IR_VSHBS) {
+    r->b128[0] = eval_crypto((enum ir_op)i->op, a->b128[0], b->b128[0], c->b128[0]);
+    return true;
+  }
+  if (i->op >= IR_VADD && i->op <= IR_VANY) {
     vector(e, i, r, a, b);
     return true;
   }

@@ -176,9 +176,42 @@ static void random_packed(struct pools *p) {
   }
 }
 
+/* Operations that some hosts have no code for. */
+static bool whole_host(void) {
+  unsigned all = 0;
+#define COUNT(name, bit)                                                                     \
+  all += (cg_features() >> (bit)&1) && (!strcmp(#name, "AES") || !strcmp(#name, "PCLMUL") || \
+                                        !strcmp(#name, "SHA") || !strcmp(#name, "AVX2"));
+  CG_NEEDS(COUNT)
+  return all == 4;
+}
+
+static void random_packed_integer(struct pools *p) {
+  static const uint8_t saturating[] = {IR_VADDSS, IR_VADDSU, IR_VSUBSS, IR_VSUBSU};
+  static const uint8_t products[] = {IR_VMULHS, IR_VMULHU, IR_VMULHR};
+  static const uint8_t by_lane[] = {IR_VSHLV, IR_VSHRUV};
+  const enum ir_op crypto = (enum ir_op)(IR_VCLMULL + rnd() % (IR_VSHBS + 1 - IR_VCLMULL));
+  const ref a = any(&p->v), b = any(&p->v);
+  switch (rnd() % 6) {
+  case 0: add(&p->v, append(PICK(saturating), IT_V128, a, b, 0, rnd() & 1 ? 8 : 16)); break;
+  case 1: add(&p->v, append(PICK(products), IT_V128, a, b, 0, 16)); break;
+  case 2: add(&p->v, append(PICK(by_lane), IT_V128, a, b, 0, rnd() & 1 ? 32 : 64)); break;
+  case 3: add(&p->v, append(IR_VSHRSV, IT_V128, a, b, 0, 32)); break;
+  case 4: add(&p->b, append(IR_VANY, IT_I32, a, 0, 0, 0)); break;
+  default: {
+    const unsigned n = ir_op_info[crypto].nargs;
+    add(&p->v, append(crypto, IT_V128, a, n > 1 ? b : 0, n > 2 ? any(&p->v) : 0, 0));
+  }
+  }
+}
+
 static void random_vector(struct pools *p) {
   if (p->v.n && rnd() % 4 == 0) {
     random_packed(p);
+    return;
+  }
+  if (p->v.n && rnd() % 4 == 0 && whole_host()) {
+    random_packed_integer(p);
     return;
   }
   const unsigned w = PICK(lanes), at = (unsigned)(rnd() % (128 / w));

@@ -320,7 +320,7 @@ static void random_block(unsigned length, bool loads, bool floats) {
       if (floats && q.d.n && rnd() & 1) { /* a slot has the bits of a float; flags are read and cleared */
         if (rnd() & 1) random_scalar(&q, &value[NARROW + rnd() % (FLAGS - NARROW)]);
         else if (rnd() & 1) value[slot] = (uint16_t)any(&q.d);
-        else if (rnd() & 1) append(IR_PUT, IT_NONE, any(&q.h), 0, 0, STICKY);
+        else if (rnd() & 1) append(rnd() & 1 ? IR_PUT : IR_RAISE, IT_NONE, any(&q.h), 0, 0, STICKY);
         else add(&q.h, append(IR_GET, IT_I32, 0, 0, 0, STICKY));
         break;
       }
