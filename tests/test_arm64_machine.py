@@ -4,23 +4,24 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lib import bare  # noqa: E402
+
 ISOMER = ROOT / "out" / "isomer"
-BARE = ROOT / "tests/bare"
-GCC, QEMU = "aarch64-linux-gnu-gcc", "qemu-system-aarch64"
-FLAGS = ("-std=gnu17 -O2 -Wall -Wextra -Werror -march=armv8-a -mgeneral-regs-only -nostdlib -static -ffreestanding -fno-pic -no-pie "
-         "-fno-stack-protector -fno-strict-aliasing -fno-tree-loop-distribute-patterns -Wl,--build-id=none -Wl,--no-warn-rwx-segments").split()
 ONCE = ["--jit", "threshold=1"]
 STRESS = {"interp": ["--accel", "interp"], "interp, one TLB entry": ["--accel", "interp", "--jit", "tlb=1"], "plain": [], "at once": ONCE,
           "single": [*ONCE, "--jit", "insns=1"], "no room": [*ONCE, "--jit", "memory=65536"], "one TLB entry": [*ONCE, "--jit", "tlb=1"],
           "check": [*ONCE, "--check"], "deterministic": [*ONCE, "--deterministic"], "check, deterministic": [*ONCE, "--check", "--deterministic"]}
 SAID = ["moves 101500", "spaces 30500", "changes 39000", "users 11480", "exclusives 1000"]
 
-pytestmark = pytest.mark.skipif(not shutil.which(GCC), reason=f"{GCC} is not installed (scripts/setup installs it)")
+pytestmark = pytest.mark.skipif(bool(bare.missing()), reason=bare.missing())
+needs_qemu = pytest.mark.skipif(not shutil.which(bare.QEMU), reason=f"{bare.QEMU} is not installed (scripts/setup installs it)")
 
 
 def run(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -28,8 +29,7 @@ def run(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
 
 
 def build(out: Path, *more: str, source: str = "arm64.c") -> Path:
-    subprocess.run([GCC, *FLAGS, *more, "-T", str(BARE / "arm64.ld"), str(BARE / "arm64.S"), str(BARE / source), "-o", str(out)], check=True)
-    return out
+    return bare.build(out, *more, bare.SRC / "arm64.S", bare.SRC / source)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("bare") / "arm64.elf")
 
 
-@pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed (scripts/setup installs it)")
+@needs_qemu
 def test_the_oracle_says_so(program: Path) -> None:
-    r = run(QEMU, "-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-nic", "none", "-nographic", "-m", "64M", "-kernel", str(program))
+    r = bare.qemu(program)
     assert r.stdout.splitlines() == [*SAID, *SAID, "interrupts 1", "fine 0"], r.stderr
 
 
@@ -58,9 +58,9 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MEMORY = ["across 18087393416590589760", "aborts 120", "zeros 103200", "undefined 200", "fine 0"]
 
 
-@pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed (scripts/setup installs it)")
+@needs_qemu
 def test_the_oracle_says_so_of_memory(memory: Path) -> None:
-    r = run(QEMU, "-M", "virt", "-cpu", "cortex-a72", "-nic", "none", "-nographic", "-m", "64M", "-kernel", str(memory))
+    r = bare.qemu(memory)
     assert r.stdout.splitlines() == MEMORY, r.stderr
 
 
@@ -73,6 +73,41 @@ def test_memory(stress: str, memory: Path) -> None:
     n = {m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)}
     if stress == "at once":     # what crosses is asked for, zeros are stores: 21,000 of either
         assert 8000 < n["asked"] < 9000 and n["interpreted"] < 9000, n
+
+
+@pytest.fixture(scope="module")
+def debug(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bare.build(tmp_path_factory.mktemp("bare") / "debug.elf", bare.SRC / "arm64.S", bare.SRC / "debug.c")
+
+
+@needs_qemu
+def test_debug_exceptions_are_those_of_the_oracle(debug: Path) -> None:
+    assert bare.qemu(debug).stdout == (bare.SRC / "debug.txt").read_text()
+
+
+@pytest.mark.parametrize("stress", STRESS)
+def test_debug_exceptions(stress: str, debug: Path) -> None:
+    """Software step, breakpoints, watchpoints: each exception's syndrome, address and state."""
+    r = run(str(ISOMER), "run", *STRESS[stress], str(debug))
+    assert (r.returncode, r.stdout, r.stderr) == (0, (bare.SRC / "debug.txt").read_text(), "")
+
+
+def test_a_breakpoint_slows_its_page_alone(tmp_path: Path) -> None:
+    """Other code stays translated, and what is next to a watched place stays right."""
+    elf = bare.build(tmp_path / "elsewhere.elf", "-DELSEWHERE", bare.SRC / "arm64.S", bare.SRC / "debug.c")
+    r = run(str(ISOMER), "run", "--accel", "jit", "--stats", "--json", str(elf))
+    n = {m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)}
+    assert r.returncode == 0 and r.stdout == "fine 0\n", r.stdout
+    assert n["instructions"] > 3000000 and n["interpreted"] * 100 < n["instructions"]
+
+
+def test_deterministic_counts_are_the_interpreters(program: Path) -> None:
+    """Interrupts at exact counts, code that moves and changes, faults: the same instructions retire on both engines."""
+    runs = [run(str(ISOMER), "run", *accel, "--deterministic", "--stats", "--json", str(program))
+            for accel in (["--accel", "interp"], ["--accel", "jit", "--jit", "threshold=4"])]
+    a, b = ({m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)} for r in runs)
+    assert b["blocks"] > 10
+    assert a["instructions"] == b["instructions"] > 100000
 
 
 def test_system_instructions_stay_in_translated_code(tmp_path: Path) -> None:

@@ -71,12 +71,14 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("stress", STRESS)
-def test_program_is_as_native(stress: str, native: Path, elves: Path) -> None:
-    if why := programs.missing("riscv64"):
+@pytest.mark.parametrize("isa", programs.WHOLE)
+def test_program_is_as_native(isa: str, stress: str, native: Path, elves: Path) -> None:
+    if why := programs.missing(isa):
         pytest.skip(why)
-    guest = elves / "static"
+    guest = elves / isa / "static"                     # it prints its name
     if not guest.exists():
-        subprocess.run([programs.TARGETS["riscv64"].gcc, "-O2", "-static", str(STATIC), "-o", str(guest)], check=True)
+        guest.parent.mkdir(exist_ok=True)
+        subprocess.run([programs.TARGETS[isa].gcc, "-O2", "-static", str(STATIC), "-o", str(guest)], check=True)
     env = {"PATH": os.environ["PATH"], "TEST_VALUE": "a b=c"}
     got, want = (subprocess.run([*c, "one", "two words", ""], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=300)
                  for c in ([str(ISOMER), "user", "--accel", "jit", *STRESS[stress], str(guest)], [str(native)]))
@@ -108,12 +110,22 @@ CODE_CHANGES = r"""
 #include <unistd.h>
 static int (*volatile code)(void);
 static volatile int done, seen;
+#ifdef __riscv
 static void set(void *at, int n) { /* li a0, n; ret */
   uint32_t two[2] = {0x513 | (uint32_t)n << 20, 0x8067};
   if (memcmp(at, two, 2)) memcpy(at, two, 2); /* what lies in the first page stays as it is */
   memcpy((char *)at + 2, (char *)two + 2, sizeof two - 2);
   __builtin___clear_cache(at, (char *)at + 8);
 }
+#else
+static void set(void *at, int n) { /* nop; mov w0, #n; ret */
+  volatile uint32_t *p = at;
+  if (p[0] != 0xd503201f) p[0] = 0xd503201f; /* what lies in the first page stays as it is */
+  p[2] = 0xd65f03c0;
+  p[1] = 0x52800000 | (uint32_t)n << 5;
+  __builtin___clear_cache(at, (char *)at + 12);
+}
+#endif
 static void *caller(void *unused) { /* what it sees never goes back */
   int last = 0;
   while (!done) {
@@ -174,16 +186,16 @@ int main(void) {
 """
 
 
-@pytest.mark.parametrize("at", [0, 4094])      # 4094: the first instruction crosses into the second page
+@pytest.mark.parametrize("isa, at", [("riscv64", 0), ("riscv64", 4094), ("arm64", 0), ("arm64", 4092)])  # 4094: an instruction in two pages
 @pytest.mark.parametrize("stress", STRESS)
-def test_code_that_changes(stress: str, at: int, elves: Path) -> None:
+def test_code_that_changes(stress: str, isa: str, at: int, elves: Path) -> None:
     """Written while other threads run it, mapped anew, moved, changed by a child: what is called is what is there."""
-    if why := programs.missing("riscv64"):
+    if why := programs.missing(isa):
         pytest.skip(why)
-    source, elf = elves / "changes.c", elves / f"changes{at}"
+    source, elf = elves / "changes.c", elves / f"changes{at}.{isa}"
     if not elf.exists():
         source.write_text(CODE_CHANGES)
-        subprocess.run([programs.TARGETS["riscv64"].gcc, "-D_GNU_SOURCE", f"-DAT={at}", "-O1", "-static", "-pthread", str(source), "-o", str(elf)], check=True)
+        subprocess.run([programs.TARGETS[isa].gcc, "-D_GNU_SOURCE", f"-DAT={at}", "-O1", "-static", "-pthread", str(source), "-o", str(elf)], check=True)
     r = run("user", "--accel", "jit", *STRESS[stress], str(elf), timeout=120)
     assert (r.returncode, r.stdout, r.stderr) == (0, "fine\n", "")
 
@@ -239,7 +251,7 @@ int main(void) {
 
 
 @pytest.mark.parametrize("stress", [s for s in STRESS if s != "one TLB entry"])     # programs have none
-@pytest.mark.parametrize("isa", programs.TARGETS if FULL else ["riscv64"])
+@pytest.mark.parametrize("isa", programs.TARGETS if FULL else ["riscv64", "arm64"])
 def test_forks_while_threads_translate(isa: str, stress: str, elves: Path) -> None:
     if why := programs.missing(isa):
         pytest.skip(why)
@@ -253,7 +265,7 @@ def test_forks_while_threads_translate(isa: str, stress: str, elves: Path) -> No
 
 STOPS = """
 local p = isomer.params
-local m = isomer.machine { kernel = p.kernel, initrd = p.initrd, ram = "128M", append = "console=ttyS0 isomer.script=check" }
+local m = isomer.machine { isa = p.isa, kernel = p.kernel, initrd = p.initrd, ram = "128M", append = "console=" .. p.console .. " isomer.script=check" }
 for i = 1, tonumber(p.stops) do
   m:run(isomer.rand(1, 8000000))
   print(i, m:hash(), m.cpu[1].pc)
@@ -262,19 +274,20 @@ isomer.fail("all stops are printed")
 """
 
 
-def test_states_at_random_stops_of_a_boot_are_the_interpreters(elves: Path) -> None:
+@pytest.mark.parametrize("isa, console", [("riscv64", "ttyS0"), ("arm64", "ttyAMA0")])
+def test_states_at_random_stops_of_a_boot_are_the_interpreters(isa: str, console: str, elves: Path) -> None:
     """A Debian kernel boots; at 50 random counts all of the machine's state is the same on both engines."""
     if "--accel" not in run("test", "--help").stdout:
         pytest.skip("`isomer test` of this build has no --accel")
     files = {}
     for product in ("kernel", "initrd"):
-        r = subprocess.run([ROOT / "scripts/guest", product, "riscv64"], capture_output=True, text=True, timeout=600)
+        r = subprocess.run([ROOT / "scripts/guest", product, isa], capture_output=True, text=True, timeout=600)
         if r.returncode:
             pytest.skip(f"no {product}: {r.stderr.strip()}")
         files[product] = r.stdout.split()[0]
     script = elves / "stops.lua"
     script.write_text(STOPS)
-    sets = [x for k, v in {**files, "stops": 50}.items() for x in ("--set", f"{k}={v}")]
+    sets = [x for k, v in {**files, "isa": isa, "console": console, "stops": 50}.items() for x in ("--set", f"{k}={v}")]
     a, b = (run("test", "--accel", engine, str(script), *sets, timeout=600) for engine in ("interp", "jit"))
     assert a.returncode == b.returncode == 1, a.stdout + a.stderr
     lines, others = (re.findall(r"\d+\t-?\d+\t-?\d+$", r.stdout, re.M) for r in (a, b))

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from lib import htif, programs  # noqa: E402
+from lib import bare, htif, programs  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 FULL = os.environ.get("ISOMER_FULL") == "1"
@@ -188,7 +188,7 @@ def test_signals_in_tight_loops(isa: str, engine: str, elves: Path) -> None:
 
 
 # The timer's handler raises the software interrupt (what an IPI is) and goes back into the loop, where that one is taken.
-MACHINE = r"""
+RISCV64 = r"""
 #include "htif.h"
 __asm__(
     ".balign 4\n"
@@ -241,15 +241,99 @@ void test_main(void) {
 }
 """
 
+ARM64 = r"""
+#include <stdint.h>
+typedef uint64_t u64;
+#define GICD ((volatile uint32_t *)0x8000000)
+#define GICR ((volatile uint32_t *)0x80a0000)
+#define SYS_SET(reg, x) __asm__ volatile("msr " reg ", %0\n isb" ::"r"((u64)(x)) : "memory")
+__asm__(
+    ".section .text.start, \"ax\"\n"
+    ".globl _start\n"
+    "_start: ldr x0, =stack_top\n mov sp, x0\n ldr x0, =vectors\n msr vbar_el1, x0\n isb\n bl main\n"
+    ".balign 2048\n"
+    "vectors: .skip 0x280\n"
+    " mrs x16, S3_0_C12_C12_0\n" /* ICC_IAR1_EL1 */
+    " cmp x16, #27\n"
+    " b.eq 1f\n"
+    " msr S3_0_C12_C12_1, x16\n" /* ICC_EOIR1_EL1 */
+    " add x28, x28, #1\n"
+    " mov x1, #0\n"
+    " cbz x27, 2f\n"
+    " msr elr_el1, x27\n"
+    "2: eret\n"
+    "1: mov x17, #2\n"
+    " msr cntv_ctl_el0, x17\n isb\n"
+    " msr S3_0_C12_C12_1, x16\n"
+    " mov x17, #1\n"
+    " msr S3_0_C12_C11_5, x17\n isb\n" /* ICC_SGI1R_EL1: number 0 to CPU 0 */
+    " add x26, x26, #1\n"
+    " eret\n"
+    ".text\n");
+volatile u64 tohost;
+u64 stack[512] __attribute__((aligned(16)));
+__asm__(".globl stack_top\n.set stack_top, stack + 4096");
+static void off(u64 code) {
+  tohost = code << 1 | 1;
+  for (;;) {}
+}
+#define CHECK(x) ((x) ? (void)0 : off(__LINE__ % 100 + 1))
+#define LOOP(name, code, end)                                                                        \
+  static void name(u64 ticks) {                                                                      \
+    u64 timers, ipis;                                                                                \
+    SYS_SET("cntv_tval_el0", ticks);                                                                 \
+    SYS_SET("cntv_ctl_el0", 1);                                                                      \
+    __asm__ volatile(                                                                                \
+        "mov x26, #0\n mov x28, #0\n mov x0, #0\n mov x1, #1\n" end "\n msr daifclr, #2\n" code      \
+        "9: msr daifset, #2\n mov %0, x26\n mov %1, x28\n"                                           \
+        : "=r"(timers), "=r"(ipis) : : "x0", "x1", "x2", "x16", "x17", "x26", "x27", "x28", "x30", "cc", "memory"); \
+    CHECK(timers == 1 && ipis == 1);                                                                 \
+  }
+LOOP(one, "1: b 1b\n", "adr x27, 9f")
+LOOP(two, "1: nop\n b 2f\n .balign 64\n2: nop\n cbnz x1, 1b\n", "mov x27, #0")
+LOOP(far, "1: nop\n b 2f\n .balign 4096\n2: nop\n b 1b\n", "ldr x27, =9f")
+LOOP(held, "1: add x0, x0, #1\n cbnz x1, 1b\n", "mov x27, #0")
+LOOP(memory, "1: add x0, x0, #1\n ldr x2, [sp]\n cbnz x1, 1b\n", "mov x27, #0")
+LOOP(calls, "1: add x0, x0, #1\n bl 3f\n cbnz x1, 1b\n b 9f\n3: ret\n", "mov x27, #0")
+void main(void) {
+  GICD[0] = 0x12; /* affinity routing, group 1 */
+  GICR[0x14 / 4] &= ~2u;
+  while (GICR[0x14 / 4] & 4) {}
+  GICR[0x10080 / 4] = ~0u;
+  GICR[0x10100 / 4] = 1u << 27 | 1;
+  SYS_SET("S3_0_C12_C12_5", 7);
+  SYS_SET("S3_0_C4_C6_0", 0xff);
+  SYS_SET("S3_0_C12_C12_7", 1);
+  for (u64 n = 0; n < 8; n++) {
+    one(4000 + 9001 * n);
+    two(4000 + 9001 * n);
+    far(4000 + 9001 * n);
+    held(4000 + 9001 * n);
+    memory(4000 + 9001 * n);
+    calls(4000 + 9001 * n);
+  }
+  off(0);
+}
+"""
+
+
+def machine(isa: str, elves: Path) -> Path:
+    if why := htif.missing() if isa == "riscv64" else bare.missing():
+        pytest.skip(why)
+    elf, source = elves / f"tight_{isa}.elf", elves / f"tight_{isa}.c"
+    if not elf.exists():
+        source.write_text(RISCV64 if isa == "riscv64" else ARM64)
+        if isa == "riscv64":
+            htif.build(elf.stem, elves, source)
+        else:
+            bare.build(elf, source)
+    return elf
+
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_interrupts_in_tight_loops_of_a_machine(engine: str, elves: Path) -> None:
-    if why := htif.missing():
-        pytest.skip(why)
-    elf = elves / "tight.elf"
-    if not elf.exists():
-        (elves / "tight.c").write_text(MACHINE)
-        htif.build("tight", elves, elves / "tight.c")
+@pytest.mark.parametrize("isa", ["riscv64", "arm64"])
+def test_interrupts_in_tight_loops_of_a_machine(isa: str, engine: str, elves: Path) -> None:
+    elf = machine(isa, elves)
     for clock in [[], ["--deterministic"]]:
-        r = run(ISOMER, "run", *ENGINES[engine], *clock, elf)
-        assert r.returncode == 0, htif.explain("tight", elf, r.returncode, elves / "tight.c") + "\n" + r.stderr
+        r = run(ISOMER, "run", *ENGINES[engine], *clock, elf, timeout=60)
+        assert r.returncode == 0, r.stderr

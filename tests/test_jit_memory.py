@@ -52,10 +52,11 @@ def test_atomics_are_the_hardwares(isa: str, stress: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("stress", STRESS)
-def test_threads_and_faults_are_native(stress: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("isa", programs.WHOLE)
+def test_threads_and_faults_are_native(isa: str, stress: str, tmp_path: Path) -> None:
     """Four threads at the same words; atomics and pairs where they may not write; counts and fault addresses are native ones."""
     want = run(str(hosted("x86_64", "atomics_threads.c", tmp_path / "native")))
-    guest = hosted("riscv64", "atomics_threads.c", tmp_path / "guest")
+    guest = hosted(isa, "atomics_threads.c", tmp_path / "guest")
     got = run(str(ISOMER), "user", "--accel", "jit", *STRESS[stress], str(guest))
     assert want.returncode == 0 and (got.returncode, got.stdout, got.stderr) == (0, want.stdout, "")
 
@@ -81,10 +82,11 @@ def test_accesses_across_pages_stay_in_translated_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])
-def test_accesses_to_isomers_own_memory_fault(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("isa", programs.WHOLE)
+def test_accesses_to_isomers_own_memory_fault(isa: str, engine: str, tmp_path: Path) -> None:
     """A running program is given addresses of Isomer's own mappings, and ones around the end of what a guest may map: every kind
     of access faults, at the address that it was made at."""
-    guest = hosted("riscv64", "foreign.c", tmp_path / "guest")
+    guest = hosted(isa, "foreign.c", tmp_path / "guest")
     p = subprocess.Popen([str(ISOMER), "user", "--accel", engine, str(guest)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True)
     assert p.stdin and p.stdout and p.stderr and p.stdout.readline() == "ready\n"

@@ -119,6 +119,16 @@ struct user_auxv {
   uint64_t minsigstksz; /* bytes of the smallest signal frame; 0: not announced */
 };
 
+/* Debugging by the guest's own means; see vcpu_stops. */
+struct arch_debug {
+  /* While `step` is set. Before the instruction at v->pc is fetched: STEP_NEXT, or STEP_TRAP with v->c->trap set. */
+  int (*before)(struct vcpu *v);
+  /* The instruction, of leaf `op`, has retired. */
+  void (*after)(struct vcpu *v, unsigned op);
+  /* An access that no fault forbids is about to touch `at`, in range r: 0, or STEP_TRAP with v->c->trap set. */
+  int (*hit)(struct vcpu *v, const struct stop_range *r, gva_t at, enum access access);
+};
+
 /* The procedural part of an ISA, hand-written in runtime/arch/<isa>. */
 struct arch_ops {
   void (*reset)(struct vcpu *v);
@@ -160,6 +170,7 @@ struct arch_ops {
   void (*user_stack)(struct vcpu *v, gva_t sp);
   void (*user_tls)(struct vcpu *v, uint64_t tls);
   const struct arch_signals *signals;
+  const struct arch_debug *debug;   /* NULL: nothing is ever armed */
   const struct arch_frames *frames; /* NULL: callers are not known */
 };
 

@@ -54,6 +54,22 @@ struct vcpu_watch {
   void (*data)(struct vcpu *v, gva_t va, unsigned size, enum access access, uint64_t *value);
 };
 
+/* What the guest's own debugging (breakpoints, watchpoints, single step) asks of engines. The arch code sets it with
+ * stops_set (mem/stops.h) when its `context` is recomputed; nothing is armed when all is zero, and that costs nothing.
+ * An armed range is noticed whatever the present context: `arch_debug.hit` says whether it counts. */
+#define VCPU_STOPS 16
+struct vcpu_stops {
+  bool step;      /* engines execute one instruction at a time, between arch_debug.before and .after */
+  uint8_t access; /* 1 << ACCESS_* of all ranges */
+  uint16_t nranges;
+  uint64_t address; /* bits of an address that are compared */
+  struct stop_range {
+    gva_t first, last;
+    uint8_t access; /* 1 << ACCESS_*: for fetch, instructions that start in it */
+    uint8_t number; /* the arch code's */
+  } range[VCPU_STOPS];
+};
+
 /* A guest exception on its way to delivery. `kind` is the generated <ISA>_TRAP_* number. */
 struct trap {
   uint32_t kind;
@@ -147,6 +163,7 @@ struct vcpu_common {
    * samples. */
   void (*sample)(struct vcpu *v);
   uint64_t sample_at;
+  struct vcpu_stops stops;
   bool stepping; /* the engine executes one instruction at a time, all counts exact */
   bool touched;  /* a device was accessed since the engine cleared this */
   struct vcpu_stats stats;

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "mem/phys.h"
 #include "mem/space.h"
+#include "mem/stops.h"
 #include "mem/tlb.h"
 
 #define MAX_PAGES      4096u      /* windows per vCPU */
@@ -357,7 +358,7 @@ const struct insn *interp_miss(struct vcpu *v) {
     return NULL;
   }
   if (!find_source(v, pc, &from)) return NULL;
-  if (!from.whole) return decode_guarded(k, off);
+  if (!from.whole) return stops_check(v, pc, 1, ACCESS_FETCH) ? NULL : decode_guarded(k, off);
   uint32_t i = page_for(k, from.key);
   struct interp_vpage *e = &k->in.vpage[(pc >> GUEST_PAGE_BITS) % INTERP_VPAGES];
   *e = (struct interp_vpage){base | v->tag_fetch, window(k, i)};

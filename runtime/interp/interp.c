@@ -20,6 +20,7 @@ static int step_one_by_one(struct vcpu *v, int64_t n) {
   struct vcpu_common *c = v->c;
   bool (*watch)(struct vcpu *, gva_t) = c->watch ? c->watch->exec : NULL;
   void (*trace)(struct vcpu *, const struct insn *) = c->trace ? c->trace->insn : NULL;
+  const struct arch_debug *debug = c->stops.step ? c->isa->arch->debug : NULL;
   const struct insn *d = NULL;
   c->touched = false;
   while (n-- > 0 && !c->touched && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED)) {
@@ -27,14 +28,17 @@ static int step_one_by_one(struct vcpu *v, int64_t n) {
       vcpu_kick(v);
       return STEP_NEXT;
     }
+    if (unlikely(debug) && debug->before(v)) return STEP_TRAP;
     if (!d || !d->op) {
       d = interp_miss(v);
       if (!d) return STEP_TRAP;
     }
     if (trace) trace(v, d);
     const gva_t pc = v->pcbase + d->off;
-    int step = c->isa->exec[d->op](v, d);
+    const unsigned op = d->op;
+    int step = c->isa->exec[op](v, d);
     if (step != STEP_TRAP) v->budget--;
+    if (unlikely(debug) && step != STEP_TRAP && step != STEP_RESTART) debug->after(v, op);
     switch (step) {
     case STEP_NEXT:
       v->pc = pc + d->len;
@@ -44,7 +48,9 @@ static int step_one_by_one(struct vcpu *v, int64_t n) {
     case STEP_RESTART: v->pc = pc; break;
     case STEP_END: v->pc = pc + d->len; return STEP_END;
     case STEP_JUMP_END: return STEP_END;
-    case STEP_WAIT: v->pc = pc + d->len; return STEP_WAIT;
+    case STEP_WAIT:
+      v->pc = pc + d->len;
+      return debug ? STEP_END : STEP_WAIT; /* what comes next is an exception */
     default: v->pc = pc; return STEP_TRAP;
     }
   }
@@ -61,7 +67,8 @@ static int step_loop(struct vcpu *v, int64_t n) {
 int interp_slice(struct vcpu *v) {
   const struct isa *isa = v->c->isa;
   int (*run)(struct vcpu *) = v->c->space ? isa->run_direct : isa->run;
-  bool single = !run || (v->c->trace && v->c->trace->insn) || (v->c->watch && v->c->watch->exec);
+  bool single =
+      !run || v->c->stops.step || (v->c->trace && v->c->trace->insn) || (v->c->watch && v->c->watch->exec);
   int64_t room = v->budget - overshoot(isa), n = room < SLICE ? room : SLICE;
   if (single || n <= 0) return step_loop(v, v->budget < SLICE ? v->budget : SLICE);
   interp_of(v)->left = n * isa->insn_size;
@@ -106,6 +113,7 @@ static bool take_interrupt(struct vcpu *v) {
   gva_t from = v->pc;
   if (c->trap_exits || !c->isa->arch->interrupt || !c->isa->arch->interrupt(v)) return false;
   c->isa->arch->context(v);
+  cache_sync(v);
   if (c->trace && c->trace->interrupt) c->trace->interrupt(v, from);
   return true;
 }
@@ -115,8 +123,8 @@ enum vcpu_exit interp_loop(struct vcpu *v, int (*slice)(struct vcpu *v)) {
   const struct arch_ops *arch = c->isa->arch;
 
   tlb_poll(v);
-  cache_sync(v);
   arch->context(v);
+  cache_sync(v);
   for (;;) {
     if (unlikely(__atomic_load_n(&v->kick, __ATOMIC_ACQUIRE))) {
       tlb_poll(v);
@@ -130,12 +138,12 @@ enum vcpu_exit interp_loop(struct vcpu *v, int (*slice)(struct vcpu *v)) {
     case STEP_NEXT: break;
     case STEP_BROKEN: return leave(v, EXIT_ERROR);
     case STEP_END:
-      cache_sync(v);
       arch->context(v);
+      cache_sync(v); /* last: a new context may have made void what is known of addresses */
       break;
     case STEP_WAIT:
-      cache_sync(v);
       arch->context(v);
+      cache_sync(v);
       if (c->trap_exits || !arch->wake || !arch->wake(v)) return leave(v, EXIT_WAIT);
       break;
     case STEP_TRAP:
@@ -143,8 +151,8 @@ enum vcpu_exit interp_loop(struct vcpu *v, int (*slice)(struct vcpu *v)) {
       if (c->trace && c->trace->trap) c->trace->trap(v);
       if (c->trap_exits) return leave(v, EXIT_TRAP);
       arch->deliver(v);
-      cache_sync(v);
       arch->context(v);
+      cache_sync(v);
       break;
     }
   }

@@ -162,7 +162,7 @@ static int after(struct jit *j, uint64_t result, int64_t *left) {
 static int jit_slice(struct vcpu *v) {
   struct jit *j = jit_of(v);
   struct vcpu_common *c = v->c;
-  if (c->stepping || (c->trace && c->trace->insn) || (c->watch && c->watch->exec) ||
+  if (c->stepping || c->stops.step || (c->trace && c->trace->insn) || (c->watch && c->watch->exec) ||
       jit_options.highest == TIER_INTERP)
     return interp_slice(v);
   int64_t left = v->budget < SLICE ? v->budget : SLICE;

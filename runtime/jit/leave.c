@@ -109,8 +109,9 @@ static bool quiet(struct vcpu *v) {
   const struct vcpu_common *c = v->c;
   const struct arch_ops *arch = c->isa->arch;
   if (c->resched) return false;
-  cache_sync(v);
   arch->context(v);
+  cache_sync(v);
+  if (c->stops.step) return false;
   if (__atomic_load_n(&v->kick, __ATOMIC_ACQUIRE)) return false;
   return c->trap_exits || !arch->interrupt || (arch->interruptible && !arch->interruptible(v));
 }

@@ -8,6 +8,7 @@
 #include "mem/access.h"
 #include "mem/direct.h"
 #include "mem/replay.h"
+#include "mem/stops.h"
 #include "os/atomic128.h"
 #include "os/guest_access.h"
 
@@ -25,7 +26,9 @@ struct cell {
   unsigned n, size;
 };
 
-static int find(struct vcpu *v, gva_t a, unsigned attr, unsigned size, enum access access, struct cell *c) {
+/* `reads`: an access for writing that reads first. */
+static int find(struct vcpu *v, gva_t a, unsigned attr, unsigned size, enum access access, bool reads,
+                struct cell *c) {
   struct tlb_spot s;
   gva_t left = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
   if (attr >> 4) log_bug("atomic access through window %u: only window 0 is implemented", attr >> 4);
@@ -37,14 +40,17 @@ static int find(struct vcpu *v, gva_t a, unsigned attr, unsigned size, enum acce
   if (rc) return rc;
   if (!s.host) return v->c->isa->arch->bus_fault(v, a, access);
   *c = (struct cell){.lo = s.host, .pa = s.pa, .n = size, .size = size};
+  if (unlikely(left < size)) {
+    v->c->access_len = (uint16_t)(size - left);
+    rc = tlb_resolve(v, a + left, access, &s);
+    if (rc) return rc;
+    if (!s.host) return v->c->isa->arch->bus_fault(v, a + left, access);
+    c->n = (unsigned)left;
+    c->hi = s.host;
+  }
+  if (reads && (rc = stops_check(v, a, size, ACCESS_READ))) return rc;
+  if ((rc = stops_check(v, a, size, access))) return rc;
   if (watched) w->data(v, a, size, access, NULL);
-  if (likely(left >= size)) return 0;
-  v->c->access_len = (uint16_t)(size - left);
-  rc = tlb_resolve(v, a + left, access, &s);
-  if (rc) return rc;
-  if (!s.host) return v->c->isa->arch->bus_fault(v, a + left, access);
-  c->n = (unsigned)left;
-  c->hi = s.host;
   return 0;
 }
 
@@ -200,7 +206,7 @@ DIRECT(128, u128)
     T seen, next = 0;                                                                        \
     if (unlikely(mem_replay)) return replay_rmw##W(v, a, op, value, old);                    \
     if (v->c->space) return direct_rmw##W(v, a, op, value, old);                             \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, true, &c);                            \
     if (rc) return rc;                                                                       \
     if (likely(aligned(&c))) {                                                               \
       T *p = (T *)(void *)c.lo;                                                              \
@@ -227,7 +233,7 @@ DIRECT(128, u128)
     struct cell c;                                                                           \
     if (unlikely(mem_replay)) return replay_cas##W(v, a, expect, value, old);                \
     if (v->c->space) return direct_cas##W(v, a, expect, value, old);                         \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                                  \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, true, &c);                            \
     if (!rc) swap##W(&c, expect, value, old);                                                \
     return rc;                                                                               \
   }                                                                                          \
@@ -237,7 +243,7 @@ DIRECT(128, u128)
   int mem_load_ex##W(struct vcpu *v, gva_t a, unsigned attr, T *out) {                  \
     struct cell c;                                                                      \
     if (v->c->space) return direct_load_ex##W(v, a, out);                               \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, &c);                              \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_READ, false, &c);                       \
     v->c->excl_size = 0;                                                                \
     if (rc) return rc;                                                                  \
     *out = peek##W(&c);                                                                 \
@@ -255,7 +261,7 @@ DIRECT(128, u128)
     if (!armed) return 0;                                                               \
     if (unlikely(mem_replay)) return mem_replay->store_ex(v, a, sizeof(T), &value, ok); \
     if (v->c->space) return direct_store_ex##W(v, a, value, ok);                        \
-    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, &c);                             \
+    int rc = find(v, a, attr, sizeof(T), ACCESS_WRITE, false, &c);                      \
     if (rc) return rc;                                                                  \
     if (c.pa == v->c->excl_addr) *ok = swap##W(&c, (T)v->c->excl_value, value, &old);   \
     return 0;                                                                           \
@@ -296,7 +302,7 @@ static bool swap128(const struct cell *c, u128 expect, u128 value, u128 *old) {
 int mem_cas128(struct vcpu *v, gva_t a, unsigned attr, u128 expect, u128 value, u128 *old) {
   struct cell c;
   if (v->c->space) return direct_cas128(v, a, expect, value, old);
-  int rc = find(v, a, attr, 16, ACCESS_WRITE, &c);
+  int rc = find(v, a, attr, 16, ACCESS_WRITE, true, &c);
   if (!rc) swap128(&c, expect, value, old);
   return rc;
 }

@@ -8,6 +8,7 @@
 #include "mem/direct.h"
 #include "mem/phys.h"
 #include "mem/replay.h"
+#include "mem/stops.h"
 
 __thread const struct mem_replay *mem_replay;
 
@@ -38,6 +39,26 @@ static int can_show(struct vcpu *v, gva_t a, unsigned size) {
   const struct vcpu_watch *w = v->c->watch;
   if (likely(!w || !w->page) || v->c->stepping || !(w->page(v, a) || w->page(v, a + (size - 1)))) return 0;
   return vcpu_trap(v, TRAP_EXACT, 0, 0, 0, 0);
+}
+
+static int pages_are_there(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
+  struct tlb_spot s;
+  while (len) {
+    uint64_t n = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
+    v->c->access_len = (uint16_t)(n < len ? n : len);
+    int rc = tlb_resolve(v, a, access, &s);
+    if (rc) return rc;
+    if (n >= len) break;
+    a += n;
+    len -= n;
+  }
+  return 0;
+}
+
+/* Does the guest's debugging stop the access? Faults come first. */
+static int stopped(struct vcpu *v, gva_t a, unsigned size, enum access access) {
+  int rc = pages_are_there(v, a, size, access);
+  return rc ? rc : stops_check(v, a, size, access);
 }
 
 /* Bytes of [a, a+size) that lie in a's page. */
@@ -90,6 +111,7 @@ static int load(struct vcpu *v, gva_t a, unsigned attr, unsigned size, void *out
     if ((attr & 15) > ORDER_TSO) __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return rc;
   }
+  if (unlikely(v->c->stops.nranges) && (rc = stopped(v, a, size, ACCESS_READ))) return rc;
   if ((rc = can_show(v, a, size))) return rc;
   v->c->access_len = (uint16_t)size;
   if (in_page(a, size) < size) {
@@ -122,6 +144,7 @@ static int store(struct vcpu *v, gva_t a, unsigned attr, unsigned size, const vo
     if ((attr & 15) == ORDER_SEQCST) __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return rc;
   }
+  if (unlikely(v->c->stops.nranges) && (rc = stopped(v, a, size, ACCESS_WRITE))) return rc;
   v->c->access_len = (uint16_t)size;
   memcpy(bytes, in, size);
   if (unlikely(v->c->watch)) { /* only what will happen is shown */
@@ -171,19 +194,11 @@ int mem_store128_slow(struct vcpu *v, gva_t a, unsigned attr, u128 value) {
 }
 
 int mem_probe(struct vcpu *v, gva_t a, uint64_t len, enum access access) {
-  struct tlb_spot s;
   if (unlikely(mem_replay)) return mem_replay->probe(v, a, len, access);
   if (v->c->space) return space_probe(v, a, len, access);
-  while (len) {
-    uint64_t n = GUEST_PAGE_SIZE - (a & ~GUEST_PAGE_MASK);
-    v->c->access_len = (uint16_t)(n < len ? n : len);
-    int rc = tlb_resolve(v, a, access, &s);
-    if (rc) return rc;
-    if (n >= len) break;
-    a += n;
-    len -= n;
-  }
-  return 0;
+  int rc = pages_are_there(v, a, len, access);
+  /* Who probes for reading may not be about to read (cache maintenance). */
+  return rc || access != ACCESS_WRITE ? rc : stops_check(v, a, len, access);
 }
 
 static int replay_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
@@ -210,6 +225,7 @@ int mem_fill(struct vcpu *v, gva_t a, uint64_t len, uint8_t byte) {
       if (rc) return rc;
       if (!s.host) return bus_fault(v, at, ACCESS_WRITE);
       if (n > left) n = left;
+      if (!pass && (rc = stops_check(v, at, n, ACCESS_WRITE))) return rc;
       if (pass) memset(s.host, byte, n);
       at += n;
       left -= n;

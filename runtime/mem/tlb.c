@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "mem/phys_int.h"
 #include "mem/space.h"
+#include "mem/stops.h"
 #include "os/prefault.h"
 
 #define L1_SIZE  (1u << TLB_BITS)
@@ -446,7 +447,7 @@ int tlb_resolve(struct vcpu *v, gva_t va, enum access access, struct tlb_spot *o
   if (access == ACCESS_WRITE) phys_hook(v->c->phys, r, out->pa & GUEST_PAGE_MASK);
   const struct vcpu_watch *watch = v->c->watch;
   if (unlikely(watch) && access != ACCESS_FETCH && watch->page && watch->page(v, va)) return 0;
-  if (prot) l1_fill(t, r, va, out->pa, tag, prot, access);
+  if (prot && !stops_page(v, va, access == ACCESS_FETCH)) l1_fill(t, r, va, out->pa, tag, prot, access);
   return 0;
 }
 

@@ -127,6 +127,7 @@ const struct arch_ops arm64_arch = {
     .user_stack = arm64_user_stack,
     .user_tls = arm64_user_tls,
     .signals = &arm64_signals,
+    .debug = &arm64_debug,
     .frames = &frames,
     .user_auxv = user_auxv,
     .user_cpuinfo = user_cpuinfo,

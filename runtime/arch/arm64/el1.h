@@ -8,6 +8,7 @@
 
 /* PSTATE as SPSR_EL1 has it, C5.2.19 */
 #define SPSR_PAN (UINT64_C(1) << 22)
+#define SPSR_SS  (UINT64_C(1) << 21)
 #define SPSR_IL  (UINT64_C(1) << 20)
 #define DAIF_F   (UINT64_C(1) << 6)
 #define DAIF_I   (UINT64_C(1) << 7)
@@ -32,6 +33,7 @@ enum {
   FSC_PERMISSION = 0x0c,
   FSC_EXTERNAL = 0x10,
   FSC_EXTERNAL_WALK = 0x14,
+  FSC_DEBUG = 0x22,
 };
 /* Data aborts: write; of a cache maintenance instruction. */
 enum { ISS_WNR = 1 << 6, ISS_CM = 1 << 8 };
@@ -68,6 +70,14 @@ bool arm64_interrupt(struct vcpu *v);
 bool arm64_interruptible(struct vcpu *v);
 bool arm64_wake(struct vcpu *v);
 const char *arm64_interrupt_name(unsigned cause);
+
+/* Self-hosted debug: recomputes what engines shall look for; PSTATE.SS after an exception return to `el` with this SPSR_EL1; an
+ * instruction that calls a higher level steps. */
+void arm64_debug_context(struct vcpu *v);
+bool arm64_step_after_return(struct arm64_vcpu *s, unsigned el, uint64_t spsr);
+void arm64_call_steps(struct arm64_vcpu *s);
+extern const struct arch_debug arm64_debug;
+#define MDSCR_ANY (UINT64_C(1) << 15 | 1) /* MDE, SS: without them there is nothing to look for */
 
 /* Tag of data accesses with the permissions of EL0 (LDTR and the like). */
 uint32_t arm64_user_tag(struct vcpu *v);

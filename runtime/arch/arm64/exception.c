@@ -23,8 +23,8 @@ void arm64_set_el(struct arm64_vcpu *s, unsigned el, unsigned spsel) {
 
 static uint64_t pstate(const struct arm64_vcpu *s) {
   return (uint64_t)s->NF << 31 | (uint64_t)s->ZF << 30 | (uint64_t)s->CF << 29 | (uint64_t)s->VF << 28 |
-         (s->PSTATE_PAN ? SPSR_PAN : 0) | (s->PSTATE_IL ? SPSR_IL : 0) | s->DAIF |
-         (s->EL ? (s->SPSel ? MODE_EL1H : MODE_EL1T) : MODE_EL0T);
+         (s->PSTATE_PAN ? SPSR_PAN : 0) | (s->PSTATE_SS ? SPSR_SS : 0) | (s->PSTATE_IL ? SPSR_IL : 0) |
+         s->DAIF | (s->EL ? (s->SPSel ? MODE_EL1H : MODE_EL1T) : MODE_EL0T);
 }
 
 static void enter(struct vcpu *v, unsigned kind, gva_t back) {
@@ -34,7 +34,7 @@ static void enter(struct vcpu *v, unsigned kind, gva_t back) {
   s->ELR_EL1 = back;
   arm64_set_el(s, 1, 1);
   s->DAIF = DAIF_ALL;
-  s->PSTATE_IL = 0;
+  s->PSTATE_IL = s->PSTATE_SS = s->STEPPED = s->STEPPED_EX = 0;
   if (arm64_has(v, ARM64_FEATURE_PAN) && !(s->SCTLR_EL1 & SCTLR_SPAN)) s->PSTATE_PAN = 1;
   v->pc = s->VBAR_EL1 + from + kind;
 }
@@ -57,6 +57,7 @@ void arm64_deliver(struct vcpu *v) {
   case ARM64_TRAP_smc:
     if (v->c->firmware_call && v->c->firmware_call(v)) {
       v->pc += 4;
+      arm64_call_steps(s);
       return;
     }
     ec = v->c->isa->traps[ARM64_TRAP_undef].code; /* there is no EL2 and no EL3 */
@@ -64,6 +65,7 @@ void arm64_deliver(struct vcpu *v) {
   case ARM64_TRAP_svc:
     iss = t.arg[0];
     back += 4;
+    arm64_call_steps(s);
     break;
   case ARM64_TRAP_wfx:
   case ARM64_TRAP_brk: iss = t.arg[0]; break;
@@ -73,6 +75,19 @@ void arm64_deliver(struct vcpu *v) {
   case ARM64_TRAP_data_abort:
     iss = t.arg[1];
     ec += s->EL != 0;
+    s->FAR_EL1 = t.arg[0];
+    break;
+  case ARM64_TRAP_breakpoint:
+    ec += s->EL != 0;
+    iss = FSC_DEBUG;
+    break;
+  case ARM64_TRAP_step:
+    ec += s->EL != 0;
+    iss = t.arg[0];
+    break;
+  case ARM64_TRAP_watchpoint:
+    ec += s->EL != 0;
+    iss = t.arg[1];
     s->FAR_EL1 = t.arg[0];
     break;
   case ARM64_TRAP_pc_alignment: s->FAR_EL1 = t.arg[0]; break;
@@ -130,6 +145,7 @@ int arm64_h_exception_return(struct vcpu *v, uint64_t *to) {
   const unsigned m = p & 31;
   const bool legal = m == MODE_EL0T || m == MODE_EL1T || m == MODE_EL1H;
   mem_excl_clear(v);
+  s->PSTATE_SS = arm64_step_after_return(s, legal ? m >> 2 : s->EL, p); /* of the state that is left */
   s->NF = p >> 31 & 1;
   s->ZF = p >> 30 & 1;
   s->CF = p >> 29 & 1;

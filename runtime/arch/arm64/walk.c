@@ -213,6 +213,7 @@ static uint32_t mode(const struct arm64_vcpu *s, unsigned el, bool data) {
 
 void arm64_context(struct vcpu *v) {
   const struct arm64_vcpu *s = a64(v);
+  if (unlikely(s->MDSCR_EL1 & MDSCR_ANY || v->c->stops.step || v->c->stops.nranges)) arm64_debug_context(v);
   const uint64_t own = (uintptr_t)v->c->arch & OWN_CODE, id = asid(s);
   const bool any = !own && s->EL && s->SCTLR_EL1 & SCTLR_M;
   const uint32_t data = mode(s, s->EL, true);
