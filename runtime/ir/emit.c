@@ -112,17 +112,27 @@ bool ir_is_k(const struct lift *l, ref r, u128 *value) {
   return true;
 }
 
+static ref find(const struct lift *l, unsigned h, enum ir_op op, enum ir_type t, ref a, ref b, ref c,
+                uint32_t aux) {
+  for (ref r = l->hash[h]; r; r = ir_at(l, r)->chain) {
+    const struct ir_ins *i = ir_at(l, r);
+    if (i->op == op && i->type == t && i->a == a && i->b == b && i->c == c && i->aux == aux &&
+        (ir_op_info[op].kind == 'P' || r > l->barrier))
+      return r;
+  }
+  return 0;
+}
+
+ref ir_known(const struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b) {
+  return find(l, hash(op, t, a, b, 0, 0), op, t, a, b, 0, 0);
+}
+
 ref ir_emit(struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b, ref c, uint32_t aux) {
   char kind = ir_op_info[op].kind;
   if (!l->fold || (kind != 'P' && kind != 'F')) return ir_append(l, op, t, a, b, c, aux);
   ref r = ir_fold(l, op, t, &a, &b, &c, &aux);
   if (r) return r;
   unsigned h = hash(op, t, a, b, c, aux);
-  for (r = l->hash[h]; r; r = ir_at(l, r)->chain) {
-    const struct ir_ins *i = ir_at(l, r);
-    if (i->op == op && i->type == t && i->a == a && i->b == b && i->c == c && i->aux == aux &&
-        (kind == 'P' || r > l->barrier))
-      return r;
-  }
-  return chained(l, h, ir_append(l, op, t, a, b, c, aux));
+  r = find(l, h, op, t, a, b, c, aux);
+  return r ? r : chained(l, h, ir_append(l, op, t, a, b, c, aux));
 }

@@ -66,6 +66,14 @@ static ref fold_add(struct lift *l, enum ir_type t, ref a, ref b) {
   }
   if (j.op == IR_NEG) return e2(l, IR_SUB, t, a, j.a);
   if (i.op == IR_NEG) return e2(l, IR_SUB, t, b, i.a);
+  /* The sum of one of them without its number is there: addresses of the next round of a loop. */
+  for (int turn = 0; turn < 2; turn++) {
+    const struct ir_ins p = turn ? i : j;
+    const ref q = turn ? b : a;
+    if (p.op != IR_ADD || !k64(l, p.b, &x)) continue;
+    const ref sum = ir_known(l, IR_ADD, t, p.a < q ? p.a : q, p.a < q ? q : p.a);
+    if (sum) return e2(l, IR_ADD, t, sum, p.b);
+  }
   return 0;
 }
 

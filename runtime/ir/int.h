@@ -9,6 +9,8 @@
 
 /* emit.c. `ir_emit` simplifies and commons (l->fold); `ir_append` only appends. */
 ref ir_emit(struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b, ref c, uint32_t aux);
+/* An operation without effect that was emitted already, 0: it was not. */
+ref ir_known(const struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b);
 ref ir_append(struct lift *l, enum ir_op op, enum ir_type t, ref a, ref b, ref c, uint32_t aux);
 ref ir_pc_at(struct lift *l, int64_t offset);         /* an interned PC entry */
 ref ir_k(struct lift *l, enum ir_type t, u128 value); /* an interned constant */

@@ -238,6 +238,27 @@ static void sums_multiply(void **state) {
   free(r);
 }
 
+/* The address of the next round is a number behind that of this one, however it is put together. */
+static void sums_are_taken_up_again(void **state) {
+  (void)state;
+  struct rig *r = rig("arm64");
+  assemble(r, 0,
+           (const char *[]){"add x4, x1, x2", "str x0, [x4, x3]", "add x1, x1, #8", "add x4, x1, x2",
+                            "str x0, [x4, x3]", "ret", NULL});
+  assert_int_equal(form(r, 0, &ir_policy_default), 6);
+  ref store[2] = {0};
+  unsigned n = 0;
+  for (ref k = 1; k < r->block.n; k++)
+    if (r->block.ins[k].op == IR_STORE) store[n++ & 1] = r->block.ins[k].a;
+  assert_int_equal(n, 2);
+  const struct ir_ins *next = &r->block.ins[store[1]];
+  assert_int_equal(next->op, IR_ADD);
+  assert_int_equal(next->a, store[0]);
+  assert_int_equal(r->block.ins[next->b].op, IR_CONST);
+  assert_int_equal((uint64_t)ir_const_value(&r->block, next->b), 8);
+  free(r);
+}
+
 /* What the block reads of context is what it is valid for. */
 static void names_its_context(void **state) {
   (void)state;
@@ -327,6 +348,7 @@ int main(void) {
       cmocka_unit_test(flags_that_nobody_sees_are_gone),
       cmocka_unit_test(flags_for_faults_only_are_cold),
       cmocka_unit_test(sums_multiply),
+      cmocka_unit_test(sums_are_taken_up_again),
       cmocka_unit_test(names_its_context),
       cmocka_unit_test(words_stay_words),
       cmocka_unit_test(flags_put_back_are_not_written),
