@@ -357,8 +357,10 @@ class Lifter:
         w, name = self.isa.slots[s.slot].width, self.name(s.slot)
         if self.recorded(s):
             return
-        if s.slot == sticky(self.isa) and s.e.op == "or" and s.e.a[0].op == "slot" and s.e.a[0].k == s.slot and not v.depends(s.e.a[1], {"slot"}):
+        if s.slot == sticky(self.isa) and s.e.op == "or" and s.e.a[0].op == "slot" and s.e.a[0].k == s.slot and not reads(s.e.a[1], s.slot):
             return self.put(f"ir_raise(l, {name}, {self.r(s.e.a[1])});")
+        if s.slot == sticky(self.isa) and any(isinstance(x, tir.Eff) and x.kind == "fp" for x in tir.walk(self.m.body)):
+            raise ByHandler("FP flags that are not merely merged into the sticky ones")
         if s.slot in self.isa.context or any(x.split(".")[0] == s.slot for x in self.isa.context):
             if s.e.bt <= TRANSLATE:
                 self.put(f"lift_set_context(l, {name}, {self.c(s.e)});")
@@ -556,8 +558,6 @@ class Lifter:
         op, n = a["op"], a["width"]
         if n not in (32, 64) or a.get("to", n) not in (32, 64):
             raise ByHandler("half precision")
-        if "scale" in a:
-            raise ByHandler("fixed point")
         if a["rm"].bt > TRANSLATE:
             raise ByHandler("a rounding mode known only at run time")
         if op in ("to_int", "from_int") and a["int"] not in (32, 64):
@@ -572,8 +572,9 @@ class Lifter:
             how.append(f".bad = {_BAD[a['bad']]}")
         how += [f".{k} = (uint8_t)({self.c(a[k])})" for k in ("quiet", "exact") if k in a]
         self.raised.add(s.outs[-1][0])
+        scale = f"(unsigned)({self.c(a['scale'])})" if "scale" in a else ""
         if "lanes" in a:
-            return self.fp_lanes(s, a["lanes"], ", ".join(how))
+            return self.fp_lanes(s, a["lanes"], ", ".join(how), scale)
         args = [self.r(x) for x in s.args] + ["0"] * (3 - len(s.args))
         ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
         if len(ops) > 1:
@@ -581,14 +582,15 @@ class Lifter:
                 self.put(f"ref {s.outs[-1][0]}_{i} = {args[i]};")
                 args[i] = f"{s.outs[-1][0]}_{i}"
         for (out, _), o in zip(s.outs, ops):
-            self.put(f"ref {out} = ir_fp(l, {o}, {n}, &(struct ir_fp){{{', '.join(how)}}}, {', '.join(args)});")
+            text = f"{o}, {n}, &(struct ir_fp){{{', '.join(how)}}}"
+            self.put(f"ref {out} = " + (f"ir_fp_scaled(l, {text}, {args[0]}, {scale});" if scale else f"ir_fp(l, {text}, {', '.join(args)});"))
             self.put(f"(void){out};")
 
-    def fp_lanes(self, s: tir.Eff, lanes: int, how: str) -> None:
+    def fp_lanes(self, s: tir.Eff, lanes: int, how: str, scale: str) -> None:
         """One operation on whole vectors, or one for each lane, in order; the results of those are arrays."""
         op, n, tag = s.attrs["op"], s.attrs["width"], s.outs[-1][0]
         ops = ["IR_FLT", "IR_FEQ", "IR_FUN"] if op == "cmp" else [_FP[op]]
-        if lanes * n in (128, 256) and (op in _PACKED or n == s.attrs.get("int") == 32 and s.attrs["signed"]):
+        if not scale and lanes * n in (128, 256) and (op in _PACKED or n == s.attrs.get("int") == 32 and s.attrs["signed"]):
             try:
                 return self.fp_packed(s, lanes, how, ops, [self.vectors.of(v.cast(e, B(e.ty.bits))) for e in s.args])
             except NoVector:
@@ -604,10 +606,12 @@ class Lifter:
             except NoVector:
                 self.put(f"const ref {tag}_{k}[] = {{{', '.join(self.r(v.lane(e, i)) for i in range(lanes))}}};")
                 args.append(f"{tag}_{k}[i]")
-        args = ", ".join(args + ["0"] * (3 - len(args)))
+        args += ["0"] * (3 - len(args))
         for (out, _), o in zip(s.outs, ops):
             self.put(f"ref {out}[{lanes}];")
-            self.put(f"for (unsigned i = 0; i < {lanes}; i++) {out}[i] = ir_fp(l, {o}, {n}, &(struct ir_fp){{{how}}}, {args});")
+            text = f"{o}, {n}, &(struct ir_fp){{{how}}}"
+            call = f"ir_fp_scaled(l, {text}, {args[0]}, {scale})" if scale else f"ir_fp(l, {text}, {', '.join(args)})"
+            self.put(f"for (unsigned i = 0; i < {lanes}; i++) {out}[i] = {call};")
 
     def fp_packed(self, s: tir.Eff, lanes: int, how: str, ops: list[str], vectors: list[str]) -> None:
         n, args = s.attrs["width"], [f"{s.outs[-1][0]}_{k}" for k in range(len(vectors))]
@@ -704,6 +708,10 @@ def smaller(e: E, limit: int) -> int:
             return 0
         limit = smaller(x, limit)
     return max(limit, 0)
+
+
+def reads(e: E, slot: str) -> bool:
+    return e.op == "slot" and e.k == slot or any(reads(x, slot) for x in e.a)
 
 
 def mentions(e: E, names: set[str]) -> bool:

@@ -130,6 +130,9 @@ void ir_fence(struct lift *l, unsigned sets);
 ref ir_float(struct lift *l, unsigned width, ref bits);
 ref ir_float_bits(struct lift *l, ref a);
 ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how, ref a, ref b, ref c);
+/* FTOI and ITOF of an integer that counts units of 2^-scale, scale up to 64. */
+ref ir_fp_scaled(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how, ref a,
+                 unsigned scale);
 ref ir_fclass(struct lift *l, ref a);
 /* The same for all lanes of vectors of type t. */
 ref ir_vfp(struct lift *l, enum ir_op op, enum ir_type t, unsigned lane, const struct ir_fp *how, ref a,

@@ -32,6 +32,30 @@ ref ir_fp(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how
   return ir_emit(l, op, t, a, b, c, intern(l, how));
 }
 
+static ref power_of_two(struct lift *l, bool is64, int n) {
+  return is64 ? ir_k(l, IT_F64, (uint64_t)(1023 + n) << 52) : ir_k(l, IT_F32, (uint64_t)(127 + n) << 23);
+}
+
+/* Multiplied by a power of two nothing is rounded: a converted integer stays a normal number; an F32 is scaled as an F64; an
+ * F64 that might overflow is beyond every integer as it is. Flags and flushing are those of the operand, once. */
+ref ir_fp_scaled(struct lift *l, enum ir_op op, unsigned width, const struct ir_fp *how, ref a,
+                 unsigned scale) {
+  const bool is64 = width == 64;
+  if (!scale || l->skip) return ir_fp(l, op, width, how, a, 0, 0);
+  if (op == IR_ITOF)
+    return ir_fp(l, IR_FMUL, width, how, ir_fp(l, op, width, how, a, 0, 0),
+                 power_of_two(l, is64, -(int)scale), 0);
+  if (!is64) {
+    a = ir_fp(l, IR_FCVT, 32, how, a, 0, 0);
+    return ir_fp(l, op, 64, how, ir_fp(l, IR_FMUL, 64, how, a, power_of_two(l, true, (int)scale), 0), 0, 0);
+  }
+  const ref exponent = ir_slice(l, 64, 52, 11, ir_float_bits(l, a));
+  const ref beyond = ir_compare(l, IR_LTU, 11, ir_const(l, 11, 1023 + 128), exponent);
+  const ref by = ir_select(l, 64, beyond, ir_float_bits(l, power_of_two(l, true, 0)),
+                           ir_float_bits(l, power_of_two(l, true, (int)scale)));
+  return ir_fp(l, op, 64, how, ir_fp(l, IR_FMUL, 64, how, a, ir_float(l, 64, by), 0), 0, 0);
+}
+
 void ir_silence(struct lift *l, ref from) {
   for (ref r = from; r < l->b->n; r++) {
     struct ir_ins *i = &l->b->ins[r];

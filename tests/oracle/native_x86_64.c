@@ -20,6 +20,7 @@
 #include "core/engine.h"
 #include "core/isa.h"
 #include "mem/phys.h"
+#include "os/cpu.h"
 #include "tests/oracle/identity.h"
 #include "tests/oracle/form_bytes.h"
 
@@ -523,7 +524,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi") ||
-      !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("lzcnt"))
+      !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("lzcnt") || !os_cpu_has("AES") ||
+      !os_cpu_has("PCLMUL") || !os_cpu_has("SHA"))
     return 77;
   set_up();
   nforms = forms_read(argv[1], forms);

@@ -110,7 +110,9 @@ static int user_cpuinfo(const struct vcpu *v, unsigned processor, char *buf, siz
   } names[] = {{X86_64_FEATURE_CX16, "cx16"},    {X86_64_FEATURE_SSE41, "sse4_1"},
                {X86_64_FEATURE_SSE42, "sse4_2"}, {X86_64_FEATURE_POPCNT, "popcnt"},
                {X86_64_FEATURE_AVX, "avx"},      {X86_64_FEATURE_LZCNT, "abm"},
-               {X86_64_FEATURE_BMI1, "bmi1"},    {X86_64_FEATURE_AVX2, "avx2"}};
+               {X86_64_FEATURE_BMI1, "bmi1"},    {X86_64_FEATURE_AVX2, "avx2"},
+               {X86_64_FEATURE_AES, "aes"},      {X86_64_FEATURE_PCLMUL, "pclmulqdq"},
+               {X86_64_FEATURE_SHA, "sha_ni"}};
   char flags[200] = "cx8 cmov fxsr sse sse2 syscall lm";
   for (size_t i = 0; i < ARRAY_SIZE(names); i++)
     if (v->c->features >> names[i].feature & 1) strcat(strcat(flags, " "), names[i].name);
