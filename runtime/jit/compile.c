@@ -134,7 +134,7 @@ int jit_compile(struct jit *j, struct block *b) {
   const struct ir_source source = {fetch, context_value, j, .crosses = b->crosses};
   struct ir_policy policy = ir_policy_default;
   unsigned max = jit_options.max_insns;
-  if (j->check) policy.look = 0; /* all flags are compared */
+  if (j->check || j->v->c->resched) policy.look = 0; /* all flags are compared, or seen at an exact count */
   int rc = jit_ready(j);
   if (rc) return rc;
   for (unsigned tries = 0; tries < 200; tries++) {
