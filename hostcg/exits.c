@@ -202,12 +202,14 @@ static void swap(struct cg *g, unsigned a, unsigned b, unsigned bytes) {
 /* Registers to registers, all at once. */
 static void move_all(struct cg *g, const struct cg_place *p, unsigned n) {
   int8_t from[CG_NREGS];
-  uint32_t left = 0;
+  uint32_t left = 0, low = 0;
   unsigned bytes = 8; /* of all: held slots of different sizes do not exchange their values */
   memset(from, -1, sizeof from);
   for (unsigned k = 0; k < n; k++) {
     int d = destination(g, &p[k]);
-    if (d < 0 || p[k].where != CG_IN_REG || p[k].at == d) continue;
+    if (d < 0 || p[k].where != CG_IN_REG) continue;
+    if (p[k].low) low |= 1u << d;
+    if (p[k].at == d) continue;
     from[d] = (int8_t)p[k].at;
     left |= 1u << d;
     if (size_of(&p[k]) > bytes) bytes = size_of(&p[k]);
@@ -219,8 +221,10 @@ static void move_all(struct cg *g, const struct cg_place *p, unsigned n) {
       bool read = false;
       for (uint32_t o = left; o; o &= o - 1) read |= from[__builtin_ctz(o)] == (int)d;
       if (read) continue;
-      move_reg(g, d, (unsigned)from[d], bytes);
+      if (low >> d & 1 && is_vector((unsigned)from[d])) g->p = cg_vlow_of(g->p, d, (unsigned)from[d]);
+      else move_reg(g, d, (unsigned)from[d], bytes);
       left &= ~(1u << d);
+      low &= ~(1u << d);
       moved = true;
     }
     if (moved || !left) continue;
@@ -235,6 +239,8 @@ static void move_all(struct cg *g, const struct cg_place *p, unsigned n) {
       if (from[k] == (int)k) left &= ~(1u << k);
     }
   }
+  for (; low; low &= low - 1)
+    g->p = cg_vlow_of(g->p, (unsigned)__builtin_ctz(low), (unsigned)__builtin_ctz(low));
 }
 
 void fetch(struct cg *g, const struct cg_place *p, unsigned reg) {
@@ -269,10 +275,6 @@ static void to_boundary(struct cg *g, const struct cg_exit *x, const uint8_t *fl
     if (p[n].slot != CG_PART && destination(g, &p[n]) < 0 && p[n].where == CG_IN_REG)
       into_slot(g, &p[n], p[n].at);
   move_all(g, p, x->n);
-  for (unsigned n = 0; n < x->n; n++) {
-    const int d = destination(g, &p[n]);
-    if (p[n].low && d >= 0 && p[n].where == CG_IN_REG) g->p = cg_vlow_of(g->p, (unsigned)d, (unsigned)d);
-  }
   /* What stands in homes is read before other homes are written; the free registers are free now, but for the target. */
   for (unsigned n = 0; n < x->n; n++) {
     int d = destination(g, &p[n]);
