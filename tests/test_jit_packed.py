@@ -88,6 +88,11 @@ def saturating() -> list[str]:
         for two, t in (("", a), ("2", wide)):
             out += [f"{n}{two} v0.{t}, v1.{b}" for n in ("sqxtn", "uqxtn", "sqxtun")]
             out += [f"{n}{two} v0.{t}, v1.{b}, #{k}" for n in ("sqshrn", "uqshrn", "sqshrun", "sqrshrn", "uqrshrn", "sqrshrun") for k in (1, w)]
+        if w > 8:
+            e, f = {16: "hs", 32: "sd"}[w]
+            for n in ("sqdmull", "sqdmlal", "sqdmlsl"):
+                out += [f"{n} v0.{b}, v1.{a}, v2.{a}", f"{n}2 v0.{b}, v1.{wide}, v2.{wide}", f"{n} {f}0, {e}1, {e}2"]
+                out += [f"{n} v0.{b}, v1.{a}, v2.{e}[1]", f"{n}2 v0.{b}, v1.{wide}, v2.{e}[1]", f"{n} {f}0, {e}1, v2.{e}[1]"]
         narrow, broad = {8: "bh", 16: "hs", 32: "sd"}[w]
         out += [f"{n} {narrow}0, {broad}1" for n in ("sqxtn", "uqxtn", "sqxtun")]
     return out

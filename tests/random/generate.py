@@ -231,8 +231,12 @@ class Asker:
                     self.shake()
                     before = self.image(**{f"r{r}": x})
                     after = self.ask(i, self.image() | {self.file: list(before[self.file])})
-                    ch = self.changes(before, after.image)
-                    found.add(after.image[self.file][r] if after.kind == "next" and all(f == (self.file, r) for f in ch) else -1)
+                    y = after.image[self.file][r]
+                    if after.kind != "next" or not LOOPS[0] <= y <= LOOPS[1] or found - {y} or \
+                            any(f != (self.file, r) for f in self.changes(before, after.image)):
+                        found.add(-1)
+                        break
+                    found.add(y)
                 if len(found) == 1 and LOOPS[0] <= (x := found.pop()) <= LOOPS[1]:
                     out.append((i, x))
                     break
@@ -257,10 +261,12 @@ class Asker:
                     continue
                 for x in (1, 5, 1000, 1 << 40) * 3:
                     self.shake()
-                    before = self.image(**{f"r{r}": x})
                     s = self.ask(i, self.image(**{f"r{r}": x}))
+                    if s.kind != "next" or s.image[self.file][r] != x - 1:      # nearly always
+                        break
+                    before = self.image(**{f"r{r}": x})
                     ch = {k: v for k, v in self.changes(before, s.image).items() if k[1] is not None}
-                    if s.kind != "next" or ch != {(self.file, r): (x, x - 1)}:
+                    if ch != {(self.file, r): (x, x - 1)}:
                         break
                 else:
                     out.append(i)
