@@ -255,7 +255,15 @@ static void in_one_page(struct cg *g, ref r, unsigned a, int32_t o, unsigned n) 
   if (n > ALIGNED) {
     g->p = cg_in_page(g->p, t, GUEST_PAGE_SIZE - 1, GUEST_PAGE_SIZE - n);
     g->p = cg_branch(g->p, CG_IN_PAGE_GIVES);
-    late_to(g, x);
+    /* In machines the runtime can say that both pages are open: then none of the stores faults. */
+    struct late *l = new_late(g, g->c.direct || g->c.alone ? LATE_COLD : LATE_SLOW, x);
+    l->address = (uint8_t)a;
+    l->offset = o;
+    l->size = (uint8_t)n;
+    l->access = ACCESS_WRITE;
+    l->temp = (uint8_t)t;
+    l->mem.probe = true;
+    l->retry = l->back = g->p;
     return;
   }
   g->p = cg_low_bits(g->p, low, ALIGNED - 1);

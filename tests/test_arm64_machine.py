@@ -55,7 +55,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("bare") / "memory.elf", source="arm64_memory.c")
 
 
-MEMORY = ["across 18087393416590589760", "aborts 120", "zeros 103200", "undefined 200", "fine 0"]
+MEMORY = ["across 18087393416590589760", "aborts 180", "zeros 103200", "undefined 200", "fine 0"]
 
 
 @needs_qemu
@@ -71,8 +71,8 @@ def test_memory(stress: str, memory: Path) -> None:
     assert r.stdout.splitlines() == MEMORY, r.stderr
     assert r.returncode == 0
     n = {m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)}
-    if stress == "at once":     # what crosses is asked for, zeros are stores: 21,000 of either
-        assert 8000 < n["asked"] < 9000 and n["interpreted"] < 9000, n
+    if stress == "at once":     # what crosses is asked for, zeros are stores: more than 10,000 of either
+        assert 8000 < n["asked"] < 12000 and n["interpreted"] < 7000, n
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@
 #define L1_SIZE  (1u << TLB_BITS)
 #define L1_MASK  (L1_SIZE - 1)
 #define TAG_MAX  4094u /* 0 = not computed; 4095 only occurs in TLB_NO_TAG */
-#define BUCKETS  4096u
+#define BUCKETS  32768u
 #define CTX_SETS 16u
 #define CTX_WAYS 4u
 #define FETCHED  32768u /* bits of a filter, for as many code pages as run between two flushes */
@@ -56,15 +56,16 @@ struct tables {
   uint64_t shifts;    /* bit s: level 2 may hold pages of 1 << s bytes */
   uint32_t nshift[64];
   uint16_t bucket[BUCKETS]; /* walk number + 1 */
-  struct walk walk[TLB_WALKS];
-  struct region *region; /* last used */
-  uint32_t few[TLB_FEW]; /* with tlb_limit: level 1 entries in use, + 1 */
+  struct region *region;    /* last used */
+  uint32_t few[TLB_FEW];    /* with tlb_limit: level 1 entries in use, + 1 */
   unsigned next_few;
   /* Filters, by hash: pages that instructions were fetched from since flush_epoch changed last; executable huge pages that
    * were walked since everything was flushed last. */
   uint64_t fetched[FETCHED / 64], large[LARGE / 64];
   uint64_t large_shifts; /* sizes of the latter */
   uint32_t remote;       /* atomically set: flush everything at the next poll */
+  uint32_t nwalks;       /* those ever used; the host gives no memory for the others */
+  struct walk walk[TLB_WALKS];
 };
 
 /* All tags are zero, which no context has; only read. */
@@ -100,9 +101,9 @@ void tlb_free(struct tlb *t) {
 static unsigned hash(uint64_t page, unsigned shift, uint64_t id) {
   uint64_t h = (page ^ id << 40 ^ id >> 8 ^ (uint64_t)shift << 58) * 0x9e3779b97f4a7c15u;
   h ^= h >> 29;
-  return (unsigned)((h * 0xbf58476d1ce4e5b9u) >> 52);
+  return (unsigned)((h * 0xbf58476d1ce4e5b9u) >> 49);
 }
-_Static_assert(BUCKETS == 1u << (64 - 52), "hash width");
+_Static_assert(BUCKETS == 1u << (64 - 49), "hash width");
 
 /* Invalidates level 1 entries of any tag for [va, va + (1 << shift)). */
 static void l1_purge(struct tables *t, gva_t va, unsigned shift) {
@@ -148,6 +149,7 @@ static void walk_add(struct tables *t, gva_t va, uint64_t id, const struct trans
   struct walk *w = walk_at(t, va, shift, id);
   if (w) walk_remove(t, w);
   w = &t->walk[t->next_walk];
+  if (t->nwalks <= t->next_walk) t->nwalks = t->next_walk + 1;
   t->next_walk = (t->next_walk + 1) % TLB_WALKS;
   if (w->id) walk_remove(t, w);
   uint16_t *head = &t->bucket[hash(va >> shift, shift, id)];
@@ -282,7 +284,8 @@ void tlb_flush_all(struct vcpu *v) {
 void tlb_reset(struct vcpu *v) {
   struct tables *t = tables(v->tlb);
   if (v->tlb != &none) {
-    memset(t, 0, sizeof *t);
+    memset(t->walk, 0, t->nwalks * sizeof t->walk[0]);
+    memset(t, 0, offsetof(struct tables, walk));
     l1_clear(t);
     t->next_tag = t->next_id = t->min_id = 1;
   }

@@ -16,7 +16,7 @@
 #endif
 /* Level 2 has this many walk results: a working set of up to as many pages is walked once per page, whatever the pages. */
 #ifndef TLB_WALKS
-#define TLB_WALKS 4096
+#define TLB_WALKS 32768
 #endif
 _Static_assert(TLB_BITS >= 1 && TLB_BITS <= 16 && TLB_WALKS >= 16 && TLB_WALKS < 65535, "TLB geometry");
 

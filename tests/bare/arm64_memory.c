@@ -132,6 +132,8 @@ static void stores(int at, uint64_t v) {
   CHECK((bytes(at, 4) & 0xff0000ff) == (v * 5 & 0xff0000ff) && bytes(at + 1, 2) == (v * 7 & 0xffff));
   asm volatile("fmov d0, %0\n str d0, [%1]\n str s0, [%1, #9]" ::"r"(v * 9), "r"(p) : "memory");
   CHECK(bytes(at, 8) == v * 9 && bytes(at + 9, 4) == (v * 9 & 0xffffffff));
+  asm volatile("fmov d0, %0\n fmov d1, %1\n stp q0, q1, [%2]" ::"r"(v * 11), "r"(v * 13), "r"(p) : "memory");
+  CHECK(bytes(at, 8) == v * 11 && !bytes(at + 8, 8) && bytes(at + 16, 8) == v * 13 && !bytes(at + 24, 8));
 }
 
 static void across(void) {
@@ -151,9 +153,11 @@ static void across(void) {
     map(which, which ? right : page[0], PXN | READ_ONLY);
     const uint64_t before[2] = {bytes(-5, 8), bytes(3, 8)};
     asm volatile("fmov d0, %0\n fmov v0.d[1], %0\n str q0, [%1]" ::"r"(~before[0]), "r"(p) : "memory");
-    CHECK(last_far == (which ? VA + PAGE : p) && aborts == 2 * n + 1);
+    CHECK(last_far == (which ? VA + PAGE : p) && aborts == 3 * n + 1);
     asm volatile("str %0, [%1]" ::"r"(~before[0]), "r"(p) : "memory");
-    CHECK(last_far == (which ? VA + PAGE : p) && aborts == 2 * n + 2);
+    CHECK(last_far == (which ? VA + PAGE : p) && aborts == 3 * n + 2);
+    asm volatile("stp q0, q0, [%0]" ::"r"(p) : "memory");
+    CHECK(last_far == (which ? VA + PAGE : p) && aborts == 3 * n + 3);
     CHECK(bytes(-5, 8) == before[0] && bytes(3, 8) == before[1]);
     CHECK(loads(-5));
     map(which, which ? right : page[0], PXN);

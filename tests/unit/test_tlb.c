@@ -270,6 +270,22 @@ static void test_huge(void **state) {
   fake_free(v);
 }
 
+/* 64 MiB of small pages, in any order, and a TLB that is as good as new afterwards. */
+static void test_large_set(void **state) {
+  (void)state;
+  enum { SET = 16384 };
+  struct vcpu *v = fake_vcpu(0x400000);
+  if (TLB_WALKS >= SET) {
+    fake.identity = true;
+    for (unsigned again = 1; again < 3; again++) {
+      for (unsigned i = 0; i < 4 * SET; i++) (void)try(v, 0x1000000000 + ((uint64_t)(i * 7919 % SET) << 12));
+      assert_int_equal(fake.walks, again * SET);
+      tlb_reset(v);
+    }
+  }
+  fake_free(v);
+}
+
 /* A huge page that falls out of level 2 takes its fragments along, else a page flush could not find them. */
 static void test_huge_evicted(void **state) {
   (void)state;
@@ -449,6 +465,7 @@ int main(void) {
                                      cmocka_unit_test(test_epoch),
                                      cmocka_unit_test(test_global),
                                      cmocka_unit_test(test_huge),
+                                     cmocka_unit_test(test_large_set),
                                      cmocka_unit_test(test_huge_evicted),
                                      cmocka_unit_test(test_tags_run_out),
                                      cmocka_unit_test(test_tag_reuse_sees_nothing_old),
