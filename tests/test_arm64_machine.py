@@ -76,6 +76,23 @@ def test_a_breakpoint_slows_its_page_alone(tmp_path: Path) -> None:
     assert n["instructions"] > 3000000 and n["interpreted"] * 100 < n["instructions"]
 
 
+@pytest.fixture(scope="module")
+def align(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bare.build(tmp_path_factory.mktemp("bare") / "align.elf", bare.SRC / "arm64.S", bare.SRC / "align.c")
+
+
+@needs_qemu
+def test_alignment_checks_are_those_of_the_oracle(align: Path) -> None:
+    assert bare.qemu(align).stdout == "fine\n"
+
+
+@pytest.mark.parametrize("stress", STRESS)
+def test_alignment_checks(stress: str, align: Path) -> None:
+    """SCTLR_EL1.A, on and off again: every kind of access at every distance from what it must be aligned to."""
+    r = run(str(ISOMER), "run", *STRESS[stress], str(align))
+    assert (r.returncode, r.stdout) == (0, "fine\n"), r.stdout + r.stderr
+
+
 def test_deterministic_counts_are_the_interpreters(program: Path) -> None:
     """Interrupts at exact counts, code that moves and changes, faults: the same instructions retire on both engines."""
     runs = [run(str(ISOMER), "run", *accel, "--deterministic", "--stats", "--json", str(program))
