@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from lib import bare  # noqa: E402
+from lib.bare import QEMU  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 ONCE = ["--jit", "threshold=1"]
@@ -21,15 +22,15 @@ STRESS = {"interp": ["--accel", "interp"], "interp, one TLB entry": ["--accel", 
 SAID = ["moves 101500", "spaces 30500", "changes 39000", "users 11480", "exclusives 1000"]
 
 pytestmark = pytest.mark.skipif(bool(bare.missing()), reason=bare.missing())
-needs_qemu = pytest.mark.skipif(not shutil.which(bare.QEMU), reason=f"{bare.QEMU} is not installed (scripts/setup installs it)")
+needs_qemu = pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed (scripts/setup installs it)")
 
 
 def run(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     return subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, errors="replace")
 
 
-def build(out: Path, *more: str) -> Path:
-    return bare.build(out, *more, bare.SRC / "arm64.S", bare.SRC / "arm64.c")
+def build(out: Path, *more: str, source: str = "arm64.c") -> Path:
+    return bare.build(out, *more, bare.SRC / "arm64.S", bare.SRC / source)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_machine(stress: str, program: Path) -> None:
 
 @pytest.fixture(scope="module")
 def debug(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bare.build(tmp_path_factory.mktemp("bare") / "debug.elf", bare.SRC / "arm64.S", bare.SRC / "debug.c")
+    return build(tmp_path_factory.mktemp("bare") / "debug.elf", source="debug.c")
 
 
 @needs_qemu
@@ -69,7 +70,7 @@ def test_debug_exceptions(stress: str, debug: Path) -> None:
 
 def test_a_breakpoint_slows_its_page_alone(tmp_path: Path) -> None:
     """Other code stays translated, and what is next to a watched place stays right."""
-    elf = bare.build(tmp_path / "elsewhere.elf", "-DELSEWHERE", bare.SRC / "arm64.S", bare.SRC / "debug.c")
+    elf = build(tmp_path / "elsewhere.elf", "-DELSEWHERE", source="debug.c")
     r = run(str(ISOMER), "run", "--accel", "jit", "--stats", "--json", str(elf))
     n = {m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)}
     assert r.returncode == 0 and r.stdout == "fine 0\n", r.stdout
@@ -78,7 +79,7 @@ def test_a_breakpoint_slows_its_page_alone(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def align(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bare.build(tmp_path_factory.mktemp("bare") / "align.elf", bare.SRC / "arm64.S", bare.SRC / "align.c")
+    return build(tmp_path_factory.mktemp("bare") / "align.elf", source="align.c")
 
 
 @needs_qemu
