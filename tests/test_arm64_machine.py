@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from lib import bare  # noqa: E402
+from lib.bare import QEMU  # noqa: E402
 
 ISOMER = ROOT / "out" / "isomer"
 ONCE = ["--jit", "threshold=1"]
@@ -21,7 +22,7 @@ STRESS = {"interp": ["--accel", "interp"], "interp, one TLB entry": ["--accel", 
 SAID = ["moves 101500", "spaces 30500", "changes 39000", "users 11480", "exclusives 1000"]
 
 pytestmark = pytest.mark.skipif(bool(bare.missing()), reason=bare.missing())
-needs_qemu = pytest.mark.skipif(not shutil.which(bare.QEMU), reason=f"{bare.QEMU} is not installed (scripts/setup installs it)")
+needs_qemu = pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed (scripts/setup installs it)")
 
 
 def run(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -77,7 +78,7 @@ def test_memory(stress: str, memory: Path) -> None:
 
 @pytest.fixture(scope="module")
 def debug(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bare.build(tmp_path_factory.mktemp("bare") / "debug.elf", bare.SRC / "arm64.S", bare.SRC / "debug.c")
+    return build(tmp_path_factory.mktemp("bare") / "debug.elf", source="debug.c")
 
 
 @needs_qemu
@@ -94,11 +95,28 @@ def test_debug_exceptions(stress: str, debug: Path) -> None:
 
 def test_a_breakpoint_slows_its_page_alone(tmp_path: Path) -> None:
     """Other code stays translated, and what is next to a watched place stays right."""
-    elf = bare.build(tmp_path / "elsewhere.elf", "-DELSEWHERE", bare.SRC / "arm64.S", bare.SRC / "debug.c")
+    elf = build(tmp_path / "elsewhere.elf", "-DELSEWHERE", source="debug.c")
     r = run(str(ISOMER), "run", "--accel", "jit", "--stats", "--json", str(elf))
     n = {m[1]: int(m[2]) for m in re.finditer(r'"(\w+)":(\d+)', r.stderr)}
     assert r.returncode == 0 and r.stdout == "fine 0\n", r.stdout
     assert n["instructions"] > 3000000 and n["interpreted"] * 100 < n["instructions"]
+
+
+@pytest.fixture(scope="module")
+def align(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("bare") / "align.elf", source="align.c")
+
+
+@needs_qemu
+def test_alignment_checks_are_those_of_the_oracle(align: Path) -> None:
+    assert bare.qemu(align).stdout == "fine\n"
+
+
+@pytest.mark.parametrize("stress", STRESS)
+def test_alignment_checks(stress: str, align: Path) -> None:
+    """SCTLR_EL1.A, on and off again: every kind of access at every distance from what it must be aligned to."""
+    r = run(str(ISOMER), "run", *STRESS[stress], str(align))
+    assert (r.returncode, r.stdout) == (0, "fine\n"), r.stdout + r.stderr
 
 
 def test_deterministic_counts_are_the_interpreters(program: Path) -> None:
