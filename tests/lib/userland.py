@@ -34,7 +34,7 @@ RUNNER = os.environ.get("ISOMER_TEST_RUNNER", "isomer")
 ISAS = programs.WHOLE
 GNU = {"arm64": "aarch64"}  # names that differ there
 ISA = ISAS[0]  # of the guest; every test runs with each of ISAS (tests/user/conftest.py)
-HANGS = 7200.0 if FULL else 600.0  # seconds after which a program is taken to hang; never a measure of speed
+HANGS = 7200.0 if FULL or "check" in engine.ACCEL else 600.0  # seconds after which a program is taken to hang; never a measure of speed
 
 ENV = {
     "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC0", "TERM": "dumb", "USER": "tester", "SHELL": "/bin/bash",

@@ -303,6 +303,8 @@ def compare(b: Bench, programs: list[Program], left: list[str], rights: list[lis
     """Empty, or the differences: one for each command."""
     stream = b.stream(programs)
     want = b.run(left, stream)
+    if isinstance(want, str):
+        return f"{' '.join(left)}: {want}"
     out = []
     for right in rights:
         got = b.run(right, stream)

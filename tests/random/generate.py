@@ -227,7 +227,10 @@ class Asker:
                 except Impossible:
                     continue
                 found = set()
-                for x in (0, M64, *(self.rng.getrandbits(64) for _ in range(4))):
+                # Often enough that two bits from elsewhere are not taken for a constant: a loop from zero does not end.
+                for x in (0, M64, *(self.rng.getrandbits(64) for _ in range(30))):
+                    if len(found) > 1:
+                        break
                     self.shake()
                     before = self.image(**{f"r{r}": x})
                     after = self.ask(i, self.image() | {self.file: list(before[self.file])})
