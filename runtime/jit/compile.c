@@ -122,10 +122,11 @@ static unsigned insn_of(const struct ir_block *ir, unsigned entry) {
 }
 
 /* A deliberate mistake, for tests of what finds mistakes. */
-static void plant(struct ir_block *ir) {
+static void plant(struct ir_block *ir, gva_t page) {
+  const gva_t at = jit_options.plant < GUEST_PAGE_SIZE ? jit_options.plant : jit_options.plant - page;
   for (unsigned i = 0; i < ir->ninsn; i++)
     for (unsigned k = ir->insn[i].first; k < (i + 1 < ir->ninsn ? ir->insn[i + 1].first : ir->n); k++)
-      if (ir->insn[i].pc == (int32_t)jit_options.plant && ir->ins[k].op == IR_ADD) ir->ins[k].op = IR_SUB;
+      if ((gva_t)(int64_t)ir->insn[i].pc == at && ir->ins[k].op == IR_ADD) ir->ins[k].op = IR_SUB;
 }
 
 int jit_compile(struct jit *j, struct block *b) {
@@ -156,7 +157,7 @@ int jit_compile(struct jit *j, struct block *b) {
       rc = -ENOTSUP;
       break;
     }
-    if (jit_options.plant) plant(ir);
+    if (jit_options.plant) plant(ir, j->v->pc & GUEST_PAGE_MASK);
     if (s->nexits + 2 * IR_MAX_EXIT >= 1u << EXIT_BITS) rc = -ENOSPC;
     else rc = cg_compile(j->cg, ir, &c, &r, &bad);
     if (rc == -ENOTSUP) { /* this leaf goes by its handler from now on */

@@ -387,7 +387,7 @@ static int jit_option(const char *text, char *why, size_t n) {
   if (number(text, "threshold", &k)) jit_options.threshold = (unsigned)k;
   else if (number(text, "insns", &k)) jit_options.max_insns = k < 64 ? (unsigned)k : 64;
   else if (number(text, "tlb", &k)) tlb_limit((unsigned)k);
-  else if (number(text, "plant", &k)) jit_options.plant = (unsigned)k;
+  else if (number(text, "plant", &k)) jit_options.plant = k;
   else if (number(text, "memory", &k) && k >= 65536) jit_options.memory = (size_t)k & ~(size_t)4095;
   else {
     snprintf(why, n, "--jit takes threshold=N, insns=N, tlb=N or memory=BYTES (65536 at least), not '%s'",

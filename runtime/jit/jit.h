@@ -32,8 +32,9 @@ struct jit_options {
   bool replaying;     /* what `check` finds is known already: no file */
   int reproducer;     /* descriptor of the file for it, or -1 */
   char reproducer_name[256];
-  unsigned
-      plant; /* additions of instructions at this page offset become subtractions: what `check` must find; 0: none */
+  gva_t
+      plant; /* additions of instructions at this address, or page offset, become subtractions: what `check` must
+                  find; 0: none */
 };
 extern struct jit_options jit_options;
 

@@ -70,7 +70,7 @@ static void text(FILE *f, struct jit *j, gva_t from, int64_t n, gva_t pc) {
   const char *now = (const char *)j->v;
   fprintf(f, "isomer-reproducer 1\nisa %s\nmemory-is %s\nfeatures %#" PRIx64 "\ninsns %" PRId64 "\n",
           isa->name, j->direct ? "identity" : "tlb", j->v->c->features, n);
-  if (jit_options.plant) fprintf(f, "plant %u\n", jit_options.plant);
+  if (jit_options.plant) fprintf(f, "plant %" PRIu64 "\n", jit_options.plant);
   if (k->monitor_before.size)
     fprintf(f, "monitor %#" PRIx64 " %u %#" PRIx64 " %#" PRIx64 "\n", k->monitor_before.addr,
             k->monitor_before.size, (uint64_t)(k->monitor_before.value >> 64),

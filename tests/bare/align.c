@@ -47,21 +47,37 @@ void trapped(struct frame *f, u64 kind) {
 static uint8_t memory[4096] __attribute__((aligned(4096))); /* the page of `tohost` is a device's */
 
 /* One access each, by x0, at EL1. align: what its address must be a multiple of when A is set; 1: nothing; w: a store. */
-#define EACH(X)                                                                                       \
-  X("ldrb w1, [x0]", 1, 0)                                                                            \
-  X("ldrh w1, [x0]", 2, 0)                                                                            \
-  X("ldr w1, [x0]", 4, 0)                                                                             \
-  X("ldr x1, [x0]", 8, 0)                                                                             \
-  X("ldr q1, [x0]", 16, 0) X("strb w1, [x0]", 1, 1) X("strh w1, [x0]", 2, 1) X("str w1, [x0]", 4, 1)  \
-      X("str x1, [x0]", 8, 1) X("str q1, [x0]", 16, 1) X("ldp w1, w2, [x0]", 4, 0)                    \
-          X("ldp x1, x2, [x0]", 8, 0) X("stp x1, x2, [x0]", 8, 1) X("stp q1, q2, [x0]", 16, 1)        \
-              X("ldpsw x1, x2, [x0]", 4, 0) X("ldur x1, [x0]", 8, 0) X("stur w1, [x0]", 4, 1)         \
-                  X("ldr x1, [x0, xzr]", 8, 0) X("ldrsw x1, [x0]", 4, 0) X("ldnp x1, x2, [x0]", 8, 0) \
-                      X("ld1 {v1.16b}, [x0]", 1, 0) X("ld1 {v1.4s, v2.4s}, [x0]", 4, 0)               \
-                          X("st1 {v1.8h}, [x0]", 2, 1) X("ld2 {v1.2d, v2.2d}, [x0]", 8, 0)            \
-                              X("ld1 {v1.s}[1], [x0]", 4, 0)                                          \
-                                  X("st4 {v1.h, v2.h, v3.h, v4.h}[2], [x0]", 2, 1)                    \
-                                      X("ld1r {v1.2d}, [x0]", 8, 0) X("prfm pldl1keep, [x0]", 1, 0)
+// clang-format off
+#define EACH(X) \
+  X("ldrb w1, [x0]", 1, 0) \
+  X("ldrh w1, [x0]", 2, 0) \
+  X("ldr w1, [x0]", 4, 0) \
+  X("ldr x1, [x0]", 8, 0) \
+  X("ldr q1, [x0]", 16, 0) \
+  X("strb w1, [x0]", 1, 1) \
+  X("strh w1, [x0]", 2, 1) \
+  X("str w1, [x0]", 4, 1) \
+  X("str x1, [x0]", 8, 1) \
+  X("str q1, [x0]", 16, 1) \
+  X("ldp w1, w2, [x0]", 4, 0) \
+  X("ldp x1, x2, [x0]", 8, 0) \
+  X("stp x1, x2, [x0]", 8, 1) \
+  X("stp q1, q2, [x0]", 16, 1) \
+  X("ldpsw x1, x2, [x0]", 4, 0) \
+  X("ldur x1, [x0]", 8, 0) \
+  X("stur w1, [x0]", 4, 1) \
+  X("ldr x1, [x0, xzr]", 8, 0) \
+  X("ldrsw x1, [x0]", 4, 0) \
+  X("ldnp x1, x2, [x0]", 8, 0) \
+  X("ld1 {v1.16b}, [x0]", 1, 0) \
+  X("ld1 {v1.4s, v2.4s}, [x0]", 4, 0) \
+  X("st1 {v1.8h}, [x0]", 2, 1) \
+  X("ld2 {v1.2d, v2.2d}, [x0]", 8, 0) \
+  X("ld1 {v1.s}[1], [x0]", 4, 0) \
+  X("st4 {v1.h, v2.h, v3.h, v4.h}[2], [x0]", 2, 1) \
+  X("ld1r {v1.2d}, [x0]", 8, 0) \
+  X("prfm pldl1keep, [x0]", 1, 0)
+// clang-format on
 #define CODE(code, align, w) "sub sp, sp, #0\n" code "\n ret\n .balign 16\n"
 #define ROW(code, align, w)  {code, align, w},
 asm(".arch_extension simd\n.balign 16\naccesses:\n" EACH(CODE));

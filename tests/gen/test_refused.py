@@ -46,7 +46,7 @@ CASES = {
                            " context, views, fields, formats, axes, flags, fp, traps, defs, helpers, sysregs, hot, fused,"
                            " aliases, extra"),
     "unknown key of a family": (changed('  asm: "f {', '  §opcode: 1\n  asm: "f {'),
-                                'unknown key "opcode" in family "f"; known: enc, forms, each, axes, let, operands, asm, do,'
+                                'unknown key "opcode" in family "f"; known: enc, forms, each, axes, let, operands, asm, do, fast,'
                                 " is, requires, overrides, undefined_when, reserved_when, unpredictable_when, weak, lift,"
                                 " aliases, note, ref, name, partial"),
     "no machine": (changed("  machine: 1\n", ""), '"isa" lacks "machine"', "1:1"),

@@ -32,7 +32,8 @@ OUT = ROOT / "out"
 ISOMER = OUT / "isomer"
 DUMP = struct.Struct("<QQII")
 MOST = 4000                 # events of one program
-LIMIT = 120                # seconds of processor time of one run; more is taken for a loop without end
+LIMIT = 40                 # seconds of processor time of one run; more is taken for a loop without end
+PIECE = 2                  # the same of a part of one program, which may have lost what ends its loops
 HANGS = 1200               # seconds
 SIGNALS = {4: "SIGILL", 5: "breakpoint", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 
@@ -77,23 +78,25 @@ class Bench:
             out += [body, bytes(-len(body) % 8)]
         return b"".join(out)
 
-    def run(self, command: list[str], stream: bytes) -> dict[int, list[int]] | str:
+    def run(self, command: list[str], stream: bytes, limit: int = LIMIT) -> dict[int, list[int]] | str:
         """Hashes by program, or how the run ended instead."""
-        raw = self.raw(command, stream)
+        raw = self.raw(command, stream, limit)
         if isinstance(raw, str):
             return raw
         out, at = {}, 0
         while at < len(raw):
             number, n, breaks, _ = struct.unpack_from("<4I", raw, at)
+            if at + 8 * (n + 3) > len(raw):
+                return "writes less than it says"       # its own code may be wrong, too
             out[number] = list(struct.unpack_from(f"<{n + 1}Q", raw, at + 16))
             self.breaks[number] = breaks
             at += 8 * (n + 3)
         return out
 
-    def raw(self, command: list[str], stream: bytes) -> bytes | str:
+    def raw(self, command: list[str], stream: bytes, limit: int = LIMIT) -> bytes | str:
         try:
             r = subprocess.run([*command, str(self.runner)], input=stream, capture_output=True, timeout=HANGS,
-                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT + 5)))
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5)))
         except subprocess.TimeoutExpired:
             return "does not end"
         if -r.returncode in (signal.SIGXCPU, signal.SIGKILL):
@@ -272,7 +275,7 @@ def explain(b: Bench, programs: list[Program], at: tuple[int, int], left: list[s
             return False
         q = without(b, fixed, set(movable) - set(kept))
         stream = b.stream([q], rounds=8, words=words, memory=s.memory)
-        x, y = b.run(left, stream), b.run(right, stream)
+        x, y = b.run(left, stream, PIECE), b.run(right, stream, PIECE)
         return first(x, y) is not None and not (isinstance(x, str) and "does not end" in x)
 
     movable = [x for x in pieces if start <= x < limit or x < start and x >= 16 and fixed.lengths[x]]
